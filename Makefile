@@ -1,0 +1,48 @@
+# Two commands do everything on a fresh clone: `make repro` and `make test`.
+
+PYTHON ?= python3
+export PATH := $(CURDIR)/.venv/bin:$(PATH)
+export PIP_DISABLE_PIP_VERSION_CHECK = 1
+READY := .venv/ready
+
+.PHONY: repro test quick lint ui check-lock lock help
+
+help:  ## Say what there is
+	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
+
+repro: $(READY)  ## Make the environment if it is missing, and run what changed
+	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "refcolor: this folder is no git \
+	repository, and DVC compares revisions; clone the repository, or run: git init && git add . && \
+	git commit -m start"; exit 1; }
+	dvc repro
+
+test: $(READY)  ## All tests, at most 10 minutes on two cores
+	pytest
+
+quick: $(READY)  ## The tests that take about a minute
+	pytest -m "not slow"
+
+lint: $(READY)  ## Format, lint, types and import contracts
+	ruff format --check .
+	ruff check .
+	mypy
+	lint-imports
+
+ui: $(READY)  ## MLflow's page on http://127.0.0.1:5000
+	MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
+	mlflow ui --workers 1 --port $${PORT:-5000}
+
+check-lock: $(READY)  ## Does dvc.lock match the code and the parameters?
+	@if dvc repro --dry --allow-missing | grep "Running stage"; \
+	then echo "dvc.lock does not match: run dvc repro and commit dvc.lock"; exit 1; \
+	else echo "dvc.lock matches"; fi
+
+lock: $(READY)  ## Write requirements.lock anew from the environment
+	pip freeze --exclude-editable | grep -v '@' > requirements.lock
+
+$(READY): pyproject.toml requirements.lock
+	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "refcolor: Python \
+	3.11 or newer is needed, $(PYTHON) is older; name another: make repro PYTHON=python3.12"; exit 1; }
+	$(PYTHON) -m venv .venv
+	.venv/bin/pip install --quiet --editable '.[dev]' --constraint requirements.lock
+	touch $(READY)

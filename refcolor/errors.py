@@ -1,0 +1,61 @@
+"""What a user can do wrong, and how a process ends when it happens."""
+
+import os
+import signal
+import sys
+from collections.abc import Callable
+
+
+class RefcolorError(Exception):
+    """A user error. Its text is one line: what, what was given, what to do."""
+
+
+class PictureError(RefcolorError):
+    """A picture that cannot be used; `reason` is the snake_case name under which it is counted."""
+
+    def __init__(self, reason: str, message: str) -> None:
+        """Keep the reason beside the message."""
+        super().__init__(message)
+        self.reason = reason
+
+    def __reduce__(self) -> tuple[type["PictureError"], tuple[str, str]]:
+        """Let the error cross a process border: worker processes raise it too."""
+        return type(self), (self.reason, str(self))
+
+
+def run(main: Callable[[], None]) -> None:
+    """Run a program to its end; a user error, a full disk or Ctrl-C becomes one line and a code.
+
+    Exit codes: 1 user error, 130 Ctrl-C, 143 SIGTERM. A bug keeps its traceback.
+    """
+    signal.signal(signal.SIGTERM, _raise_terminated)
+    try:
+        main()
+    except RefcolorError as error:
+        _end(f"refcolor: {error}", 1)
+    except OSError as error:
+        if error.filename is None and error.errno is None:
+            raise
+        where = f": {error.filename}" if error.filename else ""
+        _end(
+            f"refcolor: {os.strerror(error.errno or 0)}{where}. Nothing finished is lost; "
+            "put it right and run the same command again.",
+            1,
+        )
+    except KeyboardInterrupt:
+        _end("refcolor: stopped. The same command goes on from here.", 130)
+    except _Terminated:
+        _end("refcolor: terminated. The same command goes on from here.", 143)
+
+
+class _Terminated(BaseException):
+    """SIGTERM as an exception, so that files are closed and temporary ones removed."""
+
+
+def _raise_terminated(_signal: int, _frame: object) -> None:
+    raise _Terminated
+
+
+def _end(line: str, code: int) -> None:
+    print("\n" + line, file=sys.stderr, flush=True)
+    sys.exit(code)

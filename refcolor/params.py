@@ -1,0 +1,267 @@
+"""The parameters of params.yaml as frozen typed models, read as DVC reads them."""
+
+import difflib
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Annotated, Any, Literal
+
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from refcolor.errors import RefcolorError
+
+Share = Annotated[float, Field(ge=0, le=1)]
+Positive = Annotated[float, Field(gt=0)]
+Weight = Annotated[float, Field(ge=0)]
+Count = Annotated[int, Field(ge=1)]
+Seed = Annotated[int, Field(ge=0, lt=2**31)]
+
+
+class Section(BaseModel):
+    """A section refuses unknown keys and other types, and never changes once read."""
+
+    model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
+
+
+class SampleParams(Section):
+    """Drawn characters."""
+
+    shape_seed: Seed
+    palette_seed: Seed
+    size: Annotated[int, Field(ge=32, le=1024)]  # side in pixels at which they are drawn
+
+
+class FolderParams(Section):
+    """Pictures of one's own."""
+
+    path: str
+    layout: Literal["pictures", "pairs", "side_by_side"]
+
+
+class SourceParams(Section):
+    """Where pictures come from."""
+
+    kind: Literal["sample", "folder"]
+    count: Annotated[int, Field(ge=0)]  # pictures at most; 0 means all that a folder holds
+    sample: SampleParams
+    folder: FolderParams
+
+    @property
+    def layout(self) -> Literal["pictures", "pairs", "side_by_side"]:
+        """How pictures and line art lie in data/raw."""
+        return self.folder.layout if self.kind == "folder" else "pictures"
+
+
+class CleanParams(Section):
+    """What a picture must be, and the square that it becomes."""
+
+    size: Annotated[int, Field(ge=32, le=2048)]  # side of the square in pixels
+    fit: Literal["pad", "crop"]
+    max_megapixels: Positive  # a larger header is refused before anything is decoded
+    min_side: Count  # pixels
+    min_colorfulness: Weight  # Hasler-Suesstrunk at 128 px
+    min_hue_spread: Weight  # smaller axis of the spread in Lab a,b
+    min_foreground: Share  # share of pixels that differ from the background
+
+
+class SketchParams(Section):
+    """XDoG; `sigma` and `k` are drawn for each picture."""
+
+    preset: Literal["default", "tag2pix", "xdog_python"]
+
+
+class SplitParams(Section):
+    """Which pictures are never trained on."""
+
+    seed: Seed
+    validation: Annotated[float, Field(gt=0, lt=1)]  # share of the near-duplicate groups
+    hold_out: Annotated[tuple[str, ...], Field(strict=False)]  # "attribute=value" or "artist=name"
+    duplicate_distance: Annotated[int, Field(ge=0, le=256)]  # bits of the 256-bit dHash
+    references: Count  # foreign references for each validation sketch
+
+
+class AugmentParams(Section):
+    """The two transforms of the augmented-self reference."""
+
+    color_offset: Annotated[float, Field(ge=0, le=2)]  # largest offset, in [-1, 1] units
+    warp: Annotated[float, Field(ge=0, le=0.5)]  # control-point displacement, share of the side
+    mirror: Share  # probability that the reference is mirrored
+
+
+class ModelParams(Section):
+    """The generator and its discriminator."""
+
+    attention: Literal["scft", "none"]
+    width: Count  # channels of the first layer; doubled at each level
+    levels: Annotated[int, Field(ge=2, le=7)]  # two convolutions each; the stride is 2**(levels-1)
+    blocks: Annotated[int, Field(ge=0)]  # residual blocks of the trunk
+    norm: Literal["none", "batch", "instance", "group"]
+    discriminator_width: Count
+
+    @property
+    def stride(self) -> int:
+        """Pixels for each attention cell."""
+        return 1 << (self.levels - 1)
+
+
+class LossParams(Section):
+    """Weights of the loss terms; 0 switches a term off."""
+
+    reconstruction: Weight
+    adversarial: Weight
+    perceptual: Weight
+    style: Weight
+    triplet: Weight
+    match: Weight
+    margin: Weight  # gamma of eq. 5, in attention logits
+
+    @property
+    def needs_match(self) -> bool:
+        """Whether a term asks for the known match of the attention."""
+        return self.triplet > 0 or self.match > 0
+
+    @property
+    def trains_generator(self) -> bool:
+        """Whether any term is switched on."""
+        return any(value > 0 for name, value in self if name != "margin")
+
+
+class TrainParams(Section):
+    """How the networks are trained."""
+
+    epochs: Count
+    batch_size: Count
+    learning_rate_generator: Positive
+    learning_rate_discriminator: Positive
+    learning_rate_half_life: Weight  # epochs in which both halve; 0 keeps them constant
+    ema_half_life: Positive  # pictures
+    report_every: Count  # steps between validation losses and previews
+    precision: Literal["bf16", "fp32"]
+    threads: Count  # CPU threads: another number gives other last bits
+    init: str  # a folder with weights to start from; an empty folder means from scratch
+
+
+class EvaluateParams(Section):
+    """How a trained generator is judged."""
+
+    seed: Seed
+    warp: Annotated[float, Field(ge=0, le=0.5)]  # as augment.warp; strong, see attention_identity
+    features: Literal["inception", "random"]
+    batch_size: Count
+
+
+class RuntimeParams(Section):
+    """What should not change a result; no stage lists it."""
+
+    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+    workers: Annotated[int, Field(ge=0)]  # processes that draw and clean; 0 means all cores
+    tracker: Literal["mlflow", "none"]
+
+
+class Params(Section):
+    """Everything that can be varied."""
+
+    seed: Seed
+    source: SourceParams
+    clean: CleanParams
+    sketch: SketchParams
+    split: SplitParams
+    augment: AugmentParams
+    model: ModelParams
+    loss: LossParams
+    train: TrainParams
+    evaluate: EvaluateParams
+    runtime: RuntimeParams
+
+    @model_validator(mode="after")
+    def _refuse_impossible_combinations(self) -> "Params":
+        stride = self.model.stride
+        if self.clean.size % stride:
+            nearest = max(4, round(self.clean.size / stride)) * stride
+            raise ValueError(
+                f"clean.size must be a multiple of {stride} with model.levels {self.model.levels}, "
+                f"got {self.clean.size}; nearest: {nearest}"
+            )
+        if self.clean.size // stride < 4:
+            raise ValueError(
+                f"clean.size must give at least 4 x 4 attention cells, got {self.clean.size} with "
+                f"model.levels {self.model.levels}; take at least {4 * stride} or fewer levels"
+            )
+        if self.model.attention == "none" and self.loss.needs_match:
+            raise ValueError(
+                "loss.triplet and loss.match act on the attention, got model.attention none; "
+                "set both to 0 or take scft"
+            )
+        if not self.loss.trains_generator:
+            raise ValueError(
+                "loss must have a weight above 0 besides margin, got none; "
+                "set loss.reconstruction, 30 in the paper"
+            )
+        if self.source.kind == "sample" and self.source.count < 8:
+            raise ValueError(
+                f"source.count must be at least 8 for drawn characters, got {self.source.count}"
+            )
+        for entry in self.split.hold_out:
+            if "=" not in entry:
+                raise ValueError(
+                    f"split.hold_out entries read 'attribute=value', got {entry!r}; "
+                    "for example 'hair=bob'"
+                )
+        return self
+
+
+def load(path: Path | str = "params.yaml") -> Params:
+    """Read and check a parameter file.
+
+    YAML 1.2, as DVC reads it: `1e-4` is a number. Raises RefcolorError naming every key that is
+    unknown, missing, of another type or impossible.
+    """
+    try:
+        content = YAML(typ="safe").load(Path(path))
+    except OSError as error:
+        raise RefcolorError(
+            f"{path} cannot be read ({error.strerror}); run in the folder of the repository"
+        ) from error
+    except YAMLError as error:
+        raise RefcolorError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    try:
+        return Params.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_in_words(problem) for problem in error.errors())
+        raise RefcolorError(f"{path}: {problems}") from error
+
+
+def flatten(content: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
+    """Name every value by its path: `{"loss": {"triplet": 0}}` gives `{"loss.triplet": 0}`."""
+    flat: dict[str, Any] = {}
+    for key, value in content.items():
+        if isinstance(value, Mapping):
+            flat |= flatten(value, prefix=f"{prefix}{key}.")
+        else:
+            flat[f"{prefix}{key}"] = value
+    return flat
+
+
+def _in_words(problem: Mapping[str, Any]) -> str:
+    location, given = problem["loc"], problem["input"]
+    name = ".".join(str(part) for part in location)
+    match problem["type"]:
+        case "extra_forbidden":
+            near = difflib.get_close_matches(name, list(_known_keys(Params)), n=1, cutoff=0.5)
+            hint = f"did you mean {near[0]}?" if near else "remove it"
+            return f"{name} is no parameter; {hint}"
+        case "missing":
+            return f"{name} is missing; presets/ shows every key"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case _:
+            said = problem["msg"].removeprefix("Input ")
+            return f"{name or 'the file'} {said}, got {given!r}"
+
+
+def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
+    for name, field in section.model_fields.items():
+        yield f"{prefix}{name}"
+        if isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel):
+            yield from _known_keys(field.annotation, f"{prefix}{name}.")

@@ -1,0 +1,1 @@
+"""Where pictures come from. Every source yields the same records."""
