@@ -1,0 +1,172 @@
+"""Pictures of one's own: any tree of folders becomes records."""
+
+import hashlib
+import os
+import re
+import shutil
+import unicodedata
+from collections import Counter
+from collections.abc import Iterator
+from pathlib import Path, PurePosixPath
+from typing import Literal
+
+from refcolor.errors import PictureError, RefcolorError
+from refcolor.sources.manifest import Record
+
+Layout = Literal["pictures", "pairs", "side_by_side"]
+
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_SLUG_LENGTH = 60
+
+
+def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]:
+    """List the pictures of a folder and its sub-folders.
+
+    Names decide, no file is opened. Hidden files and folders are left alone, links to folders are
+    not followed. The order, the ids and the result do not depend on the file system: a name gives
+    one id whether its accents are stored composed (Linux) or decomposed (macOS).
+
+    layout: `pictures`; `side_by_side`, each file with the colour on its left half and the line art
+    on its right; `pairs`, where `color/` and `sketch/` hold files of equal names up to the
+    extension, and attributes["sketch"] is the address of the line art.
+
+    Returns the records sorted by id, addresses relative to `path`, and how many files were left
+    out for which reason: not_a_picture_name, bad_name (no UTF-8), linked_folder, broken_link,
+    same_name (names that differ in the form of accents only), no_partner, ambiguous_partner (two
+    files of one stem).
+    Raises RefcolorError when the folder is missing, cannot be read or holds no picture.
+    """
+    if layout not in ("pictures", "pairs", "side_by_side"):
+        raise ValueError(f"layout must be pictures, pairs or side_by_side, got {layout!r}")
+    reasons: Counter[str] = Counter()
+    if layout == "pairs":
+        records = _pairs(path, reasons)
+    else:
+        records = [_record(address) for address in _addresses(path, path, reasons)]
+    unique = {record.id: record for record in reversed(records)}
+    reasons["same_name"] += len(records) - len(unique)
+    if not unique:
+        raise RefcolorError(
+            f"source.folder.path holds no {'pairs' if layout == 'pairs' else 'pictures'}: {path}"
+            f"{_counted(+reasons)}; put files named {' '.join(sorted(EXTENSIONS))} there"
+        )
+    return sorted(unique.values(), key=lambda record: record.id), +reasons
+
+
+def copy_raw(record: Record, root: Path, destination: Path) -> list[Path]:
+    """Copy the bytes of a record, as found, to `<id>.<extension>` in a flat folder.
+
+    The line art of a pair becomes `<id>.sketch.<extension>`. Each file appears under its name only
+    when it is complete.
+
+    root: the folder that was listed.  Returns the files written.
+    Raises PictureError with the reason unreadable_file when a file has gone meanwhile, and
+    RefcolorError for an address that leads out of the folder.
+    """
+    addresses = {record.id: record.address}
+    if "sketch" in record.attributes:
+        addresses[f"{record.id}.sketch"] = record.attributes["sketch"]
+    written = []
+    for stem, address in addresses.items():
+        relative = PurePosixPath(address)
+        if relative.is_absolute() or ".." in relative.parts:
+            raise RefcolorError(
+                f"{record.id} has the address {address!r}, which leads out of {root}; "
+                "addresses of a folder are relative to it"
+            )
+        file = destination / f"{stem}{relative.suffix.lower()}"
+        _copy(root / relative, file)
+        written.append(file)
+    return written
+
+
+def _pairs(path: Path, reasons: Counter[str]) -> list[Record]:
+    by_stem: dict[str, dict[str, list[str]]] = {"color": {}, "sketch": {}}
+    for side, stems in by_stem.items():
+        for address in _addresses(path / side, path, reasons):
+            stem = PurePosixPath(address).relative_to(side).with_suffix("")
+            stems.setdefault(_composed(stem.as_posix()), []).append(address)
+    records = []
+    for name in sorted(by_stem["color"].keys() | by_stem["sketch"].keys()):
+        colors = by_stem["color"].get(name, [])
+        sketches = by_stem["sketch"].get(name, [])
+        if len(colors) == len(sketches) == 1:
+            records.append(_record(colors[0], sketch=sketches[0]))
+        else:
+            alone = not colors or not sketches
+            reasons["no_partner" if alone else "ambiguous_partner"] += len(colors + sketches)
+    return records
+
+
+def _addresses(folder: Path, root: Path, reasons: Counter[str]) -> list[str]:
+    if not folder.is_dir():
+        raise RefcolorError(
+            f"source.folder.path must be a folder, got {folder}; make it and put pictures there, "
+            "or choose another source.kind (layout pairs needs color/ and sketch/ inside)"
+        )
+    try:
+        entries = list(_walk(folder))
+    except OSError as error:
+        raise RefcolorError(f"source.folder.path cannot be read: {error}") from error
+    addresses = []
+    for entry in entries:
+        address = Path(entry.path).relative_to(root).as_posix()
+        reason = _refusal(entry, address)
+        if reason:
+            reasons[reason] += 1
+        else:
+            addresses.append(address)
+    return sorted(addresses, key=lambda address: (_composed(address), address))
+
+
+def _walk(folder: Path | str) -> Iterator["os.DirEntry[str]"]:
+    with os.scandir(folder) as entries:
+        visible = [entry for entry in entries if not entry.name.startswith(".")]
+    for entry in visible:
+        if entry.is_dir(follow_symlinks=False):
+            yield from _walk(entry.path)
+        else:
+            yield entry
+
+
+def _refusal(entry: "os.DirEntry[str]", address: str) -> str:
+    if entry.is_symlink() and os.path.isdir(entry.path):
+        return "linked_folder"
+    try:
+        address.encode()
+    except UnicodeEncodeError:
+        return "bad_name"
+    if PurePosixPath(address).suffix.lower() not in EXTENSIONS:
+        return "not_a_picture_name"
+    return "" if os.path.isfile(entry.path) else "broken_link"
+
+
+def _record(address: str, *, sketch: str = "") -> Record:
+    digest = hashlib.sha256(_composed(address).encode()).hexdigest()[:8]
+    stem = str(PurePosixPath(address).with_suffix(""))
+    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
+    slug = re.sub(r"[^A-Za-z0-9]+", "-", plain)[:_SLUG_LENGTH].strip("-")
+    attributes = {"sketch": sketch} if sketch else {}
+    return Record(f"{slug or 'picture'}-{digest}", address, attributes=attributes)
+
+
+def _composed(name: str) -> str:
+    return unicodedata.normalize("NFC", name)
+
+
+def _counted(reasons: Counter[str]) -> str:
+    if not reasons:
+        return ""
+    return f" (left out: {', '.join(f'{n} {reason}' for reason, n in sorted(reasons.items()))})"
+
+
+def _copy(source: Path, file: Path) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_name(f".{file.stem[:80]}.{os.getpid()}.part")
+    try:
+        shutil.copyfile(source, temporary)
+        os.replace(temporary, file)
+    except (FileNotFoundError, PermissionError) as error:
+        raise PictureError("unreadable_file", f"{source} cannot be copied: {error}") from error
+    finally:
+        temporary.unlink(missing_ok=True)

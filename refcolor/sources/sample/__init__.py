@@ -1,0 +1,24 @@
+"""Drawn character portraits from two independent seeds: shape and palette."""
+
+from refcolor.sources.sample.drawing import Drawing, render
+from refcolor.sources.sample.palette import PARTS, Palette, draw_palette
+from refcolor.sources.sample.shape import (
+    ACCESSORIES,
+    CLOTHES,
+    HAIR_STYLES,
+    Shape,
+    draw_shape,
+)
+
+__all__ = [
+    "ACCESSORIES",
+    "CLOTHES",
+    "HAIR_STYLES",
+    "PARTS",
+    "Drawing",
+    "Palette",
+    "Shape",
+    "draw_palette",
+    "draw_shape",
+    "render",
+]

@@ -1,0 +1,72 @@
+"""Which pictures are never trained on, and which references their sketches get."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+from refcolor.errors import RefcolorError
+from refcolor.params import SplitParams
+from refcolor.sources.manifest import Record
+
+
+@dataclass(frozen=True)
+class Split:
+    """Ids of both sides, sorted, and the (sketch, reference) pairs of evaluation."""
+
+    train: list[str]
+    validation: list[str]
+    pairs: list[tuple[str, str]]
+
+
+def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitParams) -> Split:
+    """Split by near-duplicate group, so that no picture is seen in two sides.
+
+    The side of a group follows from the hash of its key alone, so that it stays when pictures are
+    added. A group with a picture named by `split.hold_out` is validation as a whole.
+    One half of the validation pictures, by hash, make the pairs; the others are the real side of
+    FID and KID, neither sketch nor reference of any pair.
+    Raises RefcolorError for fewer than 2 validation pictures or none to train on.
+    """
+    held_out = {
+        group_of[record.id]
+        for record in records
+        if any(_has(record, entry) for entry in params.hold_out)
+    }
+    sides: dict[bool, list[str]] = {True: [], False: []}
+    for record in records:
+        group = group_of[record.id]
+        chance = _digest(params.seed, group) / 2**64
+        sides[group in held_out or chance < params.validation].append(record.id)
+    train, validation = sorted(sides[False]), sorted(sides[True])
+    if len(validation) < 2 or not train:
+        raise RefcolorError(
+            f"the split needs at least 2 validation pictures and 1 to train on, got "
+            f"{len(validation)} and {len(train)} of {len(records)}; add pictures, or change "
+            f"split.validation ({params.validation}) or split.hold_out"
+        )
+    return Split(train, validation, _pairs(validation, group_of, params))
+
+
+def _pairs(
+    validation: Sequence[str], group_of: Mapping[str, str], params: SplitParams
+) -> list[tuple[str, str]]:
+    by_hash = sorted(validation, key=lambda id: _digest(params.seed, "pair", id))
+    members = sorted(by_hash[: max(2, len(by_hash) // 2)])
+    pairs = []
+    for sketch in members:
+        others = [id for id in members if id != sketch]
+        # A near-duplicate is no foreign reference, unless there is nothing else.
+        foreign = [id for id in others if group_of[id] != group_of[sketch]] or others
+        foreign.sort(key=lambda id: _digest(params.seed, sketch, id))
+        pairs += [(sketch, reference) for reference in foreign[: params.references]]
+    return pairs
+
+
+def _has(record: Record, entry: str) -> bool:
+    name, value = entry.split("=", 1)
+    return value in record.artist if name == "artist" else record.attributes.get(name) == value
+
+
+def _digest(*parts: object) -> int:
+    text = "\n".join(str(part) for part in parts)
+    return int.from_bytes(hashlib.sha256(text.encode()).digest()[:8])

@@ -1,0 +1,224 @@
+"""Any tree of folders gives stable records, and every file left out is counted."""
+
+import hashlib
+import os
+import shutil
+import time
+import unicodedata
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refcolor.errors import PictureError, RefcolorError
+from refcolor.sources.folder import copy_raw, list_folder
+from refcolor.sources.manifest import Record, read_manifest, write_manifest
+
+
+def fill(root: Path, *names: str) -> None:
+    """Make files that hold their own names."""
+    for name in names:
+        path = root / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.write_bytes(name.encode("utf-8", "surrogateescape"))
+
+
+def test_every_picture_of_a_tree_is_listed(tmp_path: Path) -> None:
+    """Deep folders, extensions in any case, spaces; hidden files are left alone, others counted."""
+    extensions = ("png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "PNG", "Jpg")
+    pictures = [f"{n}/deep/er/a picture.{extension}" for n, extension in enumerate(extensions)]
+    fill(tmp_path, *pictures, ".hidden.png", ".git/b.png", "notes.txt", "sub/Thumbs.db", "png")
+    records, reasons = list_folder(tmp_path, "pictures")
+    assert sorted(record.address for record in records) == sorted(pictures)
+    assert reasons == {"not_a_picture_name": 3}
+    assert [record.id for record in records] == sorted(record.id for record in records)
+
+
+def test_ids_are_readable_and_golden(tmp_path: Path) -> None:
+    """An id is the ASCII slug of the path and 8 digits of the hash of its composed form."""
+    name = "Série 2/Éva & Ωmega (1).PNG"
+    fill(tmp_path, unicodedata.normalize("NFD", name), "日本.jpg")
+    first, second = list_folder(tmp_path, "side_by_side")[0]
+    digest = hashlib.sha256(unicodedata.normalize("NFC", name).encode()).hexdigest()[:8]
+    assert first.id == f"Serie-2-Eva-mega-1-{digest}"
+    assert second.id == f"picture-{hashlib.sha256('日本.jpg'.encode()).hexdigest()[:8]}"
+    assert (tmp_path / first.address).is_file()
+
+
+def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
+    """The two forms of one name give one id; where both lie in a folder, one is counted away."""
+    composed, decomposed = (unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD"))
+    fill(tmp_path / "linux", composed)
+    fill(tmp_path / "mac", decomposed)
+    fill(tmp_path / "both", composed, decomposed)
+    linux, mac = (list_folder(tmp_path / name, "pictures")[0] for name in ("linux", "mac"))
+    assert linux[0].id == mac[0].id
+    both, reasons = list_folder(tmp_path / "both", "pictures")
+    if len(list((tmp_path / "both").iterdir())) == 2:  # macOS itself takes them for one file
+        assert [record.id for record in both] == [linux[0].id]
+        assert reasons == {"same_name": 1}
+
+
+def test_names_alike_get_different_ids(tmp_path: Path) -> None:
+    """Names with one slug, and long names with one beginning, are told apart by the hash."""
+    long = "x" * 200
+    fill(tmp_path, "a b.png", "a-b.png", "a_b.png", "a-b.jpg", f"{long}1.png", f"{long}2.png")
+    records, reasons = list_folder(tmp_path, "pictures")
+    assert len({record.id for record in records}) == 6
+    assert max(len(record.id) for record in records) <= 69
+    assert not reasons
+
+
+def test_links_are_not_followed_in_circles(tmp_path: Path) -> None:
+    """A link to a folder is counted, not followed; a link to a file is that file."""
+    fill(tmp_path, "sub/a.png")
+    (tmp_path / "sub" / "up").symlink_to(tmp_path)
+    (tmp_path / "self.png").symlink_to(tmp_path / "self.png")
+    (tmp_path / "gone.png").symlink_to(tmp_path / "nowhere.png")
+    (tmp_path / "link.png").symlink_to(tmp_path / "sub" / "a.png")
+    records, reasons = list_folder(tmp_path, "pictures")
+    assert sorted(record.address for record in records) == ["link.png", "sub/a.png"]
+    assert reasons == {"linked_folder": 1, "broken_link": 2}
+
+
+def test_names_that_are_no_unicode_are_counted(tmp_path: Path) -> None:
+    """A name that cannot stand in a manifest is left out for that reason."""
+    fill(tmp_path, "a.png")
+    try:
+        (tmp_path / os.fsdecode(b"caf\xe9.png")).touch()
+    except OSError:
+        pytest.skip("this file system takes UTF-8 names only")
+    records, reasons = list_folder(tmp_path, "pictures")
+    assert [record.address for record in records] == ["a.png"]
+    assert reasons == {"bad_name": 1}
+
+
+def test_records_survive_the_manifest(tmp_path: Path) -> None:
+    """What was listed is what is read back from the manifest, accents and pairs included."""
+    fill(tmp_path, "in/color/é 1.png", "in/sketch/é 1.jpg")
+    records, _ = list_folder(tmp_path / "in", "pairs")
+    write_manifest(tmp_path / "manifest.jsonl", records)
+    assert read_manifest(tmp_path / "manifest.jsonl") == records
+
+
+def test_pairs_are_matched_by_name(tmp_path: Path) -> None:
+    """Partners share the path up to the extension, in any form of accents; the rest is counted."""
+    composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
+    fill(
+        tmp_path,
+        "color/1.png", "sketch/1.JPG",
+        f"color/sub/{composed}.png", f"sketch/sub/{decomposed}.png",
+        "color/sub/2.png", "sketch/2.png",
+        "color/3.png", "color/3.jpg", "sketch/3.png",
+        "color/4.png", "sketch/4.png", "sketch/4.webp",
+    )  # fmt: skip
+    records, reasons = list_folder(tmp_path, "pairs")
+    partners = {record.address: record.attributes["sketch"] for record in records}
+    assert partners == {
+        "color/1.png": "sketch/1.JPG",
+        f"color/sub/{composed}.png": f"sketch/sub/{decomposed}.png",
+    }
+    assert reasons == {"no_partner": 2, "ambiguous_partner": 6}
+
+
+def test_missing_folders_are_explained(tmp_path: Path) -> None:
+    """A missing folder, a file in its place and missing halves of pairs say what to do."""
+    fill(tmp_path, "file.png", "half/color/a.png")
+    for path, layout in (("none", "pictures"), ("file.png", "pictures"), ("half", "pairs")):
+        with pytest.raises(RefcolorError, match=r"must be a folder, got .*make it and put"):
+            list_folder(tmp_path / path, layout)  # type: ignore[arg-type]
+
+
+def test_empty_folders_are_explained(tmp_path: Path) -> None:
+    """No picture at all is an error with the extensions to use and what was found instead."""
+    fill(tmp_path, ".gitkeep")
+    with pytest.raises(RefcolorError, match=r"holds no pictures: \S+; put files named \.bmp"):
+        list_folder(tmp_path, "pictures")
+    fill(tmp_path, "a.psd", "b.psd")
+    with pytest.raises(RefcolorError, match=r"\(left out: 2 not_a_picture_name\)"):
+        list_folder(tmp_path, "pictures")
+    fill(tmp_path, "color/a.png", "sketch/b.png")
+    with pytest.raises(RefcolorError, match=r"holds no pairs: .*2 no_partner"):
+        list_folder(tmp_path, "pairs")
+
+
+def test_unreadable_folders_are_an_error(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A sub-folder that may not be read stops the listing instead of vanishing from it."""
+    fill(tmp_path, "a.png", "locked/b.png")
+    real = os.scandir
+
+    def scandir(path: Any) -> Any:
+        if str(path).endswith("locked"):
+            raise PermissionError(13, "Permission denied", str(path))
+        return real(path)
+
+    monkeypatch.setattr(os, "scandir", scandir)
+    with pytest.raises(RefcolorError, match=r"cannot be read: .*locked"):
+        list_folder(tmp_path, "pictures")
+
+
+def test_unknown_layouts_are_refused(tmp_path: Path) -> None:
+    """The layouts are named."""
+    with pytest.raises(ValueError, match="pictures, pairs or side_by_side, got 'zip'"):
+        list_folder(tmp_path, "zip")  # type: ignore[arg-type]
+
+
+def test_copies_are_flat_and_unchanged(tmp_path: Path) -> None:
+    """The bytes arrive as they are under the id, the extension in lower case, and nothing else."""
+    fill(tmp_path / "in", "color/sub/a b.PNG", "sketch/sub/a b.Jpeg")
+    (record,), _ = list_folder(tmp_path / "in", "pairs")
+    written = copy_raw(record, tmp_path / "in", tmp_path / "raw")
+    assert written == [tmp_path / "raw" / f"{record.id}{end}" for end in (".png", ".sketch.jpeg")]
+    assert [path.read_bytes() for path in written] == [b"color/sub/a b.PNG", b"sketch/sub/a b.Jpeg"]
+    assert sorted((tmp_path / "raw").iterdir()) == sorted(written)
+
+
+def test_a_file_gone_meanwhile_is_counted(tmp_path: Path) -> None:
+    """A file deleted between listing and copying has a reason and leaves no part behind."""
+    fill(tmp_path / "in", "a.png")
+    (record,), _ = list_folder(tmp_path / "in", "pictures")
+    (tmp_path / "in" / "a.png").unlink()
+    with pytest.raises(PictureError, match="cannot be copied") as caught:
+        copy_raw(record, tmp_path / "in", tmp_path / "raw")
+    assert caught.value.reason == "unreadable_file"
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+def test_a_copy_that_breaks_off_leaves_nothing(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk is full in the middle, no half file stays under any name."""
+    fill(tmp_path / "in", "a.png")
+    (record,), _ = list_folder(tmp_path / "in", "pictures")
+
+    def fail(_source: Path, file: Path) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(shutil, "copyfile", fail)
+    with pytest.raises(OSError, match="No space"):
+        copy_raw(record, tmp_path / "in", tmp_path / "raw")
+    assert list((tmp_path / "raw").iterdir()) == []
+
+
+@pytest.mark.parametrize("address", ["../secret.png", "/etc/passwd.png", "sub/../../secret.png"])
+def test_addresses_stay_inside_the_folder(address: str, tmp_path: Path) -> None:
+    """A foreign manifest cannot copy files from elsewhere."""
+    fill(tmp_path, "secret.png")
+    (tmp_path / "in" / "sub").mkdir(parents=True)
+    with pytest.raises(RefcolorError, match="leads out of"):
+        copy_raw(Record("a", address), tmp_path / "in", tmp_path / "raw")
+    assert not (tmp_path / "raw").exists()
+
+
+def test_ten_thousand_files_are_listed_quickly(tmp_path: Path) -> None:
+    """10,000 files in a hundred folders take seconds at most, each with its own id."""
+    for folder in range(100):
+        (tmp_path / str(folder)).mkdir()
+        for n in range(100):
+            os.close(os.open(tmp_path / str(folder) / f"{n}.png", os.O_CREAT))
+    start = time.process_time()
+    records, reasons = list_folder(tmp_path, "pictures")
+    assert time.process_time() - start < 3
+    assert len({record.id for record in records}) == 10_000
+    assert not reasons
