@@ -1,0 +1,153 @@
+"""The augmented-self reference: a random colour offset, a random warp, and the match it implies.
+
+Everything random is drawn first, from an explicit generator, and applied by a pure function.
+Lee et al. (CVPR 2020), section 3.2; the warp is a thin-plate spline (Bookstein 1989).
+"""
+
+import dataclasses
+import functools
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+CONTROL_POINTS = 5  # along each side
+
+
+@dataclasses.dataclass(frozen=True)
+class Warps:
+    """One warp for each picture of a batch.
+
+    displacement: (B, P, 2) float32, xy of the control points in [-1, 1] units, P = 5 * 5.
+    mirrored: (B,) bool.
+    """
+
+    displacement: Tensor
+    mirrored: Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Warped:
+    """What a warp gives.
+
+    picture: (B, C, H, W).
+    grid: (B, H, W, 2) float32, xy of the source of each pixel, [-1, 1] being the picture's edges.
+    valid: (B, H, W) bool, False where the source lies outside the picture.
+    """
+
+    picture: Tensor
+    grid: Tensor
+    valid: Tensor
+
+
+@dataclasses.dataclass(frozen=True)
+class Match:
+    """The attention that a warp makes known.
+
+    key: (B, N_s) int64, reference cell that shows what sketch cell q shows; any where unknown.
+    known: (B, N_s) bool.
+    """
+
+    key: Tensor
+    known: Tensor
+
+
+def draw_color_offsets(count: int, *, largest: float, generator: torch.Generator) -> Tensor:
+    """Draw one offset for each picture and channel, uniform in [-largest, largest].
+
+    Returns (count, 3, 1, 1) float32, in [-1, 1] units.
+    """
+    return (2 * torch.rand(count, 3, 1, 1, generator=generator) - 1) * largest
+
+
+def offset_colors(picture: Tensor, offsets: Tensor) -> Tensor:
+    """Add the offsets and clamp: a(I) of the paper. picture: (B, 3, H, W) in [-1, 1]."""
+    return (picture + offsets).clamp(-1, 1)
+
+
+def draw_warps(count: int, *, strength: float, mirror: float, generator: torch.Generator) -> Warps:
+    """Draw control-point displacements, uniform in each axis, and who is mirrored.
+
+    strength: largest displacement as a share of the side. mirror: a probability.
+    """
+    uniform = 2 * torch.rand(count, CONTROL_POINTS**2, 2, generator=generator) - 1
+    return Warps(
+        displacement=uniform * (2 * strength),
+        mirrored=torch.rand(count, generator=generator) < mirror,
+    )
+
+
+def warp(picture: Tensor, warps: Warps) -> Warped:
+    """Bend pictures by thin-plate splines; pixels from outside repeat the border.
+
+    picture: (B, C, H, W) on any device. The control points move exactly by their displacement.
+    """
+    height, width = picture.shape[-2:]
+    device = picture.device
+    basis = _spline_basis(height, width).to(device)
+    moved = torch.unflatten(basis @ warps.displacement.to(device), 1, (height, width))
+    base = _pixel_centres(height, width).to(device)
+    sign = torch.where(warps.mirrored.to(device), -1.0, 1.0).reshape(-1, 1, 1)
+    placed = base + moved
+    grid = torch.stack([placed[..., 0] * sign, placed[..., 1]], dim=-1)
+    bent = F.grid_sample(
+        picture, grid.to(picture.dtype), mode="bilinear", padding_mode="border", align_corners=False
+    )
+    return Warped(picture=bent, grid=grid, valid=(grid.abs() <= 1).all(dim=-1))
+
+
+def known_match(grid: Tensor, valid: Tensor, *, cells: tuple[int, int]) -> Match:
+    """Say for each sketch cell which reference cell shows the same thing.
+
+    grid, valid: of `warp`. cells: (rows, columns) of the attention; they divide H and W.
+    p(r) is the mean source of reference cell r, in sketch cells. The match of sketch cell q is the
+    r with the smallest |p(r) - q|, the lowest r among equals; it is unknown when that distance
+    exceeds 0.75 cell or when a pixel of r came from outside the picture.
+    """
+    rows, columns = cells
+    block = (grid.shape[1] // rows, grid.shape[2] // columns)
+    mean_source = F.avg_pool2d(grid.permute(0, 3, 1, 2), block).flatten(2).mT
+    inside = F.avg_pool2d(valid.float().unsqueeze(1), block).flatten(1) >= 1
+    size = torch.tensor([columns, rows], dtype=grid.dtype, device=grid.device)
+    source_cell = (mean_source + 1) / 2 * size - 0.5
+    row, column = torch.meshgrid(
+        torch.arange(rows, device=grid.device),
+        torch.arange(columns, device=grid.device),
+        indexing="ij",
+    )
+    query_cell = torch.stack([column, row], dim=-1).flatten(0, 1).to(grid.dtype)
+    distance = (query_cell[None, :, None] - source_cell[:, None]).square().sum(-1).sqrt()
+    nearest, key = distance.min(dim=-1)
+    return Match(key=key, known=(nearest <= 0.75) & inside.gather(1, key))
+
+
+@functools.lru_cache(maxsize=8)
+def _pixel_centres(height: int, width: int) -> Tensor:
+    y = (2 * torch.arange(height, dtype=torch.float32) + 1) / height - 1
+    x = (2 * torch.arange(width, dtype=torch.float32) + 1) / width - 1
+    return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
+
+
+@functools.lru_cache(maxsize=8)
+def _spline_basis(height: int, width: int) -> Tensor:
+    """Displacement of every pixel for a unit displacement of each control point.
+
+    Returns (H * W, P) float32: the spline is linear in its displacements, so one matrix product
+    bends a whole batch.
+    """
+    line = torch.linspace(-1, 1, CONTROL_POINTS, dtype=torch.float64)
+    control = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1).flatten(0, 1)
+    pixels = _pixel_centres(height, width).to(torch.float64).flatten(0, 1)
+    count = len(control)
+    system = torch.zeros(count + 3, count + 3, dtype=torch.float64)
+    system[:count] = _spline_terms(control, control)
+    system[count:, :count] = _spline_terms(control, control)[:, count:].mT
+    weights: Tensor = torch.linalg.inv(system)[:, :count]
+    return (_spline_terms(pixels, control) @ weights).float()
+
+
+def _spline_terms(points: Tensor, control: Tensor) -> Tensor:
+    """Radial terms U(r) = r^2 log r^2 and the affine terms 1, x, y: (N, P + 3)."""
+    squared = (points[:, None] - control[None]).square().sum(-1)
+    radial = torch.where(squared > 0, squared * squared.clamp_min(1e-300).log(), 0.0)
+    return torch.cat([radial, torch.ones(len(points), 1, dtype=points.dtype), points], dim=1)

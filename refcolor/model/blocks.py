@@ -1,0 +1,59 @@
+"""The layers that generator and discriminator are made of."""
+
+from collections.abc import Callable
+from functools import partial
+
+from torch import Tensor, nn
+
+Norm = Callable[[int], nn.Module]
+
+_GROUP_CHANNELS = 8
+
+
+def _no_norm(_channels: int) -> nn.Module:
+    return nn.Identity()
+
+
+def _group_norm(channels: int) -> nn.Module:
+    groups = max(1, channels // _GROUP_CHANNELS)
+    while channels % groups:
+        groups -= 1
+    return nn.GroupNorm(groups, channels)
+
+
+NORMS: dict[str, Norm] = {
+    "none": _no_norm,
+    "batch": nn.BatchNorm2d,
+    "instance": partial(nn.InstanceNorm2d, affine=True),
+    "group": _group_norm,
+}
+
+
+class ConvBlock(nn.Sequential):
+    """3x3 convolution, norm, LeakyReLU(0.2)."""
+
+    def __init__(self, channels_in: int, channels_out: int, *, norm: Norm, stride: int = 1) -> None:
+        """Stride 2 halves the size."""
+        super().__init__(
+            nn.Conv2d(channels_in, channels_out, 3, stride, padding=1),
+            norm(channels_out),
+            nn.LeakyReLU(0.2),
+        )
+
+
+class ResidualBlock(nn.Module):
+    """Two 3x3 convolutions beside an identity."""
+
+    def __init__(self, channels: int, *, norm: Norm) -> None:
+        """The number of channels stays."""
+        super().__init__()
+        self.body = nn.Sequential(
+            ConvBlock(channels, channels, norm=norm),
+            nn.Conv2d(channels, channels, 3, padding=1),
+            norm(channels),
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        change: Tensor = self.body(x)
+        return x + change

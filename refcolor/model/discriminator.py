@@ -1,0 +1,32 @@
+"""The discriminator: a PatchGAN on (picture, sketch), Isola et al. (CVPR 2017)."""
+
+import torch
+from torch import Tensor, nn
+
+from refcolor.params import ModelParams
+
+
+class Discriminator(nn.Module):
+    """Judge overlapping patches; least-squares loss, so the last layer is linear."""
+
+    def __init__(self, params: ModelParams) -> None:
+        """Channels w, 2w, 4w, 8w with w = model.discriminator_width; patches of 70 x 70 pixels.
+
+        Instance norm without batch statistics: real and fake pictures cannot tell each other apart
+        by the batch they came in.
+        """
+        super().__init__()
+        width = params.discriminator_width
+        layers: list[nn.Module] = [nn.Conv2d(4, width, 4, 2, padding=1), nn.LeakyReLU(0.2)]
+        for stride, scale in ((2, 1), (2, 2), (1, 4)):
+            layers += [
+                nn.Conv2d(width * scale, width * scale * 2, 4, stride, padding=1),
+                nn.InstanceNorm2d(width * scale * 2, affine=True),
+                nn.LeakyReLU(0.2),
+            ]
+        self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, padding=1))
+
+    def forward(self, *, picture: Tensor, sketch: Tensor) -> Tensor:
+        """Judge picture (B, 3, H, W) and sketch (B, 1, H, W): (B, 1, h, w), 1 = real."""
+        verdict: Tensor = self.layers(torch.cat([picture, sketch], dim=1))
+        return verdict

@@ -1,0 +1,121 @@
+"""The generator: two encoders, the dense correspondence, a residual trunk and a U-Net decoder."""
+
+from dataclasses import dataclass
+from itertools import pairwise
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor, nn
+
+from refcolor.model.attention import ATTENTIONS
+from refcolor.model.blocks import NORMS, ConvBlock, Norm, ResidualBlock
+from refcolor.params import ModelParams
+
+
+@dataclass(frozen=True)
+class Output:
+    """What the generator returns.
+
+    picture: (B, 3, H, W) in [-1, 1].
+    logits: (B, N_s, N_r) float32 attention logits, None without attention.
+    cells: (rows, columns) of the sketch positions, N_s = rows * columns.
+    """
+
+    picture: Tensor
+    logits: Tensor | None
+    cells: tuple[int, int]
+
+
+class Encoder(nn.Module):
+    """Two 3x3 convolutions a level; every level but the first begins with stride 2."""
+
+    def __init__(self, channels_in: int, widths: list[int], *, norm: Norm) -> None:
+        """widths: channels of each level."""
+        super().__init__()
+        self.levels = nn.ModuleList()
+        for level, width in enumerate(widths):
+            first = ConvBlock(channels_in, width, norm=norm, stride=2 if level else 1)
+            self.levels.append(nn.ModuleList([first, ConvBlock(width, width, norm=norm)]))
+            channels_in = width
+
+    def forward(self, x: Tensor) -> list[Tensor]:
+        """Return the maps f_1 ... f_2L of all layers, large to small."""
+        maps = []
+        for level in self.levels:
+            for layer in level.children():
+                x = layer(x)
+                maps.append(x)
+        return maps
+
+
+class Decoder(nn.Module):
+    """From the smallest size up, with skips from the sketch's encoder only."""
+
+    def __init__(self, channels_in: int, widths: list[int], *, norm: Norm) -> None:
+        """widths: channels of the encoder's levels, large to small pictures."""
+        super().__init__()
+        self.enter = ConvBlock(channels_in, widths[-1], norm=norm)
+        self.joins = nn.ModuleList(
+            ConvBlock(below + width, width, norm=norm) for below, width in pairwise(widths[::-1])
+        )
+        self.leave = nn.Conv2d(widths[0], 3, 3, padding=1)
+
+    def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
+        """skips: last maps of the levels above the smallest, large to small."""
+        x = self.enter(x)
+        for join, skip in zip(self.joins, reversed(skips), strict=True):
+            x = join(torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1))
+        # No activation before the tanh: a rectified input would leave dark colours out of reach.
+        return torch.tanh(self.leave(x).float())
+
+
+class Generator(nn.Module):
+    """G(I_s, I_r) of the paper."""
+
+    def __init__(self, params: ModelParams) -> None:
+        """Width 16 and five levels give the published network: d = 992, about 82 M parameters."""
+        super().__init__()
+        norm = NORMS[params.norm]
+        widths = [params.width * 2**level for level in range(params.levels)]
+        channels = 2 * sum(widths)
+        self.stride = params.stride
+        self.sketch_encoder = Encoder(1, widths, norm=norm)
+        self.reference_encoder = Encoder(3, widths, norm=norm)
+        self.attention = ATTENTIONS[params.attention](channels)
+        self.trunk = nn.Sequential(
+            *(ResidualBlock(channels, norm=norm) for _ in range(params.blocks))
+        )
+        self.decoder = Decoder(2 * channels, widths, norm=norm)
+
+    def forward(self, *, sketch: Tensor, reference: Tensor) -> Output:
+        """Colour sketches after references.
+
+        sketch: (B, 1, H, W), reference: (B, 3, H', W'), both in [-1, 1], sketch 1 = paper. Sides
+        are multiples of `stride`; with attention the two sizes may differ.
+        Raises ValueError for other sides.
+        """
+        for name, picture in (("sketch", sketch), ("reference", reference)):
+            if picture.shape[-2] % self.stride or picture.shape[-1] % self.stride:
+                raise ValueError(
+                    f"{name} sides must be multiples of {self.stride}, got "
+                    f"{picture.shape[-2]} x {picture.shape[-1]}; pad it"
+                )
+        maps = self.sketch_encoder(sketch)
+        attended = self.attention(
+            sketch=pyramid(maps), reference=pyramid(self.reference_encoder(reference))
+        )
+        trunk = self.trunk(attended.features)
+        rows, columns = maps[-1].shape[-2:]
+        picture = self.decoder(torch.cat([trunk, attended.features], dim=1), maps[1:-1:2])
+        return Output(picture=picture, logits=attended.logits, cells=(rows, columns))
+
+
+def pyramid(maps: list[Tensor]) -> Tensor:
+    """V of eq. 1: all maps average-pooled to the size of the last one, side by side."""
+    height, width = maps[-1].shape[-2:]
+    return torch.cat([F.adaptive_avg_pool2d(x, (height, width)) for x in maps], dim=1)
+
+
+def build_generator(params: ModelParams) -> Generator:
+    """Make a generator with fresh weights from torch's global random state."""
+    return Generator(params)
