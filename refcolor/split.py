@@ -25,8 +25,15 @@ def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitP
     added. A group with a picture named by `split.hold_out` is validation as a whole.
     One half of the validation pictures, by hash, make the pairs; the others are the real side of
     FID and KID, neither sketch nor reference of any pair.
-    Raises RefcolorError for fewer than 2 validation pictures or none to train on.
+    Raises RefcolorError for fewer than 2 validation pictures, none to train on, or a hold-out that
+    names nothing.
     """
+    for entry in params.hold_out:
+        if not any(_has(record, entry) for record in records):
+            raise RefcolorError(
+                f"split.hold_out names no picture: {entry!r}; data/manifest.jsonl shows the "
+                "attributes and artists that there are"
+            )
     held_out = {
         group_of[record.id]
         for record in records

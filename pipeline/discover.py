@@ -1,0 +1,21 @@
+"""Stage `discover`: list the pictures of the source into the manifest."""
+
+import json
+from pathlib import Path
+
+from refcolor import errors, params
+from refcolor.sources import catalog
+from refcolor.sources.manifest import write_manifest
+
+
+def main() -> None:
+    """Write data/manifest.jsonl and the counts of data/discover.json."""
+    listing = catalog.discover(params.load().source)
+    write_manifest(Path("data/manifest.jsonl"), listing.records)
+    kept, dropped = len(listing.records), dict(sorted(listing.dropped.items()))
+    counts = {"listed": kept + sum(dropped.values()), "kept": kept, "dropped": dropped}
+    Path("data/discover.json").write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+
+
+if __name__ == "__main__":
+    errors.run(main)

@@ -1,0 +1,33 @@
+"""The command line: `refcolor --help`."""
+
+import argparse
+from pathlib import Path
+
+from refcolor import errors
+
+
+def main() -> None:
+    """Run one command; errors become one line and an exit code."""
+    parser = argparse.ArgumentParser(
+        prog="refcolor", description="Colour line drawings after a reference picture."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    runs = commands.add_parser(
+        "runs",
+        help="find the MLflow run of a DVC revision, or the revision of a run",
+        description="Find the MLflow run of a DVC revision, or the revision of a run.",
+    )
+    runs.add_argument(
+        "what",
+        metavar="REV|RUN",
+        help="a git revision, an experiment's name, or a run's id or name",
+    )
+    runs.set_defaults(command=_runs)
+    arguments = parser.parse_args()
+    errors.run(lambda: arguments.command(arguments))
+
+
+def _runs(arguments: argparse.Namespace) -> None:
+    from refcolor.runs import find
+
+    print(find(Path.cwd(), arguments.what))

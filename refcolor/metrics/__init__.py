@@ -1,0 +1,1 @@
+"""Numbers that say how well a picture was coloured, each a pure function."""

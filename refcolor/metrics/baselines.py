@@ -1,0 +1,39 @@
+"""Pictures that need no model. A number means little until theirs stands beside it."""
+
+from typing import TypeVar
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+Picture = NDArray[np.uint8]
+Value = TypeVar("Value", bound=np.generic)
+
+
+def grey(truth: Picture) -> Picture:
+    """Take the colour out of a picture (Rec. 601 luma, as Pillow's "L").
+
+    truth: (H, W, 3) uint8.  Returns the same shape, three equal channels.
+    """
+    return np.asarray(Image.fromarray(truth).convert("L").convert("RGB"))
+
+
+def mean_color(reference: Picture) -> Picture:
+    """Paint everything in the mean colour of a picture.
+
+    reference: (H, W, 3) uint8.  Returns the same shape.
+    """
+    color = np.rint(reference.mean(axis=(0, 1), dtype=np.float64)).astype(np.uint8)
+    return np.ascontiguousarray(np.broadcast_to(color, reference.shape))
+
+
+def moved(picture: NDArray[Value]) -> NDArray[Value]:
+    """Mirror a picture and shift it right by a sixth of its width, the edge repeated.
+
+    picture: (H, W) or (H, W, C) of any type.  Returns the same shape. Colours copied by position
+    are wrong after that, colours of matched parts are not.
+    """
+    width = picture.shape[1]
+    columns = np.maximum(np.arange(width) - width // 6, 0)
+    result: NDArray[Value] = picture[:, ::-1][:, columns]
+    return result

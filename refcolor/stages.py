@@ -1,0 +1,205 @@
+"""Keys of DVC stages: the same 16 characters before a run and, from `dvc.lock`, after it.
+
+A key names a checkpoint before DVC knows the stage's result, and ties an MLflow run to the
+revision of the repository that holds it. DVC itself is not imported: that would cost a second.
+"""
+
+import hashlib
+import json
+import os
+import re
+from collections.abc import Iterable, Mapping
+from pathlib import Path
+from posixpath import normpath
+from typing import Any
+
+import pathspec
+from ruamel.yaml import YAML
+from ruamel.yaml.error import YAMLError
+
+from refcolor.errors import RefcolorError
+from refcolor.params import flatten
+
+PARAMETER_FILE = "params.yaml"
+_NEVER_HASHED = (".git/", ".hg/", ".dvc/")  # what DVC leaves out of every folder
+_INTERPOLATION = re.compile(r"(?<!\\)\$\{(.*?)\}")
+
+
+def stage_key(stage: str, *, root: Path = Path(), without: Iterable[str] = ()) -> str:
+    """Return the key of a stage as it stands now: command, contents read, parameters.
+
+    Outs of other stages count with the md5 that `dvc.lock` gives them (DVC writes it before the
+    next stage starts); other files and folders are read. `root` is the folder of dvc.yaml, the
+    working directory inside a stage. `without` names parameters that are left out of the key, one
+    by one (`train.epochs`) or as a section (`train`).
+    Raises RefcolorError when the stage or something that it reads is missing.
+    """
+    definition = _entry(_read_yaml(root / "dvc.yaml"), stage, "dvc.yaml")
+    parameters = _read_yaml(root / PARAMETER_FILE)
+    known = flatten(parameters)
+    made = _made(read_lock(root))
+    paths = [normpath(_interpolate(path, known)) for path in definition.get("deps", [])]
+    values: dict[str, Any] = {}
+    for file, names in _listed(definition.get("params", [])):
+        content = parameters if file == PARAMETER_FILE else _read_yaml(root / file)
+        values |= _selected(content, names, file)
+    return _digest(
+        cmd=_interpolate_each(definition["cmd"], known),
+        deps={path: made.get(path) or _md5(root / path, root=root) for path in paths},
+        params=values,
+        without=without,
+    )
+
+
+def locked_key(stage: str, lock: Mapping[str, Any], *, without: Iterable[str] = ()) -> str:
+    """Return the key of a stage as it last ran, from the content of `dvc.lock`.
+
+    Raises RefcolorError when the lock file knows no such stage.
+    """
+    entry = _entry(lock, stage, "dvc.lock")
+    values: dict[str, Any] = {}
+    for file, content in entry.get("params", {}).items():
+        values |= _named(content, file)
+    return _digest(
+        cmd=entry["cmd"],
+        deps={normpath(dep["path"]): dep.get("md5", "") for dep in entry.get("deps", [])},
+        params=values,
+        without=without,
+    )
+
+
+def read_lock(root: Path = Path()) -> dict[str, Any]:
+    """Read `dvc.lock`; an empty mapping when nothing ran yet."""
+    return _read_yaml(root / "dvc.lock") if (root / "dvc.lock").exists() else {}
+
+
+def parse_lock(text: str) -> dict[str, Any]:
+    """Read the text of a `dvc.lock`, for example of another revision."""
+    return YAML(typ="safe").load(text) or {}
+
+
+def _digest(
+    *, cmd: Any, deps: Mapping[str, str], params: Mapping[str, Any], without: Iterable[str]
+) -> str:
+    left_out = tuple(without)
+    params = {
+        name: _plain(value)
+        for name, value in params.items()
+        if not any(name == out or name.startswith(f"{out}.") for out in left_out)
+    }
+    text = json.dumps([cmd, deps, params], sort_keys=True, separators=(",", ":"), default=str)
+    return hashlib.sha256(text.encode()).hexdigest()[:16]
+
+
+def _plain(value: Any) -> Any:
+    # DVC compares with ==, so 1 -> 1.0 reruns nothing and must not change a key either.
+    if isinstance(value, float) and value.is_integer():
+        return int(value)
+    if isinstance(value, list):
+        return [_plain(part) for part in value]
+    return value
+
+
+def _read_yaml(path: Path) -> dict[str, Any]:
+    try:
+        return YAML(typ="safe").load(path) or {}
+    except OSError as error:
+        raise RefcolorError(
+            f"{path} cannot be read ({error.strerror}); run in the folder of the repository"
+        ) from error
+    except YAMLError as error:
+        raise RefcolorError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+
+
+def _entry(content: Mapping[str, Any], stage: str, file: str) -> Mapping[str, Any]:
+    stages: Mapping[str, Mapping[str, Any]] = content.get("stages", {})
+    if stage not in stages:
+        raise RefcolorError(
+            f"{file} has no stage {stage!r}, only: {', '.join(stages) or 'none'}; "
+            "run `dvc repro` first or correct the name"
+        )
+    return stages[stage]
+
+
+def _made(lock: Mapping[str, Any]) -> dict[str, str]:
+    return {
+        normpath(out["path"]): out["md5"]
+        for stage in lock.get("stages", {}).values()
+        for out in stage.get("outs", [])
+        if "md5" in out
+    }
+
+
+def _listed(entries: Iterable[Any]) -> Iterable[tuple[str, list[str]]]:
+    for entry in entries:
+        if isinstance(entry, str):
+            yield PARAMETER_FILE, [entry]
+        else:
+            for file, names in entry.items():
+                yield file, list(names or [])
+
+
+def _selected(content: Mapping[str, Any], names: list[str], file: str) -> dict[str, Any]:
+    if not names:
+        return _named(content, file)
+    values: dict[str, Any] = {}
+    for name in names:
+        value: Any = content
+        for part in name.split("."):
+            if not isinstance(value, Mapping) or part not in value:
+                raise RefcolorError(f"{file} has no {name!r}, which dvc.yaml lists; add it")
+            value = value[part]
+        values |= _named({name: value}, file)
+    return values
+
+
+def _named(content: Mapping[str, Any], file: str) -> dict[str, Any]:
+    return flatten(content, prefix="" if file == PARAMETER_FILE else f"{file}:")
+
+
+def _interpolate_each(cmd: str | list[str], known: Mapping[str, Any]) -> str | list[str]:
+    if isinstance(cmd, str):
+        return _interpolate(cmd, known)
+    return [_interpolate(line, known) for line in cmd]
+
+
+def _interpolate(text: str, known: Mapping[str, Any]) -> str:
+    def value(match: re.Match[str]) -> str:
+        name = match[1].strip().replace("[", ".").replace("]", "")
+        if name not in known:
+            raise RefcolorError(f"dvc.yaml reads ${{{name}}}, which {PARAMETER_FILE} has not")
+        found = known[name]
+        return str(found).lower() if isinstance(found, bool) else str(found)
+
+    return _INTERPOLATION.sub(value, text).replace(r"\${", "${")
+
+
+def _md5(path: Path, *, root: Path) -> str:
+    if path.is_dir():
+        return _folder_md5(path, root=root)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest()
+    except OSError as error:
+        raise RefcolorError(
+            f"{path} cannot be read ({error.strerror}), though dvc.yaml lists it as a dependency; "
+            "run `dvc repro` to make it"
+        ) from error
+
+
+def _folder_md5(folder: Path, *, root: Path) -> str:
+    """Hash a folder as DVC does: the md5 of the JSON list of its files and their md5."""
+    ignore = root / ".dvcignore"
+    lines = ignore.read_text(encoding="utf-8").splitlines() if ignore.exists() else []
+    ignored = pathspec.GitIgnoreSpec.from_lines([*_NEVER_HASHED, *lines])
+    entries = []
+    for directory, _, names in os.walk(folder):
+        for name in names:
+            path = Path(directory, name)
+            if not ignored.match_file(os.path.relpath(path, root)):
+                entries.append(
+                    {"md5": _md5(path, root=root), "relpath": path.relative_to(folder).as_posix()}
+                )
+    entries.sort(key=lambda entry: entry["relpath"])
+    text = json.dumps(entries, sort_keys=True)
+    return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -1,0 +1,210 @@
+"""Opening the run of a training and the run of an evaluation: one experiment is one run."""
+
+import os
+import socket
+import subprocess
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Literal
+
+import refcolor
+from refcolor import image
+from refcolor.tracking.mlflow_tracker import RUNTIME, MlflowTracker, as_text
+from refcolor.tracking.store import LOG, Store, connect, first_line, quiet
+from refcolor.tracking.tracker import NullTracker, Tracker
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+Kind = Literal["mlflow", "none"]
+TRAIN_KEY, EVALUATE_KEY = "dvc.key.train", "dvc.key.evaluate"
+EXPERIMENT_NAME, COMMIT, PLACE = "dvc.exp_name", "git.commit", "refcolor.place"
+
+
+@dataclass(frozen=True)
+class Training:
+    """What a finished training left: enough to tell its run again.
+
+    key: of the train stage, from dvc.lock. curves: a CSV file with the column `step`, or a folder
+    of them. previews: a folder of NAME-STEP.png. model: the folder of the model, with the PNG
+    bytes of an example under `sketch` and `reference`.
+    """
+
+    key: str
+    curves: Path
+    previews: Path | None = None
+    model: Path | None = None
+    example: Mapping[str, bytes] | None = None
+
+
+def open_training(
+    *,
+    kind: Kind,
+    root: Path,
+    key: str,
+    params: Mapping[str, object],
+    resume_run_id: str | None = None,
+) -> Tracker:
+    """Open the run of a training: the one that it was stopped in, else a new one.
+
+    root: the repository's folder (DVC_ROOT). key: of the train stage. params: all parameters under
+    their dotted names. resume_run_id: the `run_id` kept in the checkpoint; it is opened again when
+    that run has the same key and no evaluation. Other runs of this key and place that still count
+    as running were killed, and are marked so.
+    """
+
+    def opened(store: Store) -> Tracker:
+        earlier = _runs_of(store, key)
+        for run in earlier:
+            if run.info.run_id != resume_run_id and _is_stale(run, root):
+                store.client.set_terminated(run.info.run_id, "KILLED")
+        for run in earlier:
+            if run.info.run_id == resume_run_id and EVALUATE_KEY not in run.data.tags:
+                tracker = _reopened(store, run, root, key)
+                break
+        else:
+            tracker = _new(store, root, key)
+        tracker.params(params)
+        return tracker
+
+    return _opened(kind, root, opened)
+
+
+def open_evaluation(
+    *,
+    kind: Kind,
+    root: Path,
+    key: str,
+    params: Mapping[str, object],
+    training: Training,
+) -> Tracker:
+    """Open the run that an evaluation belongs to.
+
+    That is the run of its training when it belongs to the same experiment, has no evaluation yet
+    and was recorded with the same parameters (MLflow never changes one). Otherwise (the training
+    came from DVC's cache, or was evaluated before) a new run is made and the training told again
+    from what it left. Points that the run lacks are added in both cases.
+    key: of the evaluate stage; it becomes a tag once the run ends well.
+    """
+
+    def opened(store: Store) -> Tracker:
+        closing = {EVALUATE_KEY: key}
+        for run in _runs_of(store, training.key):
+            if _may_continue(run, params):
+                tracker = _reopened(store, run, root, training.key, closing_tags=closing)
+                tracker.params(params)
+                tracker.curves(training.curves)
+                return tracker
+        tracker = _new(store, root, training.key, closing_tags=closing)
+        tracker.tags({"refcolor.replayed": "true"})
+        tracker.params(params)
+        _replay(training, tracker)
+        return tracker
+
+    return _opened(kind, root, opened)
+
+
+def _opened(kind: Kind, root: Path, opened: Callable[[Store], Tracker]) -> Tracker:
+    if kind == "none":
+        return NullTracker()
+    try:
+        store = connect(root)
+        with quiet():
+            return opened(store)
+    except Exception as error:
+        LOG.warning("no MLflow run could be opened (%s); nothing is tracked", first_line(error))
+        return NullTracker()
+
+
+def _runs_of(store: Store, train_key: str) -> list["Run"]:
+    return list(
+        store.client.search_runs(
+            [store.experiment_id], filter_string=f"tags.`{TRAIN_KEY}` = '{train_key}'"
+        )
+    )
+
+
+def _is_stale(run: "Run", root: Path) -> bool:
+    return run.info.status == "RUNNING" and run.data.tags.get(PLACE) == _place(root)
+
+
+def _may_continue(run: "Run", params: Mapping[str, object]) -> bool:
+    recorded = run.data.params
+    return (
+        EVALUATE_KEY not in run.data.tags
+        and run.data.tags.get(EXPERIMENT_NAME, "") == _experiment_name()
+        and all(
+            recorded.get(name, as_text(value)) == as_text(value)
+            for name, value in params.items()
+            if not name.startswith(RUNTIME)
+        )
+    )
+
+
+def _reopened(
+    store: Store,
+    run: "Run",
+    root: Path,
+    train_key: str,
+    *,
+    closing_tags: Mapping[str, str] | None = None,
+) -> MlflowTracker:
+    store.client.update_run(run.info.run_id, status="RUNNING", name=_run_name(train_key))
+    tracker = MlflowTracker(store, run.info.run_id, closing_tags=closing_tags)
+    tracker.tags(_tags(root, train_key))
+    return tracker
+
+
+def _new(
+    store: Store, root: Path, train_key: str, *, closing_tags: Mapping[str, str] | None = None
+) -> MlflowTracker:
+    run = store.client.create_run(
+        store.experiment_id, run_name=_run_name(train_key), tags=_tags(root, train_key)
+    )
+    return MlflowTracker(store, run.info.run_id, closing_tags=closing_tags)
+
+
+def _replay(training: Training, tracker: MlflowTracker) -> None:
+    tracker.curves(training.curves)
+    for file in sorted(training.previews.glob("*-*.png")) if training.previews else ():
+        step = file.stem.rpartition("-")[2]
+        if step.isdigit():
+            tracker.picture("preview", image.read(file), step=int(step))
+    if training.model and training.example:
+        tracker.model(training.model, example=training.example)
+    tracker.flush()
+
+
+def _tags(root: Path, train_key: str) -> dict[str, str]:
+    commit = os.environ.get("DVC_EXP_BASELINE_REV") or _head(root)
+    return {
+        TRAIN_KEY: train_key,
+        COMMIT: commit,
+        "mlflow.source.git.commit": commit,  # what MLflow's own pages show
+        EXPERIMENT_NAME: _experiment_name(),
+        PLACE: _place(root),
+        "refcolor.version": refcolor.__version__,
+    }
+
+
+def _run_name(train_key: str) -> str:
+    return _experiment_name() or f"repro-{train_key[:6]}"
+
+
+def _experiment_name() -> str:
+    return os.environ.get("DVC_EXP_NAME", "")
+
+
+def _place(root: Path) -> str:
+    return f"{socket.gethostname()}:{root.resolve()}"
+
+
+def _head(root: Path) -> str:
+    try:
+        done = subprocess.run(
+            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False
+        )
+    except OSError:
+        return ""
+    return done.stdout.strip() if done.returncode == 0 else ""

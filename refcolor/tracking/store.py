@@ -1,0 +1,143 @@
+"""Where runs are kept: a tracking server, or the SQLite store of the repository."""
+
+import logging
+import os
+import re
+import sqlite3
+import warnings
+from collections.abc import Iterator
+from contextlib import closing, contextmanager
+from dataclasses import dataclass
+from itertools import count
+from pathlib import Path
+from typing import TYPE_CHECKING
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+from filelock import FileLock
+
+if TYPE_CHECKING:
+    from mlflow import MlflowClient
+    from mlflow.entities import Experiment
+
+EXPERIMENT = "refcolor"
+LOG = logging.getLogger(__name__)
+_ENVIRONMENT = {
+    "MLFLOW_DISABLE_TELEMETRY": "true",
+    "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
+    # Seconds and tries after which a server counts as away: with MLflow's own values the first
+    # call blocks for four minutes.
+    "MLFLOW_HTTP_REQUEST_MAX_RETRIES": "1",
+    "MLFLOW_HTTP_REQUEST_TIMEOUT": "10",
+}
+_SQLITE = "sqlite:///"
+
+
+@dataclass(frozen=True)
+class Store:
+    """An open store and the experiment that new runs belong to."""
+
+    client: "MlflowClient"
+    experiment_id: str
+
+
+@contextmanager
+def quiet() -> Iterator[None]:
+    """Keep MLflow's own warnings (and those of what it imports) from the user of a stage."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def connect(root: Path) -> Store:
+    """Open the store of a repository, or the one that MLFLOW_TRACKING_URI names.
+
+    root: the folder of the repository (DVC_ROOT), never the working directory, which is a passing
+    copy in queued runs. A server that does not answer is replaced by the local store, with one
+    warning.
+    """
+    root = root.resolve()
+    address = os.environ.get("MLFLOW_TRACKING_URI", "")
+    if address:
+        try:
+            return _open(_anchored(address, root), root)
+        except Exception as error:
+            LOG.warning(
+                "MLFLOW_TRACKING_URI %s does not work (%s); this run is kept in %s instead",
+                without_password(address),
+                first_line(error),
+                root / "mlflow.db",
+            )
+    return _open(_sqlite_address(root / "mlflow.db"), root)
+
+
+def store_exists(root: Path) -> bool:
+    """Say whether there is anything to look into."""
+    return bool(os.environ.get("MLFLOW_TRACKING_URI")) or (root / "mlflow.db").exists()
+
+
+def without_password(address: str) -> str:
+    """Leave name and password out of an address."""
+    return re.sub(r"//[^/@]*@", "//", address)
+
+
+def first_line(error: Exception) -> str:
+    """Shorten an error to what fits into a warning."""
+    lines = without_password(str(error)).strip().splitlines() or [type(error).__name__]
+    return lines[0] if len(lines[0]) <= 200 else f"{lines[0][:200]}..."
+
+
+def _open(address: str, root: Path) -> Store:
+    for name, value in _ENVIRONMENT.items():
+        os.environ.setdefault(name, value)
+    lock = root / ".refcolor" / "mlflow.lock"
+    lock.parent.mkdir(parents=True, exist_ok=True)
+    # Several processes that make a fresh SQLite store at once crash (MLflow 3.17).
+    with quiet(), FileLock(lock):
+        from mlflow import MlflowClient
+
+        for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
+            logging.getLogger(logger).setLevel(logging.ERROR)
+        client = MlflowClient(tracking_uri=address)
+        return Store(client=client, experiment_id=_experiment(client, address, root))
+
+
+def _experiment(client: "MlflowClient", address: str, root: Path) -> str:
+    """Return the experiment of this repository.
+
+    Where artifacts lie is fixed when an experiment is made. After the repository was moved or
+    copied that is another place, so a new experiment (refcolor-2, ...) takes its place.
+    """
+    served = urlparse(address).scheme in ("http", "https", "databricks")
+    artifacts = (root / "mlartifacts").resolve()
+    for number in count(1):
+        name = EXPERIMENT if number == 1 else f"{EXPERIMENT}-{number}"
+        found = client.get_experiment_by_name(name)
+        if found is None:
+            location = None if served else artifacts.as_uri()
+            return str(client.create_experiment(name, artifact_location=location))
+        if found.lifecycle_stage == "active" and (served or _lies_in(found, root)):
+            return str(found.experiment_id)
+    raise AssertionError("count() has no end")
+
+
+def _lies_in(experiment: "Experiment", root: Path) -> bool:
+    location = urlparse(experiment.artifact_location)
+    if location.scheme not in ("", "file"):
+        return True
+    return Path(url2pathname(location.path)).is_relative_to(root.resolve())
+
+
+def _sqlite_address(database: Path) -> str:
+    from sqlalchemy import URL
+
+    # MLflow tries for 100 seconds to open a file that cannot be opened; this fails at once.
+    with closing(sqlite3.connect(database)) as connection:
+        connection.execute("PRAGMA user_version")
+    return URL.create("sqlite", database=str(database)).render_as_string()
+
+
+def _anchored(address: str, root: Path) -> str:
+    if address.startswith(_SQLITE) and not Path(address.removeprefix(_SQLITE)).is_absolute():
+        return _sqlite_address(root / address.removeprefix(_SQLITE))
+    return address

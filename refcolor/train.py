@@ -1,0 +1,388 @@
+"""Training, one straight function: set-up, what happens once in a while, and the two steps."""
+
+import csv
+import dataclasses
+import math
+import shutil
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import torch
+from torch import Tensor, nn
+from tqdm import tqdm
+
+from refcolor import augment, image, losses
+from refcolor.augment import Match
+from refcolor.checkpoint import DISCRIMINATOR, GENERATOR, StateFile, load_weights, save_model
+from refcolor.data import Pictures
+from refcolor.errors import RefcolorError
+from refcolor.features.vgg import load_vgg
+from refcolor.model.discriminator import Discriminator
+from refcolor.model.generator import Generator, Output, build_generator
+from refcolor.params import LossParams, Params
+from refcolor.tracking import Tracker
+
+PREVIEWS = 8
+VALIDATION = 64
+EMA_WARM_UP = 0.1  # the half-life is at most this share of the pictures seen so far
+
+
+@dataclasses.dataclass(frozen=True)
+class Task:
+    """What the generator is asked, and the answer. Pictures are in [-1, 1]."""
+
+    sketch: Tensor
+    reference: Tensor
+    target: Tensor
+    warped: augment.Warped
+
+
+@dataclasses.dataclass(frozen=True)
+class Folders:
+    """Where training writes."""
+
+    models: Path
+    curves: Path
+    previews: Path
+
+
+def train(
+    params: Params,
+    *,
+    pictures: Pictures,
+    validation: Pictures,
+    folders: Folders,
+    state_file: StateFile,
+    tracker: Tracker,
+    device: torch.device,
+) -> dict[str, float]:
+    # The seed decides the first weights; all that is drawn later comes from one generator.
+    torch.set_num_threads(params.train.threads)
+    torch.manual_seed(params.seed)
+    random = torch.Generator().manual_seed(params.seed)
+    generator, ema = build_generator(params.model), build_generator(params.model)
+    discriminator = Discriminator(params.model)
+    start_from(Path(params.train.init), generator=generator, discriminator=discriminator)
+    ema.load_state_dict(generator.state_dict())
+    ema.requires_grad_(False).eval()
+    networks: tuple[nn.Module, ...] = (generator, discriminator, ema)
+    for network in networks:
+        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+    vgg = load_vgg().to(device) if params.loss.perceptual or params.loss.style else None
+    optimizers = [
+        torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
+        for network, rate in (
+            (generator, params.train.learning_rate_generator),
+            (discriminator, params.train.learning_rate_discriminator),
+        )
+    ]
+    optimizer_g, optimizer_d = optimizers
+    autocast = torch.autocast(
+        device.type, dtype=torch.bfloat16, enabled=params.train.precision == "bf16"
+    )
+
+    # Epochs count whole batches; fewer pictures than a batch make one small batch.
+    batch = min(params.train.batch_size, len(pictures))
+    steps_per_epoch = len(pictures) // batch
+    total_steps = params.train.epochs * steps_per_epoch
+
+    # A stopped run goes on from its last state; a finished one only when asked for more epochs.
+    rows: list[dict[str, float]] = []
+    sums: dict[str, float] = {}
+    first_step = 0
+    state = state_file.load()
+    if state and (
+        state["step"] < total_steps or (state["step"] == total_steps and not state_file.finished)
+    ):
+        first_step, rows, sums = state["step"], state["rows"], state["sums"]
+        random.set_state(state["random"])
+        for network, weights in zip(networks, state["networks"], strict=True):
+            network.load_state_dict(weights)
+        for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
+            optimizer.load_state_dict(moments)
+        tqdm.write(f"resumed at step {first_step}")
+    else:
+        state_file.clear()
+
+    # The same questions each time, so that validation losses and previews can be compared.
+    questions = make_task(
+        validation,
+        torch.arange(min(VALIDATION, len(validation))),
+        params,
+        random=torch.Generator().manual_seed(0),
+        device=device,
+    )
+    for row in rows:
+        tracker.scalars(int(row["step"]), without_step(row))
+
+    order = epoch_order(first_step // steps_per_epoch, len(pictures), seed=params.seed)
+    generator.train(), discriminator.train()
+    bar = tqdm(
+        range(first_step, total_steps),
+        initial=first_step,
+        total=total_steps,
+        desc="train",
+        unit="step",
+    )
+    for step in bar:
+        # Once in an epoch: another order, and learning rates that depend on nothing but the epoch.
+        epoch, place = divmod(step, steps_per_epoch)
+        if place == 0:
+            order = epoch_order(epoch, len(pictures), seed=params.seed)
+        half_life = params.train.learning_rate_half_life
+        decay = 0.5 ** (epoch / half_life) if half_life else 1.0
+        optimizer_g.param_groups[0]["lr"] = params.train.learning_rate_generator * decay
+        optimizer_d.param_groups[0]["lr"] = params.train.learning_rate_discriminator * decay
+
+        # Draw the task: jitter the picture, and make it its own reference by a warp.
+        chosen = order[place * batch : (place + 1) * batch]
+        task = make_task(pictures, chosen, params, random=random, device=device)
+
+        # One generator pass serves both steps.
+        with autocast:
+            output: Output = generator(sketch=task.sketch, reference=task.reference)
+
+        # Discriminator step.
+        terms: dict[str, Tensor] = {}
+        if params.loss.adversarial:
+            with autocast:
+                real = discriminator(picture=task.target, sketch=task.sketch)
+                fake = discriminator(picture=output.picture.detach(), sketch=task.sketch)
+            terms["discriminator"] = losses.adversarial_discriminator(real, fake)
+            optimizer_d.zero_grad(set_to_none=True)
+            terms["discriminator"].backward()  # type: ignore[no-untyped-call]
+            optimizer_d.step()
+
+        # Generator step.
+        with autocast:
+            terms |= generator_terms(
+                params.loss, output, task, discriminator=discriminator, vgg=vgg, random=random
+            )
+        total = sum(
+            getattr(params.loss, name) * term
+            for name, term in terms.items()
+            if name != "discriminator"
+        )
+        optimizer_g.zero_grad(set_to_none=True)
+        total.backward()
+        optimizer_g.step()
+        update_ema(
+            ema,
+            generator,
+            half_life=params.train.ema_half_life,
+            images=(step + 1) * batch,
+            batch=batch,
+        )
+
+        # A loss that is no number ends the run before anything wrong is kept.
+        done = step + 1
+        for name, term in terms.items():
+            value = term.item()
+            refuse_no_number(name, value, done)
+            sums[name] = sums.get(name, 0.0) + value
+
+        # Once in a while: one validation loss, one preview, one row of the curves.
+        if done % params.train.report_every == 0:
+            means = {name: value / params.train.report_every for name, value in sums.items()}
+            with autocast:
+                rows.append(report(done, means, ema, questions, state_file.previews, tracker))
+            sums = {}
+        if state_file.due() or done == total_steps:
+            save_state(
+                state_file,
+                step=done,
+                rows=rows,
+                sums=sums,
+                random=random,
+                networks=networks,
+                optimizers=optimizers,
+            )
+            tracker.flush()
+
+    # The closing report stays out of the state: more epochs go on as if they were asked at once.
+    folders.previews.mkdir(parents=True, exist_ok=True)
+    for row in rows:
+        shutil.copy(state_file.previews / preview_name(row["step"]), folders.previews)
+    since = total_steps % params.train.report_every
+    if since:
+        means = {name: value / since for name, value in sums.items()}
+        with autocast:
+            rows.append(report(total_steps, means, ema, questions, folders.previews, tracker))
+    write_curves(folders.curves / "loss.csv", rows)
+    save_model(
+        folders.models,
+        generator=ema,
+        discriminator=discriminator,
+        params=params.model,
+        size=pictures.color.shape[1],
+    )
+    state_file.finish()
+    return {"steps": total_steps, "images": total_steps * batch} | without_step(rows[-1])
+
+
+def start_from(folder: Path, *, generator: nn.Module, discriminator: nn.Module) -> None:
+    # Fine-tuning is a folder that holds weights; from scratch is a folder that holds none.
+    if not (folder / GENERATOR).exists():
+        return
+    load_weights(generator, folder / GENERATOR)
+    load_weights(discriminator, folder / DISCRIMINATOR)
+
+
+def epoch_order(epoch: int, count: int, *, seed: int) -> Tensor:
+    # A function of the epoch alone: a resumed run needs no memory of the orders before it.
+    return torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
+
+
+def make_task(
+    pictures: Pictures,
+    chosen: Tensor,
+    params: Params,
+    *,
+    random: torch.Generator,
+    device: torch.device,
+) -> Task:
+    # The sketch was drawn from the picture before the offset: it must not know the colours asked.
+    offsets = augment.draw_color_offsets(
+        len(chosen), largest=params.augment.color_offset, generator=random
+    )
+    warps = augment.draw_warps(
+        len(chosen), strength=params.augment.warp, mirror=params.augment.mirror, generator=random
+    )
+    colors = pictures.colors(chosen, device=device).contiguous(memory_format=torch.channels_last)
+    target = augment.offset_colors(colors, offsets.to(device))
+    warped = augment.warp(target, warps)
+    return Task(pictures.sketches(chosen, device=device), warped.picture, target, warped)
+
+
+def generator_terms(
+    weights: LossParams,
+    output: Output,
+    task: Task,
+    *,
+    discriminator: nn.Module,
+    vgg: nn.Module | None,
+    random: torch.Generator,
+) -> dict[str, Tensor]:
+    terms = {}
+    if weights.reconstruction:
+        terms["reconstruction"] = losses.reconstruction(output.picture, task.target)
+    if weights.adversarial:
+        # Frozen for this pass: its weight gradients would be computed and thrown away.
+        discriminator.requires_grad_(False)
+        verdict = discriminator(picture=output.picture, sketch=task.sketch)
+        terms["adversarial"] = losses.adversarial_generator(verdict)
+        discriminator.requires_grad_(True)
+    if vgg is not None:
+        with torch.no_grad():
+            wanted = vgg(task.target)
+        found = vgg(output.picture)
+        if weights.perceptual:
+            terms["perceptual"] = losses.perceptual(found, wanted)
+        if weights.style:
+            terms["style"] = losses.style(found[-1], wanted[-1])
+    if weights.needs_match:
+        assert output.logits is not None
+        match: Match = augment.known_match(task.warped.grid, task.warped.valid, cells=output.cells)
+        if weights.triplet:
+            negative = losses.draw_negatives(match, cells=output.cells, generator=random)
+            terms["triplet"] = losses.triplet(output.logits, match, negative, margin=weights.margin)
+        if weights.match:
+            terms["match"] = losses.match(output.logits, match)
+    return terms
+
+
+@torch.no_grad()
+def update_ema(
+    ema: Generator, generator: Generator, *, half_life: float, images: int, batch: int
+) -> None:
+    # Norm statistics follow the weights that they belong to.
+    decay = 0.5 ** (batch / min(half_life, EMA_WARM_UP * images))
+    for kept, fresh in zip(ema.state_dict().values(), generator.state_dict().values(), strict=True):
+        if kept.is_floating_point():
+            kept.lerp_(fresh, 1 - decay)
+        else:
+            kept.copy_(fresh)
+
+
+@torch.no_grad()
+def report(
+    step: int,
+    means: Mapping[str, float],
+    ema: Generator,
+    questions: Task,
+    previews: Path,
+    tracker: Tracker,
+) -> dict[str, float]:
+    # The EMA network answers the fixed questions; folder and tracker get the same sheet.
+    answers = ema(sketch=questions.sketch, reference=questions.reference).picture
+    loss = losses.reconstruction(answers, questions.target).item()
+    refuse_no_number("validation", loss, step)
+    values = {**means, "validation": loss}
+    tracker.scalars(step, values)
+    sheet = preview(questions, answers)
+    image.write(previews / preview_name(step), sheet)
+    tracker.picture("preview", sheet, step=step)
+    return {"step": float(step), **values}
+
+
+def refuse_no_number(name: str, value: float, step: int) -> None:
+    if not math.isfinite(value):
+        raise RefcolorError(
+            f"the {name} loss became {value} at step {step}; the last good state is kept. "
+            "Lower the learning rate or that term's weight, or set train.precision: fp32"
+        )
+
+
+def preview_name(step: float) -> str:
+    return f"step-{int(step):07d}.png"
+
+
+def preview(task: Task, answers: Tensor) -> image.Picture:
+    # Rows of sketch, reference, result, target.
+    columns = (task.sketch.expand(-1, 3, -1, -1), task.reference, answers, task.target)
+    return image.grid(
+        [
+            [image.to_uint8(column[row]) for column in columns]
+            for row in range(min(PREVIEWS, len(answers)))
+        ]
+    )
+
+
+def without_step(row: Mapping[str, float]) -> dict[str, float]:
+    return {name: value for name, value in row.items() if name != "step"}
+
+
+def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    with path.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.DictWriter(file, list(rows[-1]), lineterminator="\n")
+        writer.writeheader()
+        writer.writerows(
+            {name: f"{value:.6g}" for name, value in row.items()} | {"step": f"{row['step']:.0f}"}
+            for row in rows
+        )
+
+
+def save_state(
+    file: StateFile,
+    *,
+    step: int,
+    rows: list[dict[str, float]],
+    sums: dict[str, float],
+    random: torch.Generator,
+    networks: Sequence[nn.Module],
+    optimizers: Sequence[torch.optim.Optimizer],
+) -> None:
+    # A step can spoil weights after finite losses; such a state is no good one.
+    if not all(x.isfinite().all() for network in networks for x in network.state_dict().values()):
+        return
+    file.save(
+        {
+            "step": step,
+            "rows": rows,
+            "sums": sums,
+            "random": random.get_state(),
+            "networks": [network.state_dict() for network in networks],
+            "optimizers": [optimizer.state_dict() for optimizer in optimizers],
+        }
+    )

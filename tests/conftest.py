@@ -1,0 +1,106 @@
+"""Fixtures that several test modules share: the smallest experiment that still has every part."""
+
+import copy
+import os
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pytest
+from ruamel.yaml import YAML
+
+from refcolor.params import Params
+
+if TYPE_CHECKING:
+    from refcolor.data import Pictures
+
+# Tests run side by side with others; networks this small are slower on more threads.
+os.environ.setdefault("OMP_NUM_THREADS", "1")
+
+TINY = """
+seed: 3
+source:
+  kind: sample
+  count: 11
+  sample: {shape_seed: 1, palette_seed: 2, size: 48}
+  folder: {path: data/inbox, layout: pictures}
+clean:
+  size: 32
+  fit: pad
+  max_megapixels: 1
+  min_side: 16
+  min_colorfulness: 5
+  min_hue_spread: 0.7
+  min_foreground: 0.08
+sketch: {preset: default}
+split: {seed: 0, validation: 0.3, hold_out: [], duplicate_distance: 24, references: 2}
+augment: {color_offset: 0.4, warp: 0.12, mirror: 0.5}
+model: {attention: scft, width: 2, levels: 3, blocks: 1, norm: batch, discriminator_width: 2}
+loss:
+  reconstruction: 30
+  adversarial: 1
+  perceptual: 0
+  style: 0
+  triplet: 0
+  match: 0
+  margin: 12
+train:
+  epochs: 2
+  batch_size: 4
+  learning_rate_generator: 1.0e-3
+  learning_rate_discriminator: 1.0e-3
+  learning_rate_half_life: 0
+  ema_half_life: 20
+  report_every: 3
+  precision: fp32
+  threads: 1
+  init: ""
+evaluate: {seed: 0, warp: 0.2, features: random, batch_size: 4}
+runtime: {device: cpu, workers: 1, tracker: none}
+"""
+
+
+@pytest.fixture
+def content() -> dict[str, Any]:
+    """Give a complete params file as nested dicts, to be changed at will."""
+    return copy.deepcopy(YAML(typ="safe").load(TINY))
+
+
+@pytest.fixture
+def make_params(content: dict[str, Any]) -> Callable[..., Params]:
+    """Give tiny parameters with changes by path: `make_params({"loss.triplet": 1})`."""
+
+    def make(changes: dict[str, Any] | None = None) -> Params:
+        changed = copy.deepcopy(content)
+        for path, value in (changes or {}).items():
+            section, _, key = path.rpartition(".")
+            (changed[section] if section else changed)[key] = value
+        return Params.model_validate(changed)
+
+    return make
+
+
+@pytest.fixture
+def make_pictures() -> "Callable[..., Pictures]":
+    """Give random pictures of 32 pixels, each with its own colours, and random sketches."""
+
+    def make(count: int, *, seed: int = 0, side: int = 32) -> "Pictures":
+        from refcolor.data import Pictures
+
+        random = np.random.default_rng(seed)
+        blocks = random.integers(0, 256, (count, side // 8, side // 8, 3), np.uint8)
+        lines = random.random((count, side, side)) < 0.1
+        return Pictures(
+            ids=tuple(f"p{index:02d}" for index in range(count)),
+            color=blocks.repeat(8, axis=1).repeat(8, axis=2),
+            sketch=np.where(lines, 0, 255).astype(np.uint8),
+        )
+
+    return make
+
+
+@pytest.fixture
+def root() -> Path:
+    """Name the folder of the repository."""
+    return Path(__file__).parents[1]

@@ -1,0 +1,26 @@
+"""dvc.yaml names exactly the library files that a stage imports."""
+
+import pytest
+from ruamel.yaml import YAML
+
+from .closure import ROOT, import_closure
+
+STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
+
+
+@pytest.mark.parametrize("stage", STAGES)
+def test_declared_code_is_the_import_closure(stage: str) -> None:
+    """A stage reruns when a file it imports changes, and for no other file of the library."""
+    declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
+    assert declared == import_closure(stage)
+
+
+def test_every_stage_script_is_small_and_quiet_at_import() -> None:
+    """A stage script has less than 50 lines, defines functions, and does nothing when imported."""
+    import ast
+
+    for stage in STAGES:
+        source = (ROOT / "pipeline" / f"{stage}.py").read_text(encoding="utf-8")
+        assert len(source.splitlines()) < 50, stage
+        quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Expr, ast.Assign, ast.If)
+        assert all(isinstance(node, quiet) for node in ast.parse(source).body), stage

@@ -1,0 +1,110 @@
+"""How a program ends: an exit code and one line for users, a traceback for bugs."""
+
+import os
+import pickle
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+
+import pytest
+
+from refcolor import errors
+from refcolor.errors import PictureError, RefcolorError
+
+
+@pytest.fixture(autouse=True)
+def same_signals() -> Iterator[None]:
+    """Put back the handler that `run` replaces."""
+    before = signal.getsignal(signal.SIGTERM)
+    yield
+    signal.signal(signal.SIGTERM, before)
+
+
+def raiser(error: BaseException) -> Callable[[], None]:
+    """Make a program that ends with an error."""
+
+    def main() -> None:
+        raise error
+
+    return main
+
+
+@pytest.mark.parametrize(
+    ("error", "code", "line"),
+    [
+        (RefcolorError("loss.x is wrong"), 1, "refcolor: loss.x is wrong"),
+        (PictureError("truncated", "a.png is cut"), 1, "refcolor: a.png is cut"),
+        (
+            OSError(28, "in the words of a library", "models/x"),
+            1,
+            "refcolor: No space left on device: models/x. Nothing finished is lost; "
+            "put it right and run the same command again.",
+        ),
+        (OSError(28, "again"), 1, "refcolor: No space left on device. Nothing finished is lost; "),
+        (KeyboardInterrupt(), 130, "refcolor: stopped. The same command goes on from here."),
+    ],
+)
+def test_user_errors_end_with_one_line_and_a_code(
+    capsys: pytest.CaptureFixture[str], error: BaseException, code: int, line: str
+) -> None:
+    """A user error, a full disk and Ctrl-C print one line to stderr and set the exit code."""
+    with pytest.raises(SystemExit) as end:
+        errors.run(raiser(error))
+    said = capsys.readouterr()
+    assert end.value.code == code
+    assert said.out == ""
+    lines = said.err.split()
+    assert " ".join(lines).startswith(line.strip())
+    assert len(said.err.strip().splitlines()) == 1
+
+
+@pytest.mark.parametrize("bug", [ValueError("caller"), ZeroDivisionError(), OSError("no number")])
+def test_a_bug_keeps_its_traceback(bug: Exception) -> None:
+    """Whatever the user did not do wrong passes through untouched."""
+    with pytest.raises(type(bug)) as seen:
+        errors.run(raiser(bug))
+    assert seen.value is bug
+
+
+def test_a_program_that_ends_well_is_left_alone() -> None:
+    """Nothing is raised, and the program ran once."""
+    calls = []
+    errors.run(lambda: calls.append(1))
+    assert calls == [1]
+
+
+def test_sigterm_closes_files_and_ends_with_143() -> None:
+    """A process that is told to end runs its `finally` blocks, prints one line and exits 143."""
+    program = (
+        "import time\n"
+        "from refcolor import errors\n"
+        "def main():\n"
+        "    try:\n"
+        "        print('ready', flush=True)\n"
+        "        time.sleep(60)\n"
+        "    finally:\n"
+        "        print('closed', flush=True)\n"
+        "errors.run(main)\n"
+    )
+    with subprocess.Popen(
+        [sys.executable, "-c", program],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+        text=True,
+        env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)},
+    ) as process:
+        assert process.stdout is not None
+        assert process.stdout.readline() == "ready\n"
+        process.send_signal(signal.SIGTERM)
+        out, err = process.communicate(timeout=30)
+    assert process.returncode == 143
+    assert out == "closed\n"
+    assert err.strip() == "refcolor: terminated. The same command goes on from here."
+
+
+def test_a_picture_error_crosses_a_process_border() -> None:
+    """Pickling keeps the reason, the text and the type."""
+    back = pickle.loads(pickle.dumps(PictureError("animated", "a.gif has frames")))
+    assert type(back) is PictureError
+    assert (back.reason, str(back)) == ("animated", "a.gif has frames")

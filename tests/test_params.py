@@ -1,0 +1,209 @@
+"""Parameter files are read as DVC reads them, and every refusal says what would be right."""
+
+import copy
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pydantic
+import pytest
+from ruamel.yaml import YAML
+
+from refcolor.errors import RefcolorError
+from refcolor.params import Params, flatten, load
+
+Write = Callable[[dict[str, Any]], Path]
+
+
+@pytest.fixture
+def write(tmp_path: Path) -> Write:
+    """Write a params file."""
+
+    def write(content: dict[str, Any]) -> Path:
+        YAML(typ="safe").dump(content, tmp_path / "params.yaml")
+        return tmp_path / "params.yaml"
+
+    return write
+
+
+def changed(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
+    """Copy the content with one value changed or added."""
+    content = copy.deepcopy(content)
+    *sections, key = path.split(".")
+    place = content
+    for section in sections:
+        place = place[section]
+    place[key] = value
+    return content
+
+
+def presets(root: Path) -> list[Path]:
+    """Name every params file that the repository offers."""
+    return [root / "params.yaml", *sorted(root.glob("presets/*.yaml"))]
+
+
+def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) -> None:
+    """Values come back as written, and values that follow from them are derived."""
+    params = load(write(content))
+    assert params.train.batch_size == 4
+    assert params.model.stride == 4
+    assert params.source.layout == "pictures"
+    assert not params.loss.needs_match
+
+
+@pytest.mark.parametrize(
+    ("path", "value", "said"),
+    [
+        ("loss.triplt", 1, "loss.triplt is no parameter; did you mean loss.triplet?"),
+        ("los", {}, "los is no parameter; did you mean loss?"),
+        ("source.sample.palete_seed", 1, "did you mean source.sample.palette_seed?"),
+        ("zzzz", 1, "zzzz is no parameter; remove it"),
+        ("loss.triplet", "much", "loss.triplet should be a valid number, got 'much'"),
+        ("loss.triplet", "1e-4", "loss.triplet should be a valid number, got '1e-4'"),
+        ("loss.triplet", True, "loss.triplet should be a valid number, got True"),
+        ("loss.triplet", -1, "loss.triplet should be greater than or equal to 0, got -1"),
+        ("loss.margin", float("inf"), "loss.margin should be a finite number, got inf"),
+        ("loss.margin", float("nan"), "loss.margin should be a finite number, got nan"),
+        ("train.epochs", "abc", "train.epochs should be a valid integer, got 'abc'"),
+        ("train.epochs", 2.5, "train.epochs should be a valid integer, got 2.5"),
+        ("train.epochs", 0, "train.epochs should be greater than or equal to 1, got 0"),
+        ("train.precision", "fp16", "train.precision should be 'bf16' or 'fp32', got 'fp16'"),
+        ("loss", 3, "loss should be a valid dictionary"),
+        ("runtime.device", "gpu", "runtime.device"),
+        ("clean.size", 16, "clean.size should be greater than or equal to 32, got 16"),
+        ("clean.size", 34, "clean.size must be a multiple of 4 with model.levels 3, got 34"),
+        ("clean.size", 61, "nearest: 60"),
+        ("clean.size", 63, "nearest: 64"),
+        ("model.levels", 6, "at least 4 x 4 attention cells, got 32 with model.levels 6; take at"),
+        ("model.levels", 7, "clean.size must be a multiple of 64"),
+        ("model.levels", 7, "nearest: 256"),
+        ("source.count", 7, "source.count must be at least 8 for drawn characters, got 7"),
+        ("split.hold_out", ["bob"], "'attribute=value', got 'bob'; for example 'hair=bob'"),
+        ("split.hold_out", "hair=bob", "split.hold_out"),
+    ],
+)
+def test_each_refusal_names_the_key_and_what_would_be_right(
+    content: dict[str, Any], write: Write, path: str, value: Any, said: str
+) -> None:
+    """A wrong value is refused in one line with its key, what was given and what would be right."""
+    with pytest.raises(RefcolorError) as refusal:
+        load(write(changed(content, path, value)))
+    assert said in str(refusal.value)
+    assert "\n" not in str(refusal.value)
+    assert "params.yaml" in str(refusal.value)
+
+
+@pytest.mark.parametrize("term", ["triplet", "match"])
+def test_attention_none_cannot_be_asked_for_a_match(
+    content: dict[str, Any], write: Write, term: str
+) -> None:
+    """Without attention there are no logits, so triplet and match are refused."""
+    content["model"]["attention"] = "none"
+    load(write(content))
+    content["loss"][term] = 1
+    with pytest.raises(RefcolorError, match=r"got model.attention none; set both to 0 or take"):
+        load(write(content))
+
+
+def test_a_generator_without_any_loss_is_refused(content: dict[str, Any], write: Write) -> None:
+    """All weights 0 leave nothing to train; the margin alone is no weight."""
+    content["loss"] |= {"reconstruction": 0, "adversarial": 0}
+    with pytest.raises(RefcolorError, match=r"a weight above 0 besides margin, got none"):
+        load(write(content))
+
+
+def test_a_missing_key_is_named(content: dict[str, Any], write: Write) -> None:
+    """A key that the file lacks is named by its path, however deep."""
+    del content["source"]["folder"]["layout"]
+    with pytest.raises(RefcolorError, match=r"source.folder.layout is missing; presets/ shows"):
+        load(write(content))
+
+
+def test_all_problems_are_said_at_once(content: dict[str, Any], write: Write) -> None:
+    """Two mistakes cost one run, not two."""
+    content["train"]["epochs"], content["loss"]["triplt"] = "abc", 1
+    with pytest.raises(RefcolorError, match=r"loss\.triplt is no parameter.*; train\.epochs"):
+        load(write(content))
+
+
+@pytest.mark.parametrize(
+    ("text", "value"), [("1e-4", 1e-4), ("1", 1.0), ("1.0e-4", 1e-4), (".5", 0.5)]
+)
+def test_numbers_are_read_as_yaml_1_2(
+    content: dict[str, Any], write: Write, text: str, value: float
+) -> None:
+    """`1e-4` is a number, as DVC reads it and PyYAML does not, and `1` will do for a float."""
+    path = write(changed(content, "train.learning_rate_generator", "HERE"))
+    path.write_text(path.read_text().replace("HERE", text))
+    rate = load(path).train.learning_rate_generator
+    assert rate == value
+    assert isinstance(rate, float)
+
+
+@pytest.mark.parametrize("text", ["a: [1", "a: 1\na: 2", "\ta: 1", "a: \x00"])
+def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
+    """Broken YAML, a key given twice included, names the file and the place."""
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(RefcolorError, match=r"^\S*params.yaml is no YAML: ") as refusal:
+        load(path)
+    assert "\n" not in str(refusal.value)
+
+
+@pytest.mark.parametrize("text", ["", "- 1", "5"])
+def test_a_file_that_holds_no_sections_is_refused(tmp_path: Path, text: str) -> None:
+    """An empty file, a list and a number are YAML, but no parameters."""
+    path = tmp_path / "params.yaml"
+    path.write_text(text)
+    with pytest.raises(RefcolorError, match="the file should be a valid dictionary"):
+        load(path)
+
+
+def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
+    """The usual reason is the wrong folder."""
+    with pytest.raises(RefcolorError, match=r"No such file .* run in the folder of the repository"):
+        load(tmp_path / "params.yaml")
+
+
+def test_parameters_never_change(make_params: Callable[..., Params]) -> None:
+    """Parameters are frozen at every depth."""
+    params = make_params()
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        params.seed = 4  # type: ignore[misc]
+    with pytest.raises(pydantic.ValidationError, match="frozen"):
+        params.source.sample.size = 64  # type: ignore[misc]
+    assert isinstance(params.split.hold_out, tuple)
+
+
+def test_only_a_folder_has_a_layout(make_params: Callable[..., Params]) -> None:
+    """The layout of a folder says nothing about drawn characters."""
+    folder = {"path": "x", "layout": "pairs"}
+    assert make_params({"source.folder": folder}).source.layout == "pictures"
+    assert make_params({"source.folder": folder, "source.kind": "folder"}).source.layout == "pairs"
+
+
+def test_flatten_names_values_by_their_path() -> None:
+    """Nested sections become dotted names; a list stays a value."""
+    nested = {"seed": 0, "a": {"b": {"c": [1]}, "d": 2}, "empty": {}}
+    assert flatten(nested) == {"seed": 0, "a.b.c": [1], "a.d": 2}
+
+
+def test_every_preset_loads_and_leaves_the_question_open(root: Path) -> None:
+    """All presets are complete, and `-S loss.triplet=1` changes each of them."""
+    for path in presets(root):
+        assert load(path).loss.triplet == 0, path
+
+
+def test_presets_have_the_same_keys_in_the_same_order(root: Path) -> None:
+    """Presets differ in values alone, so that a diff of two shows what matters."""
+    first, *others = [list(flatten(YAML(typ="safe").load(path))) for path in presets(root)]
+    for keys in others:
+        assert keys == first
+
+
+def test_params_yaml_is_the_sample_preset(root: Path) -> None:
+    """The default parameters are `presets/sample-64.yaml` to the byte."""
+    preset = root / "presets" / "sample-64.yaml"
+    if not preset.exists():
+        pytest.skip("no presets yet")
+    assert preset.read_bytes() == (root / "params.yaml").read_bytes()

@@ -1,0 +1,643 @@
+"""Training: bit for bit repeatable, stoppable at any step, and nothing wrong is kept."""
+
+import csv
+import math
+import os
+from collections.abc import Callable, Mapping
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+import torch
+import torch.nn.functional as F
+from safetensors.torch import load_file, save_file
+from torch import Tensor, nn
+
+import refcolor.train as training
+from refcolor import image, losses
+from refcolor.checkpoint import StateFile, load_generator
+from refcolor.data import Pictures
+from refcolor.errors import RefcolorError
+from refcolor.model.discriminator import Discriminator
+from refcolor.model.generator import build_generator
+from refcolor.params import Params
+from refcolor.tracking import NullTracker
+
+CPU = torch.device("cpu")
+EVERY_TERM = {"loss.triplet": 1, "loss.match": 0.5, "train.learning_rate_half_life": 1}
+
+
+class Recorder(NullTracker):
+    """A tracker that remembers what it was told."""
+
+    def __init__(self) -> None:
+        self.points: list[tuple[int, dict[str, float]]] = []
+        self.pictures: list[tuple[int, Any]] = []
+
+    def scalars(self, step: int, values: Mapping[str, float]) -> None:
+        self.points.append((step, dict(values)))
+
+    def picture(self, key: str, picture: Any, *, step: int = 0) -> None:
+        assert key == "preview"
+        self.pictures.append((step, picture))
+
+
+class EagerState(StateFile):
+    """A state that is saved after every step, and a process that dies after one of them."""
+
+    dies_after = 0
+
+    def due(self) -> bool:
+        return True
+
+    def save(self, state: Mapping[str, Any]) -> None:
+        super().save(state)
+        if state["step"] == self.dies_after:
+            raise KeyboardInterrupt
+
+
+class Run:
+    """One training in folders of its own; its state stays for the next."""
+
+    def __init__(self, folder: Path, pictures: Pictures, validation: Pictures) -> None:
+        self.folder, self.pictures, self.validation = folder, pictures, validation
+        self.tracker = Recorder()
+
+    def __call__(self, params: Params, *, dies_after: int = 0) -> dict[str, float]:
+        """Train as a fresh process would: whatever DVC owns was removed before."""
+        self.tracker, self.state = Recorder(), EagerState(self.folder / "state")
+        self.state.dies_after = dies_after
+        self.out = self.folder / f"out-{len(list(self.folder.iterdir()))}"
+        return training.train(
+            params,
+            pictures=self.pictures,
+            validation=self.validation,
+            folders=training.Folders(
+                models=self.out / "models",
+                curves=self.out / "curves",
+                previews=self.out / "previews",
+            ),
+            state_file=self.state,
+            tracker=self.tracker,
+            device=CPU,
+        )
+
+    def files(self) -> dict[str, bytes]:
+        """Read all that the last training wrote."""
+        return {
+            str(path.relative_to(self.out)): path.read_bytes()
+            for path in sorted(self.out.rglob("*"))
+            if path.is_file()
+        }
+
+    def rows(self) -> list[dict[str, str]]:
+        """Read the curves of the last training."""
+        with (self.out / "curves" / "loss.csv").open(newline="") as file:
+            return list(csv.DictReader(file))
+
+
+@pytest.fixture(autouse=True)
+def no_waiting_for_the_disk(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Saving after every step need not reach the disk here."""
+    monkeypatch.setattr(os, "fsync", lambda _descriptor: None)
+
+
+@pytest.fixture
+def make_run(tmp_path: Path, make_pictures: Callable[..., Pictures]) -> Callable[..., Run]:
+    """Give runs on 11 pictures, or another number: two batches of 4 make an epoch."""
+
+    def make(name: str = "run", count: int = 11) -> Run:
+        (tmp_path / name).mkdir()
+        return Run(tmp_path / name, make_pictures(count), make_pictures(3, seed=1))
+
+    return make
+
+
+@pytest.fixture
+def task(
+    make_params: Callable[..., Params], make_pictures: Callable[..., Pictures]
+) -> training.Task:
+    """A task of 5 pictures whose colours are far enough from black and white not to be clamped."""
+    return questions(make_params(), grayish(make_pictures(7)))
+
+
+def grayish(pictures: Pictures) -> Pictures:
+    """Move all colours to the middle half of the range."""
+    return Pictures(pictures.ids, pictures.color // 4 + 96, pictures.sketch)
+
+
+def questions(params: Params, pictures: Pictures, *, seed: int = 0) -> training.Task:
+    """Draw a task of pictures 6, 0, 3, 2 and 5."""
+    return training.make_task(
+        pictures,
+        torch.tensor([6, 0, 3, 2, 5]),
+        params,
+        random=torch.Generator().manual_seed(seed),
+        device=CPU,
+    )
+
+
+def test_what_a_training_leaves(make_run: Callable[..., Run], make_params: Callable) -> None:
+    """Model, curves and previews are there, and the numbers of the last row are returned."""
+    run = make_run()
+    numbers = run(make_params())
+    assert set(run.files()) == {
+        "models/generator.safetensors",
+        "models/discriminator.safetensors",
+        "models/model.json",
+        "curves/loss.csv",
+        "previews/step-0000003.png",
+        "previews/step-0000004.png",
+    }
+    rows = run.rows()
+    assert list(rows[0]) == ["step", "discriminator", "reconstruction", "adversarial", "validation"]
+    assert [row["step"] for row in rows] == ["3", "4"]
+    assert (numbers["steps"], numbers["images"]) == (4, 16)
+    assert numbers["validation"] == pytest.approx(float(rows[-1]["validation"]), rel=1e-4)
+    assert load_generator(run.out / "models").stride == 4
+    assert run.state.finished
+
+
+def test_the_tracker_hears_every_row_and_preview(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """Points and pictures come at the steps of the curves; sheets are those in the folder."""
+    run = make_run()
+    run(make_params())
+    assert [step for step, _ in run.tracker.points] == [3, 4]
+    assert [step for step, _ in run.tracker.pictures] == [3, 4]
+    for (_, values), row in zip(run.tracker.points, run.rows(), strict=True):
+        assert values == pytest.approx({n: float(x) for n, x in row.items() if n != "step"}, 1e-4)
+    sheet = run.tracker.pictures[1][1]
+    assert np.array_equal(sheet, image.read(run.out / "previews" / "step-0000004.png"))
+    # Three validation pictures: rows of sketch, reference, result, target with gaps of 2 pixels.
+    assert sheet.shape == (3 * 32 + 2 * 2, 4 * 32 + 3 * 2, 3)
+
+
+def test_rows_hold_means_over_their_steps(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """A row of three steps is the mean of three rows of one, the closing row of the last one."""
+    coarse, fine = make_run("coarse"), make_run("fine")
+    coarse(make_params())
+    fine(make_params({"train.report_every": 1}))
+    values = [float(row["reconstruction"]) for row in fine.rows()]
+    found = [float(row["reconstruction"]) for row in coarse.rows()]
+    assert found == pytest.approx([sum(values[:3]) / 3, values[3]], rel=1e-4)
+
+
+@pytest.mark.parametrize("precision", ["fp32", "bf16"])
+def test_one_seed_gives_one_model(
+    make_run: Callable[..., Run], make_params: Callable, precision: str
+) -> None:
+    """The same seed gives the same bytes of every file, another seed another model."""
+    changes = EVERY_TERM | {"train.precision": precision}
+    one, two, other = make_run("one"), make_run("two"), make_run("other")
+    one(make_params(changes)), two(make_params(changes)), other(make_params(changes | {"seed": 4}))
+    assert one.files() == two.files()
+    name = "models/generator.safetensors"
+    assert one.files()[name] != other.files()[name]
+
+
+def test_precision_changes_the_numbers(make_run: Callable[..., Run], make_params: Callable) -> None:
+    """`bf16` is really used when it is asked for."""
+    one, two = make_run("one"), make_run("two")
+    one(make_params()), two(make_params({"train.precision": "bf16"}))
+    name = "models/generator.safetensors"
+    assert one.files()[name] != two.files()[name]
+
+
+@pytest.mark.parametrize("step", [1, 2, 3, 4])
+def test_killed_and_resumed_is_as_if_never_stopped(
+    make_run: Callable[..., Run],
+    make_params: Callable,
+    capsys: pytest.CaptureFixture[str],
+    step: int,
+) -> None:
+    """Killed after any step, the same run goes on and writes the same bytes, curves included."""
+    params = make_params(EVERY_TERM)
+    straight, killed = make_run("straight"), make_run("killed")
+    numbers = straight(params)
+    assert "resumed" not in capsys.readouterr().out
+    with pytest.raises(KeyboardInterrupt):
+        killed(params, dies_after=step)
+    assert not killed.files()
+    assert killed(params) == numbers
+    assert f"resumed at step {step}\n" in capsys.readouterr().out
+    assert killed.files() == straight.files()
+    assert killed.tracker.points == straight.tracker.points
+
+
+def test_more_epochs_go_on_as_if_asked_at_once(
+    make_run: Callable[..., Run], make_params: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Two epochs and then four give the bytes of four, rows and previews included."""
+    once, twice = make_run("once"), make_run("twice")
+    once(make_params(EVERY_TERM | {"train.epochs": 4}))
+    twice(make_params(EVERY_TERM))
+    twice(make_params(EVERY_TERM | {"train.epochs": 4}))
+    assert "resumed at step 4\n" in capsys.readouterr().out
+    assert twice.files() == once.files()
+    assert [row["step"] for row in once.rows()] == ["3", "6", "8"]
+
+
+@pytest.mark.parametrize("epochs", [2, 1])
+def test_a_finished_run_is_never_taken_for_another(
+    make_run: Callable[..., Run],
+    make_params: Callable,
+    capsys: pytest.CaptureFixture[str],
+    epochs: int,
+) -> None:
+    """Asked again for as many epochs or fewer, training starts afresh."""
+    run, fresh = make_run("run"), make_run("fresh")
+    run(make_params())
+    run(make_params({"train.epochs": epochs}))
+    fresh(make_params({"train.epochs": epochs}))
+    assert "resumed" not in capsys.readouterr().out
+    assert run.files() == fresh.files()
+
+
+def test_a_loss_that_is_no_number_is_named_and_nothing_wrong_kept(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """At the third step the adversarial loss is NaN: the state of the second stays."""
+    calls: list[int] = []
+
+    def adversarial(fake: Tensor) -> Tensor:
+        calls.append(1)
+        return fake.mean() * (math.nan if len(calls) == 3 else 1)
+
+    monkeypatch.setattr(losses, "adversarial_generator", adversarial)
+    run = make_run()
+    with pytest.raises(RefcolorError, match=r"the adversarial loss became nan at step 3; the last"):
+        run(make_params())
+    state = run.state.load()
+    assert state is not None
+    assert state["step"] == 2
+    assert all(x.isfinite().all() for weights in state["networks"] for x in weights.values())
+    assert not run.files()
+
+
+def test_weights_spoiled_by_the_last_step_are_not_published(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """A step with finite losses can spoil weights: the closing validation notices."""
+    run = make_run(count=4)
+    params = make_params({"train.epochs": 1, "train.learning_rate_generator": 1e39})
+    with pytest.raises(RefcolorError, match=r"the validation loss became nan at step 1"):
+        run(params)
+    assert run.state.load() is None
+    assert "models/generator.safetensors" not in run.files()
+
+
+@pytest.mark.parametrize("spoiled", [0, 1, 2])
+def test_no_spoiled_state_is_saved(tmp_path: Path, spoiled: int) -> None:
+    """A state with an infinite weight or statistic in any network is left unsaved."""
+    networks = [nn.BatchNorm2d(3) for _ in range(3)]
+    optimizers = [torch.optim.Adam(network.parameters()) for network in networks[:2]]
+    file = StateFile(tmp_path)
+
+    def save(step: int) -> None:
+        training.save_state(
+            file,
+            step=step,
+            rows=[],
+            sums={},
+            random=torch.Generator(),
+            networks=networks,
+            optimizers=optimizers,
+        )
+
+    save(1)
+    networks[spoiled].running_var[1] = math.inf
+    save(2)
+    state = file.load()
+    assert state is not None
+    assert state["step"] == 1
+
+
+def test_terms_of_weight_zero_are_neither_made_nor_fetched(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Without adversarial weight D does not learn, and VGG's file is not looked for."""
+
+    def refuse() -> nn.Module:
+        raise AssertionError("VGG is not needed")
+
+    monkeypatch.setattr(training, "load_vgg", refuse)
+    params, run = make_params({"loss.adversarial": 0}), make_run()
+    run(params)
+    assert list(run.rows()[0]) == ["step", "reconstruction", "validation"]
+    torch.manual_seed(params.seed)
+    build_generator(params.model), build_generator(params.model)
+    fresh = Discriminator(params.model).state_dict()
+    kept = load_file(run.out / "models" / "discriminator.safetensors")
+    assert all(torch.equal(kept[name], fresh[name]) for name in fresh)
+
+
+def test_an_adversarial_weight_teaches_both_sides(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """With the adversarial term alone, discriminator and generator both move."""
+    params, run = make_params({"loss.reconstruction": 0}), make_run()
+    run(params)
+    torch.manual_seed(params.seed)
+    generator, _ = build_generator(params.model), build_generator(params.model)
+    discriminator = Discriminator(params.model)
+    kept = load_file(run.out / "models" / "discriminator.safetensors")
+    assert not torch.equal(kept["layers.0.weight"], discriminator.layers[0].weight)
+    kept = load_file(run.out / "models" / "generator.safetensors")
+    assert not torch.equal(kept["decoder.leave.weight"], generator.decoder.leave.weight)
+
+
+@pytest.mark.parametrize("term", ["triplet", "match"])
+def test_terms_of_the_match_appear_when_asked_for(
+    make_run: Callable[..., Run], make_params: Callable, term: str
+) -> None:
+    """`-S loss.triplet=1` adds the term's curve and changes the model."""
+    plain, asked = make_run("plain"), make_run("asked")
+    plain(make_params()), asked(make_params({f"loss.{term}": 1}))
+    assert term not in plain.rows()[0]
+    assert float(asked.rows()[0][term]) > 0
+    name = "models/generator.safetensors"
+    assert plain.files()[name] != asked.files()[name]
+
+
+def test_perceptual_and_style_see_the_features(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Perceptual compares all layers and style the last one; both move the generator."""
+
+    class Features(nn.Module):
+        def forward(self, picture: Tensor) -> list[Tensor]:
+            return [picture, F.avg_pool2d(picture, 4)]
+
+    monkeypatch.setattr(training, "load_vgg", Features)
+    changes = {"loss.reconstruction": 0, "loss.adversarial": 0}
+    run = make_run()
+    run(make_params(changes | {"loss.perceptual": 0.01, "loss.style": 50}))
+    assert list(run.rows()[0]) == ["step", "perceptual", "style", "validation"]
+    terms = training.generator_terms(
+        make_params({"loss.perceptual": 1, "loss.style": 1}).loss,
+        output := build_generator(make_params().model)(
+            sketch=torch.rand(2, 1, 32, 32), reference=torch.rand(2, 3, 32, 32)
+        ),
+        training.Task(
+            torch.rand(2, 1, 32, 32),
+            torch.rand(2, 3, 32, 32),
+            target := torch.rand(2, 3, 32, 32),
+            None,  # type: ignore[arg-type]
+        ),
+        discriminator=Discriminator(make_params().model),
+        vgg=Features(),
+        random=torch.Generator(),
+    )
+    last = F.avg_pool2d(output.picture, 4), F.avg_pool2d(target, 4)
+    layers = F.l1_loss(output.picture, target) + F.l1_loss(*last)
+    assert terms["perceptual"].item() == pytest.approx(layers.item(), rel=1e-5)
+    assert terms["style"].item() == pytest.approx(losses.style(*last).item(), rel=1e-5)
+
+
+def test_the_generators_pass_leaves_the_discriminator_as_it_was(
+    task: training.Task, make_params: Callable
+) -> None:
+    """The adversarial term teaches G, costs D no gradient, and D can learn again afterwards."""
+    params = make_params()
+    generator, discriminator = build_generator(params.model), Discriminator(params.model)
+    output = generator(sketch=task.sketch, reference=task.reference)
+    terms = training.generator_terms(
+        params.loss,
+        output,
+        task,
+        discriminator=discriminator,
+        vgg=None,
+        random=torch.Generator(),
+    )
+    terms["adversarial"].backward()
+    assert generator.decoder.leave.weight.grad.abs().max() > 0
+    assert all(x.grad is None and x.requires_grad for x in discriminator.parameters())
+
+
+def test_weights_meet_terms_as_in_the_paper(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Twice the weight is twice the gradient: with SGD, twice the step of the last bias."""
+
+    def plain(parameters: Any, lr: float, **_options: object) -> torch.optim.Optimizer:
+        return torch.optim.SGD(parameters, lr)
+
+    monkeypatch.setattr(training.torch.optim, "Adam", plain)
+    moved = {}
+    for weight in (1, 2):
+        run = make_run(str(weight), count=4)
+        changes = {"loss.reconstruction": weight, "loss.adversarial": 0, "train.epochs": 1}
+        run(make_params(changes))
+        state = run.state.load()
+        assert state is not None
+        torch.manual_seed(3)
+        fresh = build_generator(make_params().model).state_dict()["decoder.leave.bias"]
+        moved[weight] = state["networks"][0]["decoder.leave.bias"] - fresh
+    assert torch.allclose(moved[2], 2 * moved[1], rtol=1e-3, atol=1e-7)
+    assert moved[1].abs().min() > 0
+
+
+@pytest.mark.parametrize(
+    ("half_life", "images", "decay"),
+    [
+        # 40 pictures seen allow a half-life of 4, one batch: half is forgotten.
+        (2000.0, 40, 0.5),
+        # Warmed up: a batch of 4 is half a half-life of 8.
+        (8.0, 1_000_000, 2**-0.5),
+        # The first batch of 4 allows a half-life of 0.4: hardly anything stays.
+        (2000.0, 4, 2**-10),
+    ],
+)
+def test_ema_forgets_half_in_a_half_life(half_life: float, images: int, decay: float) -> None:
+    """The average is decay * kept + (1 - decay) * fresh, statistics included; counts are copied."""
+    kept, fresh = nn.BatchNorm2d(3), nn.BatchNorm2d(3)
+    nn.init.constant_(kept.weight, 2.0), nn.init.constant_(fresh.weight, -6.0)
+    kept.running_mean.fill_(1.0), fresh.running_mean.fill_(5.0)
+    fresh.num_batches_tracked.fill_(7)
+    training.update_ema(
+        kept,  # type: ignore[arg-type]
+        fresh,  # type: ignore[arg-type]
+        half_life=half_life,
+        images=images,
+        batch=4,
+    )
+    assert kept.weight.tolist() == pytest.approx([2 * decay - 6 * (1 - decay)] * 3, rel=1e-5)
+    assert kept.running_mean.tolist() == pytest.approx([decay + 5 * (1 - decay)] * 3, rel=1e-5)
+    assert kept.num_batches_tracked.item() == 7
+    assert (fresh.weight == -6).all()
+
+
+def test_the_model_is_the_average(make_run: Callable[..., Run], make_params: Callable) -> None:
+    """What is published is the EMA of the generator, in between its past and its last weights."""
+    run = make_run()
+    run(make_params())
+    state = run.state.load()
+    assert state is not None
+    raw, _, ema = state["networks"]
+    published = load_file(run.out / "models" / "generator.safetensors")
+    assert all(torch.equal(published[name], ema[name]) for name in ema)
+    assert not torch.equal(published["decoder.leave.weight"], raw["decoder.leave.weight"])
+
+
+@pytest.mark.parametrize(("half_life", "factor"), [(0, 1.0), (1, 0.25), (4, 2**-0.5)])
+def test_learning_rates_halve_by_epochs(
+    make_run: Callable[..., Run], make_params: Callable, half_life: float, factor: float
+) -> None:
+    """In the third epoch both rates are 2 ** (-2 / half-life) of the first; 0 keeps them."""
+    run = make_run()
+    changes = {"train.epochs": 3, "train.learning_rate_half_life": half_life}
+    run(make_params(changes | {"train.learning_rate_discriminator": 2e-3}))
+    state = run.state.load()
+    assert state is not None
+    rates = [optimizer["param_groups"][0]["lr"] for optimizer in state["optimizers"]]
+    assert rates == pytest.approx([1e-3 * factor, 2e-3 * factor])
+
+
+def test_the_optimizers_are_those_of_the_paper(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """Adam with betas 0.5 and 0.999 on both sides."""
+    run = make_run()
+    run(make_params())
+    state = run.state.load()
+    assert state is not None
+    groups = [optimizer["param_groups"][0] for optimizer in state["optimizers"]]
+    assert [tuple(group["betas"]) for group in groups] == [(0.5, 0.999)] * 2
+
+
+def test_the_order_is_a_function_of_seed_and_epoch() -> None:
+    """Each epoch sees every picture once, in an order of its own that can be asked for again."""
+    first = training.epoch_order(0, 13, seed=5)
+    assert sorted(first.tolist()) == list(range(13))
+    assert torch.equal(first, training.epoch_order(0, 13, seed=5))
+    assert not torch.equal(first, training.epoch_order(1, 13, seed=5))
+    assert not torch.equal(first, training.epoch_order(0, 13, seed=6))
+
+
+def test_an_epoch_shows_pictures_once(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Batches are slices of the epoch's order, which the next epoch changes."""
+    seen: list[list[int]] = []
+    make_task = training.make_task
+
+    def spy(pictures: Pictures, chosen: Tensor, *args: Any, **options: Any) -> training.Task:
+        seen.append(chosen.tolist())
+        return make_task(pictures, chosen, *args, **options)
+
+    monkeypatch.setattr(training, "make_task", spy)
+    make_run()(make_params())
+    orders = [training.epoch_order(epoch, 11, seed=3).tolist() for epoch in (0, 1)]
+    assert seen[0] == [0, 1, 2]
+    assert seen[1:] == [orders[0][:4], orders[0][4:8], orders[1][:4], orders[1][4:8]]
+
+
+def test_fewer_pictures_than_a_batch_make_a_small_one(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """Three pictures with batches of 4: each epoch is one step of three pictures."""
+    numbers = make_run(count=3)(make_params())
+    assert (numbers["steps"], numbers["images"]) == (2, 6)
+
+
+def test_training_starts_from_a_folder_of_weights(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """Fine-tuning begins with the generator and discriminator of the folder."""
+    first, second = make_run("first"), make_run("second")
+    first(make_params())
+    folder = first.out / "models"
+    params = make_params()
+    networks = build_generator(params.model), Discriminator(params.model)
+    training.start_from(folder, generator=networks[0], discriminator=networks[1])
+    for network, name in zip(networks, ("generator", "discriminator"), strict=True):
+        weights = load_file(folder / f"{name}.safetensors")
+        assert all(torch.equal(x, weights[key]) for key, x in network.state_dict().items())
+    second(make_params({"train.init": str(folder)}))
+    name = "models/generator.safetensors"
+    assert second.files()[name] != first.files()[name]
+
+
+def test_an_empty_folder_means_from_scratch(tmp_path: Path, make_params: Callable) -> None:
+    """Without weights in the folder, the fresh ones stay."""
+    params = make_params()
+    generator, discriminator = build_generator(params.model), Discriminator(params.model)
+    before = {key: x.clone() for key, x in generator.state_dict().items()}
+    training.start_from(tmp_path, generator=generator, discriminator=discriminator)
+    assert all(torch.equal(x, before[key]) for key, x in generator.state_dict().items())
+
+
+def test_half_a_folder_of_weights_is_refused(tmp_path: Path, make_params: Callable) -> None:
+    """A generator without its discriminator is named, and so is one of another shape."""
+    params = make_params()
+    generator, discriminator = build_generator(params.model), Discriminator(params.model)
+    save_file(generator.state_dict(), tmp_path / "generator.safetensors")
+    with pytest.raises(RefcolorError, match=r"discriminator\.safetensors is missing"):
+        training.start_from(tmp_path, generator=generator, discriminator=discriminator)
+    wider = build_generator(params.model.model_copy(update={"width": 3}))
+    with pytest.raises(RefcolorError, match=r"generator\.safetensors does not fit this network"):
+        training.start_from(tmp_path, generator=wider, discriminator=discriminator)
+
+
+def test_the_offset_is_one_per_picture_and_channel(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """Target minus picture is constant over pixels, in the range, and differs otherwise."""
+    pictures = grayish(make_pictures(7))
+    task = questions(make_params(), pictures)
+    offset = task.target - pictures.colors([6, 0, 3, 2, 5], device=CPU)
+    per_channel = offset.flatten(2)
+    assert torch.allclose(per_channel, per_channel[..., :1].expand_as(per_channel), atol=1e-6)
+    assert per_channel.abs().max() <= 0.4
+    assert len(per_channel[..., 0].unique()) == 15
+    assert per_channel[..., 0].abs().mean() > 0.1
+
+
+def test_the_sketch_does_not_know_the_offset(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """The sketch was drawn before the offset: it is the stored one, whatever colours are asked."""
+    pictures = make_pictures(7)
+    wanted = pictures.sketches([6, 0, 3, 2, 5], device=CPU)
+    for offset in (0.0, 0.4):
+        task = questions(make_params({"augment.color_offset": offset}), pictures)
+        assert torch.equal(task.sketch, wanted)
+
+
+def test_the_reference_is_the_warp_of_the_target(task: training.Task) -> None:
+    """The reference shows the jittered picture, sampled where the warp's grid says."""
+    wanted = F.grid_sample(
+        task.target, task.warped.grid, padding_mode="border", align_corners=False
+    )
+    assert torch.allclose(task.reference, wanted, atol=1e-5)
+    assert not torch.allclose(task.reference, task.target, atol=0.05)
+
+
+def test_without_warp_and_mirror_reference_and_target_agree(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """One jitter serves both: the colours asked for are the colours shown."""
+    params = make_params({"augment.warp": 0.0, "augment.mirror": 0.0})
+    task = questions(params, make_pictures(7))
+    assert torch.allclose(task.reference, task.target, atol=1e-4)
+
+
+def test_tasks_follow_from_the_generator(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """Equal generator states give equal tasks, others differ."""
+    one, two, other = (questions(make_params(), make_pictures(7), seed=s) for s in (0, 0, 1))
+    assert torch.equal(one.reference, two.reference)
+    assert not torch.equal(one.target, other.target)
+    assert not torch.equal(one.warped.grid, other.warped.grid)
+
+
+def test_steps_above_a_million_are_written_in_full(tmp_path: Path) -> None:
+    """The step of a row is a whole number, not rounded like a loss."""
+    training.write_curves(tmp_path / "x" / "loss.csv", [{"step": 1234567.0, "a": 0.123456789}])
+    assert (tmp_path / "x" / "loss.csv").read_text() == "step,a\n1234567,0.123457\n"

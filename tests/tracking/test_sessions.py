@@ -1,0 +1,210 @@
+"""One experiment is one run: which run a training and an evaluation belong to."""
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+
+from refcolor import image
+from refcolor.tracking import (
+    NullTracker,
+    Tracker,
+    Training,
+    find_by_key,
+    open_evaluation,
+    open_training,
+)
+from refcolor.tracking.store import Store, quiet
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
+
+ReadRun = Callable[[str | None], "Run"]
+Points = Callable[[str | None, str], list[tuple[int, float]]]
+PARAMS = {"seed": 0, "evaluate.warp": 0.25, "runtime.device": "cpu"}
+
+pytestmark = pytest.mark.usefixtures("store")
+
+
+def trained(root: Path, key: str, *, resume: str | None = None) -> Tracker:
+    """Open a training as the train stage does."""
+    return open_training(kind="mlflow", root=root, key=key, params=PARAMS, resume_run_id=resume)
+
+
+def evaluated(
+    root: Path, key: str, curves: Path, params: dict[str, object] | None = None
+) -> Tracker:
+    """Open an evaluation as the evaluate stage does."""
+    return open_evaluation(
+        kind="mlflow",
+        root=root,
+        key="e" * 16,
+        params=params or PARAMS,
+        training=Training(key=key, curves=curves),
+    )
+
+
+def test_a_new_training(root: Path, key: str, read_run: ReadRun) -> None:
+    """Without a DVC experiment the run is named after the key."""
+    with trained(root, key) as tracker:
+        run = read_run(tracker.run_id)
+    assert run.info.run_name == f"repro-{key[:6]}"
+    assert run.data.tags["dvc.key.train"] == key
+    assert run.data.tags["dvc.exp_name"] == ""
+    assert run.data.tags["runtime.device"] == "cpu"
+    assert run.data.params == {"seed": "0", "evaluate.warp": "0.25"}
+
+
+def test_a_training_in_an_experiment(
+    root: Path, key: str, read_run: ReadRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A DVC experiment gives the run its name and its commit."""
+    monkeypatch.setenv("DVC_EXP_NAME", "tidy-newt")
+    monkeypatch.setenv("DVC_EXP_BASELINE_REV", "c0ffee")
+    with trained(root, key) as tracker:
+        run = read_run(tracker.run_id)
+    assert run.info.run_name == run.data.tags["dvc.exp_name"] == "tidy-newt"
+    assert run.data.tags["git.commit"] == run.data.tags["mlflow.source.git.commit"] == "c0ffee"
+
+
+def test_stale_runs_are_marked(root: Path, key: str, read_run: ReadRun) -> None:
+    """A killed training leaves a running run; the next one of the same key says so."""
+    stale, other_key = trained(root, key), trained(root, key[::-1])
+    fresh = trained(root, key)
+    assert fresh.run_id != stale.run_id
+    states = [read_run(run.run_id).info.status for run in (stale, other_key, fresh)]
+    assert states == ["KILLED", "RUNNING", "RUNNING"]
+
+
+def test_running_on_another_machine(store: Store, root: Path, key: str, read_run: ReadRun) -> None:
+    """A run that somebody else has on the same server is not taken for a stale one."""
+    elsewhere = trained(root, key)
+    elsewhere.tags({"refcolor.place": "elsewhere:/home"})
+    trained(root, key)
+    assert read_run(elsewhere.run_id).info.status == "RUNNING"
+
+
+def test_a_resumed_training(
+    root: Path, key: str, read_run: ReadRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Going on after a kill opens the same run again, under the experiment's present name."""
+    monkeypatch.setenv("DVC_EXP_NAME", "first")
+    stopped = trained(root, key)
+    stopped.finish("KILLED")
+    monkeypatch.delenv("DVC_EXP_NAME")
+    resumed = trained(root, key, resume=stopped.run_id)
+    run = read_run(resumed.run_id)
+    assert resumed.run_id == stopped.run_id
+    assert run.info.status == "RUNNING"
+    assert run.info.run_name == f"repro-{key[:6]}"
+    assert run.data.tags["dvc.exp_name"] == ""
+
+
+def test_what_is_not_resumed(root: Path, key: str, curves: Path) -> None:
+    """A run of another key, an evaluated run and a run that is gone each give a new run."""
+    other = trained(root, key[::-1])
+    assert trained(root, key, resume=other.run_id).run_id != other.run_id
+    assert trained(root, key, resume="0" * 32).run_id not in (None, "0" * 32)
+    with evaluated(root, key, curves) as done:
+        pass
+    assert trained(root, key, resume=done.run_id).run_id != done.run_id
+
+
+def test_evaluation_continues_the_training(
+    root: Path, key: str, curves: Path, read_run: ReadRun, points: Points
+) -> None:
+    """The training's run gets the evaluation, and the points that a kill took from it."""
+    with trained(root, key) as training:
+        training.scalars(1, {"loss": 5.0})
+    with evaluated(root, key, curves) as evaluation:
+        evaluation.metrics({"delta_e": 10.0})
+        assert "dvc.key.evaluate" not in read_run(evaluation.run_id).data.tags
+    run = read_run(evaluation.run_id)
+    assert evaluation.run_id == training.run_id
+    assert run.info.status == "FINISHED"
+    assert run.data.tags["dvc.key.evaluate"] == "e" * 16
+    assert points(evaluation.run_id, "loss") == [(1, 5.0), (2, 4.0), (3, 3.0), (4, 2.0)]
+    assert len(find_by_key(root, key)) == 1
+
+
+def test_a_failed_evaluation_is_tried_again_in_the_same_run(
+    root: Path, key: str, curves: Path
+) -> None:
+    """Only an evaluation that ended well closes a run."""
+    with pytest.raises(ZeroDivisionError), evaluated(root, key, curves) as first:
+        _ = 1 / 0
+    with evaluated(root, key, curves) as second:
+        pass
+    assert first.run_id == second.run_id
+    assert find_by_key(root, key)[0].evaluate_key == "e" * 16
+
+
+@pytest.mark.parametrize("reason", ["evaluated", "experiment", "parameter", "untracked"])
+def test_evaluation_tells_the_training_again(
+    root: Path,
+    key: str,
+    curves: Path,
+    read_run: ReadRun,
+    points: Points,
+    monkeypatch: pytest.MonkeyPatch,
+    reason: str,
+) -> None:
+    """Where the training's run cannot be continued, a complete run is made from what it left."""
+    earlier = None
+    if reason != "untracked":
+        with trained(root, key) as training:
+            earlier = training.run_id
+    if reason == "evaluated":
+        with evaluated(root, key, curves):
+            pass
+    if reason == "experiment":
+        monkeypatch.setenv("DVC_EXP_NAME", "tidy-newt")
+    params = PARAMS | ({"evaluate.warp": 0.5} if reason == "parameter" else {})
+    with evaluated(root, key, curves, params) as evaluation:
+        pass
+    run = read_run(evaluation.run_id)
+    assert evaluation.run_id != earlier
+    assert run.data.tags["refcolor.replayed"] == "true"
+    assert run.data.params["evaluate.warp"] == str(params["evaluate.warp"])
+    assert points(evaluation.run_id, "loss") == [(1, 5.0), (2, 4.0), (3, 3.0), (4, 2.0)]
+
+
+def test_runtime_does_not_part_an_evaluation_from_its_training(
+    root: Path, key: str, curves: Path
+) -> None:
+    """Evaluating on another device continues the run."""
+    with trained(root, key) as training:
+        pass
+    with evaluated(root, key, curves, PARAMS | {"runtime.device": "cuda"}) as evaluation:
+        pass
+    assert evaluation.run_id == training.run_id
+
+
+def test_previews_are_told_again(
+    store: Store, root: Path, key: str, curves: Path, tmp_path: Path
+) -> None:
+    """Previews keep the step that their file's name ends with; other files are no previews."""
+    for name in ("step-0000100", "step-0000200", "step-last"):
+        image.write(tmp_path / f"{name}.png", np.zeros((4, 6, 3), np.uint8))
+    training = Training(key=key, curves=curves, previews=tmp_path)
+    with open_evaluation(
+        kind="mlflow", root=root, key="e" * 16, params=PARAMS, training=training
+    ) as tracker:
+        pass
+    with quiet():
+        files = store.client.list_artifacts(tracker.run_id, "images")
+    assert sorted(file.path.split("+")[2] for file in files if file.path.endswith(".png")) == [
+        "100",
+        "200",
+    ]
+
+
+def test_a_store_that_cannot_be_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    """A training without any store goes on, with one warning."""
+    (tmp_path / "mlflow.db").mkdir()
+    tracker = trained(tmp_path, "0" * 16)
+    assert isinstance(tracker, NullTracker)
+    assert len(caplog.records) == 1
+    assert "nothing is tracked" in caplog.text
