@@ -2,6 +2,7 @@
 
 import json
 import os
+import pickle
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -74,14 +75,22 @@ class StateFile:
         return self._finished.exists()
 
     def load(self) -> dict[str, Any] | None:
-        """Return the state, or None when there is none."""
+        """Return the state, or None when there is none.
+
+        Raises RefcolorError for a damaged file, and for one with code in it.
+        """
         if not self._state.exists():
             return None
-        state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
+        try:
+            state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
+        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+            raise RefcolorError(
+                f"{self._state} is no state of a training; delete its folder to start afresh"
+            ) from error
         return state
 
     def clear(self) -> None:
-        """Forget everything: the training starts afresh."""
+        """Forget state and previews: the training starts afresh, in the same tracked run."""
         for path in (self._state, self._finished, *self.previews.iterdir()):
             path.unlink(missing_ok=True)
 
@@ -97,8 +106,8 @@ class StateFile:
             torch.save(dict(state), file)
             file.flush()
             os.fsync(file.fileno())
-        self._finished.unlink(missing_ok=True)
         os.replace(temporary, self._state)
+        self._finished.unlink(missing_ok=True)
         self._saved = time.monotonic()
         self._due = max(20.0, 20 * (self._saved - start))
 

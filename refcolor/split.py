@@ -23,8 +23,8 @@ def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitP
 
     The side of a group follows from the hash of its key alone, so that it stays when pictures are
     added. A group with a picture named by `split.hold_out` is validation as a whole.
-    One half of the validation pictures, by hash, make the pairs; the others are the real side of
-    FID and KID, neither sketch nor reference of any pair.
+    One half of the validation pictures, whole groups by hash, make the pairs; the others are the
+    real side of FID and KID, neither sketch nor reference of any pair.
     Raises RefcolorError for fewer than 2 validation pictures, none to train on, or a hold-out that
     names nothing.
     """
@@ -57,8 +57,12 @@ def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitP
 def _pairs(
     validation: Sequence[str], group_of: Mapping[str, str], params: SplitParams
 ) -> list[tuple[str, str]]:
-    by_hash = sorted(validation, key=lambda id: _digest(params.seed, "pair", id))
-    members = sorted(by_hash[: max(2, len(by_hash) // 2)])
+    by_group = sorted(validation, key=lambda id: (_digest(params.seed, "pair", group_of[id]), id))
+    half = max(2, len(by_group) // 2)
+    # A group that the middle cuts is a pair member as a whole.
+    while half < len(by_group) and group_of[by_group[half]] == group_of[by_group[half - 1]]:
+        half += 1
+    members = sorted(by_group[:half])
     pairs = []
     for sketch in members:
         others = [id for id in members if id != sketch]

@@ -4,6 +4,7 @@ import csv
 import dataclasses
 import math
 import shutil
+import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -20,21 +21,12 @@ from refcolor.features.vgg import load_vgg
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import Generator, Output, build_generator
 from refcolor.params import LossParams, Params
+from refcolor.task import Task, make_task
 from refcolor.tracking import Tracker
 
 PREVIEWS = 8
 VALIDATION = 64
 EMA_WARM_UP = 0.1  # the half-life is at most this share of the pictures seen so far
-
-
-@dataclasses.dataclass(frozen=True)
-class Task:
-    """What the generator is asked, and the answer. Pictures are in [-1, 1]."""
-
-    sketch: Tensor
-    reference: Tensor
-    target: Tensor
-    warped: augment.Warped
 
 
 @dataclasses.dataclass(frozen=True)
@@ -124,7 +116,12 @@ def train(
         desc="train",
         unit="step",
     )
+    start = time.monotonic()
     for step in bar:
+        if step - first_step == 20:
+            left = (time.monotonic() - start) / 20 * (total_steps - step)
+            tqdm.write(f"about {left / 60:.0f} minutes left")
+
         # Once in an epoch: another order, and learning rates that depend on nothing but the epoch.
         epoch, place = divmod(step, steps_per_epoch)
         if place == 0:
@@ -231,27 +228,6 @@ def start_from(folder: Path, *, generator: nn.Module, discriminator: nn.Module) 
 def epoch_order(epoch: int, count: int, *, seed: int) -> Tensor:
     # A function of the epoch alone: a resumed run needs no memory of the orders before it.
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
-
-
-def make_task(
-    pictures: Pictures,
-    chosen: Tensor,
-    params: Params,
-    *,
-    random: torch.Generator,
-    device: torch.device,
-) -> Task:
-    # The sketch was drawn from the picture before the offset: it must not know the colours asked.
-    offsets = augment.draw_color_offsets(
-        len(chosen), largest=params.augment.color_offset, generator=random
-    )
-    warps = augment.draw_warps(
-        len(chosen), strength=params.augment.warp, mirror=params.augment.mirror, generator=random
-    )
-    colors = pictures.colors(chosen, device=device).contiguous(memory_format=torch.channels_last)
-    target = augment.offset_colors(colors, offsets.to(device))
-    warped = augment.warp(target, warps)
-    return Task(pictures.sketches(chosen, device=device), warped.picture, target, warped)
 
 
 def generator_terms(

@@ -3,6 +3,7 @@
 import json
 import os
 import pickle
+import threading
 from collections.abc import Callable
 from pathlib import Path
 
@@ -156,6 +157,48 @@ def test_the_finished_mark_goes_with_the_next_state(tmp_path: Path) -> None:
     assert not StateFile(tmp_path).finished
 
 
+def test_a_second_training_of_one_key_waits(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """While one training holds the state another says that it waits, and then goes on."""
+    entered = threading.Event()
+
+    def second() -> None:
+        with StateFile(tmp_path):
+            entered.set()
+
+    thread = threading.Thread(target=second)
+    with StateFile(tmp_path):
+        thread.start()
+        assert not entered.wait(0.3)
+        said = capsys.readouterr().out
+    thread.join(10)
+    assert said == "the same training runs already; waiting for it to end\n"
+    assert entered.is_set()
+
+
+def test_another_key_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """Trainings of different keys run side by side, and a lock is given back after an error."""
+    with pytest.raises(RefcolorError), StateFile(tmp_path / "a"), StateFile(tmp_path / "b"):
+        raise RefcolorError("x")
+    with StateFile(tmp_path / "a"):
+        assert capsys.readouterr().out == ""
+
+
+def test_only_a_stopped_training_hands_on_its_run(tmp_path: Path) -> None:
+    """The tracker's run is known after a kill, and no more after the end."""
+    file = StateFile(tmp_path)
+    assert file.run_id is None
+    file.run_id = "abc"
+    file.save({"step": 1})
+    assert StateFile(tmp_path).run_id == "abc"
+    file.finish()
+    assert StateFile(tmp_path).run_id is None
+    file.save({"step": 2})
+    file.run_id = None
+    assert StateFile(tmp_path).run_id is None
+
+
 def test_clear_forgets_everything(tmp_path: Path) -> None:
     """State, mark and previews are gone; clearing twice is no error."""
     file = StateFile(tmp_path)
@@ -176,7 +219,7 @@ def test_a_pickle_inside_a_state_is_refused(
     monkeypatch.chdir(tmp_path)
     file = StateFile(tmp_path)
     torch.save({"step": Evil()}, tmp_path / "state.pt")
-    with pytest.raises(pickle.UnpicklingError):
+    with pytest.raises(RefcolorError, match="no state of a training"):
         file.load()
     assert not (tmp_path / "evil-was-here").exists()
 

@@ -154,8 +154,18 @@ def test_near_duplicates_serve_where_there_is_nothing_else() -> None:
     sides = split(
         all_of_them, in_fours(all_of_them), params(hold_out=["hair=bob"], validation=1e-9)
     )
-    assert len(sides.pairs) == 2
-    assert sides.pairs[0] == sides.pairs[1][::-1]
+    assert {sketch for sketch, _ in sides.pairs} == set(sides.validation)
+    assert all(sketch != reference for sketch, reference in sides.pairs)
+
+
+def test_the_real_side_holds_no_near_duplicate_of_a_pair() -> None:
+    """A group is in pairs as a whole or not at all: the real side of FID is really foreign."""
+    all_of_them = records(400)
+    group_of = in_fours(all_of_them)
+    sides = split(all_of_them, group_of, params(validation=0.3))
+    inside = {group_of[id] for id in divided(sides)}
+    outside = {group_of[id] for id in set(sides.validation) - divided(sides)}
+    assert inside and outside and not inside & outside
 
 
 def test_half_of_validation_is_in_no_pair() -> None:

@@ -111,7 +111,7 @@ def test_an_experiment_keeps_its_name_in_both_worlds(project: Project) -> None:
 
 
 def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(project: Project) -> None:
-    """SIGKILL half-way, the same command again: "resumed at step", and the lock of an unbroken run."""
+    """After SIGKILL the same command resumes and ends with the lock of an unbroken run."""
     project.change(train__epochs=LONG)
     straight = project.repro()
     assert straight == ["train", "evaluate"]

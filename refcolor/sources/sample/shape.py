@@ -99,7 +99,7 @@ class Shape:
 
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
-    "scale": (0.97, 1.07),
+    "scale": (1.06, 1.16),
     "x": (47.0, 53.0),
     "y": (46.0, 49.5),
     "tilt": (-12.0, 12.0),

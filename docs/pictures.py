@@ -1,0 +1,54 @@
+"""Redraw the pictures of the README from a finished run: `python docs/pictures.py`."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from refcolor import image
+from refcolor.sources import catalog, sample
+from refcolor.sources.manifest import read_manifest
+
+IMAGES, SIDE = Path("docs/images"), 128
+ROWS, COLUMNS = 4, 2  # of sketch, reference, result, truth
+
+
+def enlarged(picture: image.Picture) -> image.Picture:
+    """Repeat pixels up to SIDE, in colour."""
+    factor = SIDE // picture.shape[0]
+    in_color = picture if picture.ndim == 3 else np.repeat(picture[..., None], 3, axis=2)
+    return in_color.repeat(factor, axis=0).repeat(factor, axis=1)
+
+
+def sheet_of_characters() -> image.Picture:
+    """Draw 24 characters."""
+    drawn = [
+        sample.render(sample.draw_shape(1, index), sample.draw_palette(2, index)).color
+        for index in range(24)
+    ]
+    return image.grid([drawn[row * 8 : row * 8 + 8] for row in range(3)])
+
+
+def sheet_of_results() -> image.Picture:
+    """Show every n-th pair of the evaluation: nobody chose them."""
+    records = {record.id: record for record in read_manifest(Path("data/manifest.jsonl"))}
+    with Path("data/split/pairs.csv").open(encoding="utf-8", newline="") as file:
+        pairs = [(row["sketch"], row["reference"]) for row in csv.DictReader(file)]
+    chosen = pairs[:: len(pairs) // (ROWS * COLUMNS)][: ROWS * COLUMNS]
+    cells = []
+    for drawing, reference in chosen:
+        truth = catalog.draw(records[drawing], size=SIDE, palette_of=records[reference]).color
+        cells.append(
+            [
+                enlarged(image.read_gray(Path(f"data/sketch/{drawing}.png"))),
+                enlarged(image.read(Path(f"data/color/{reference}.png"))),
+                enlarged(image.read(Path(f"results/{drawing}__{reference}.png"))),
+                truth,
+            ]
+        )
+    return image.grid([[*cells[row], *cells[row + ROWS]] for row in range(ROWS)])
+
+
+if __name__ == "__main__":
+    image.write(IMAGES / "sample.png", sheet_of_characters())
+    image.write(IMAGES / "foreign.png", sheet_of_results())
