@@ -1,9 +1,9 @@
 """Stage `discover`: list the pictures of the source into the manifest."""
 
-import json
 from pathlib import Path
 
 from refcolor import errors, params
+from refcolor.files import write_json
 from refcolor.sources import catalog
 from refcolor.sources.manifest import write_manifest
 
@@ -14,7 +14,7 @@ def main() -> None:
     write_manifest(Path("data/manifest.jsonl"), listing.records)
     kept, dropped = len(listing.records), dict(sorted(listing.dropped.items()))
     counts = {"listed": kept + sum(dropped.values()), "kept": kept, "dropped": dropped}
-    Path("data/discover.json").write_text(json.dumps(counts, indent=2) + "\n", encoding="utf-8")
+    write_json(Path("data/discover.json"), counts)
 
 
 if __name__ == "__main__":

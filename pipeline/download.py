@@ -6,6 +6,7 @@ from pathlib import Path
 
 from refcolor import errors, params
 from refcolor.errors import PictureError
+from refcolor.files import write_lines
 from refcolor.parallel import map_pictures
 from refcolor.params import SourceParams
 from refcolor.sources import catalog
@@ -30,8 +31,8 @@ def main() -> None:
     RAW.mkdir(parents=True, exist_ok=True)
     one = partial(fetch, source=settings.source)
     failures = map_pictures(one, records, workers=settings.runtime.workers, label="download")
-    lines = [json.dumps(failure, sort_keys=True) + "\n" for failure in failures if failure]
-    Path("data/download.jsonl").write_text("".join(lines), encoding="utf-8")
+    lines = [json.dumps(failure, sort_keys=True) for failure in failures if failure]
+    write_lines(Path("data/download.jsonl"), lines)
 
 
 if __name__ == "__main__":

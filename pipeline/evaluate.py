@@ -1,55 +1,35 @@
 """Stage `evaluate`: the numbers and pictures that say how well the generator colours."""
 
-import json
-import os
 from pathlib import Path
 
 import torch
 
 from refcolor import errors, image, params
+from refcolor.data import COLOR, SKETCH, png_example, read_ids
 from refcolor.device import choose_device
 from refcolor.evaluate import evaluate
-from refcolor.stages import locked_key, read_lock, stage_key
+from refcolor.files import write_json
+from refcolor.stages import locked_key, read_lock, repository, stage_key
 from refcolor.tracking import Training, open_evaluation
 
-COLOR, SKETCH, SPLIT = Path("data/color"), Path("data/sketch"), Path("data/split")
-MODELS, IMAGES = Path("models"), Path("metrics/images")
+MANIFEST, SPLIT, MODELS = Path("data/manifest.jsonl"), Path("data/split"), Path("models")
+RESULTS, IMAGES = Path("results"), Path("metrics/images")
+CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 
 def main() -> None:
     """Write results, metrics/images and metrics/eval.json."""
-    settings = params.load()
+    settings, root = params.load(), repository()
+    runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     torch.set_num_threads(settings.train.threads)
-    numbers = evaluate(
-        settings,
-        models=MODELS,
-        manifest=Path("data/manifest.jsonl"),
-        split=SPLIT,
-        color=COLOR,
-        sketch=SKETCH,
-        results=Path("results"),
-        images=IMAGES,
-        device=choose_device(settings.runtime.device),
-    )
-    text = json.dumps(numbers, indent=2, sort_keys=True) + "\n"
-    Path("metrics/eval.json").write_text(text, encoding="utf-8")
-
-    first = f"{(SPLIT / 'val.txt').read_text(encoding='utf-8').split()[0]}.png"
-    example = {"sketch": (SKETCH / first).read_bytes(), "reference": (COLOR / first).read_bytes()}
-    training = Training(
-        key=locked_key("train", read_lock()),
-        curves=Path("metrics/curves"),
-        previews=Path("metrics/previews"),
-        model=MODELS,
-        example=example,
-    )
-    with open_evaluation(
-        kind=settings.runtime.tracker,
-        root=Path(os.environ.get("DVC_ROOT", ".")),
-        key=stage_key("evaluate"),
-        params=params.flatten(settings.model_dump()),
-        training=training,
-    ) as tracker:
+    numbers = evaluate(settings, models=MODELS, manifest=MANIFEST, split=SPLIT, color=COLOR,
+                       sketch=SKETCH, results=RESULTS, images=IMAGES,
+                       device=choose_device(runtime.device))
+    write_json(Path("metrics/eval.json"), dict(sorted(numbers.items())))
+    example = png_example(read_ids(SPLIT / "val.txt")[0])
+    training = Training(locked_key("train", read_lock()), CURVES, PREVIEWS, MODELS, example)
+    with open_evaluation(kind=runtime.tracker, root=root, key=stage_key("evaluate"), params=flat,
+                         training=training) as tracker:
         tracker.metrics(numbers)
         for sheet in sorted(IMAGES.glob("*.png")):
             tracker.picture(sheet.stem, image.read(sheet))

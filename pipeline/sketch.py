@@ -4,6 +4,7 @@ from functools import partial
 from pathlib import Path
 
 from refcolor import errors, image, params
+from refcolor.files import write_lines
 from refcolor.parallel import map_pictures
 from refcolor.params import SketchParams
 from refcolor.sketch import draw_settings, flag, ink_share, sketch_picture
@@ -30,8 +31,8 @@ def main() -> None:
     files = sorted(COLOR.iterdir())
     one = partial(sketch, settings=settings.sketch)
     inks = map_pictures(one, files, workers=settings.runtime.workers, label="sketch")
-    lines = [f"{id},{ink:.4f},{flag(ink)}\n" for id, ink in inks]
-    Path("data/sketch.csv").write_text("id,ink,flag\n" + "".join(lines), encoding="utf-8")
+    lines = [f"{id},{ink:.4f},{flag(ink)}" for id, ink in inks]
+    write_lines(Path("data/sketch.csv"), ["id,ink,flag", *lines])
 
 
 if __name__ == "__main__":

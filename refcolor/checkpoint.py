@@ -1,5 +1,6 @@
 """What training keeps: the state to go on from, and the model that others load."""
 
+import hashlib
 import json
 import os
 import pickle
@@ -114,6 +115,15 @@ class StateFile:
     def finish(self) -> None:
         """Mark the training as finished."""
         self._finished.touch()
+
+
+def state_folder(root: Path, *parts: str) -> Path:
+    """Name the home of the state of one training: equal parts, equal folder.
+
+    root: the repository itself, so that a run in a temporary clone of it finds the same state.
+    """
+    name = hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
+    return root / ".refcolor" / "checkpoints" / name
 
 
 def save_model(

@@ -14,6 +14,8 @@ from tqdm import tqdm
 from refcolor import image
 from refcolor.errors import PictureError, RefcolorError
 
+COLOR, SKETCH = Path("data/color"), Path("data/sketch")
+
 
 @dataclass(frozen=True)
 class Pictures:
@@ -54,7 +56,7 @@ def read_ids(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").split()
 
 
-def load_pictures(ids: Sequence[str], *, color: Path, sketch: Path) -> Pictures:
+def load_pictures(ids: Sequence[str], *, color: Path = COLOR, sketch: Path = SKETCH) -> Pictures:
     """Decode the pictures named by `ids` from the folders `color` and `sketch`.
 
     A picture and its sketch are paired by name. Raises RefcolorError for a missing partner.
@@ -78,3 +80,9 @@ def load_pictures(ids: Sequence[str], *, color: Path, sketch: Path) -> Pictures:
         color=np.stack([pair[0] for pair in pairs]),
         sketch=np.stack([pair[1] for pair in pairs]),
     )
+
+
+def png_example(id: str) -> dict[str, bytes]:
+    """Give the PNG bytes of one sketch and one reference, as a served model takes them."""
+    files = {"sketch": SKETCH / f"{id}.png", "reference": COLOR / f"{id}.png"}
+    return {name: file.read_bytes() for name, file in files.items()}

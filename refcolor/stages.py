@@ -68,6 +68,11 @@ def locked_key(stage: str, lock: Mapping[str, Any], *, without: Iterable[str] = 
     )
 
 
+def repository() -> Path:
+    """Name the folder of the repository, also where DVC runs a stage in a temporary clone of it."""
+    return Path(os.environ.get("DVC_ROOT", "."))
+
+
 def read_lock(root: Path = Path()) -> dict[str, Any]:
     """Read `dvc.lock`; an empty mapping when nothing ran yet."""
     return _read_yaml(root / "dvc.lock") if (root / "dvc.lock").exists() else {}

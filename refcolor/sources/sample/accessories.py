@@ -1,7 +1,6 @@
-"""Accessories in the hair, on the head or around the neck."""
+"""Accessories: all of them worn on the head, so that one's colour has a place on another."""
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Final
 
 import numpy as np
@@ -16,7 +15,6 @@ from refcolor.sources.sample.curves import (
     ribbon,
     rotate,
     smooth,
-    symmetric,
 )
 from refcolor.sources.sample.hats import (
     draw_beret,
@@ -33,27 +31,10 @@ Draw = Callable[[Pen, Shape], None]
 SIDES: Final = (-1, 1)
 
 
-@dataclass(frozen=True, slots=True)
-class Accessory:
-    """One row of the table of accessories, by the moment at which it is drawn."""
-
-    neck: Draw | None = None
-    over: Draw | None = None
-
-
-def draw_accessory_neck(pen: Pen, shape: Shape) -> None:
-    """Draw what lies around the neck, under the chin."""
-    _draw(ITEMS[shape.accessory].neck, pen, shape)
-
-
-def draw_accessory_over(pen: Pen, shape: Shape) -> None:
-    """Draw what lies over the hair."""
-    _draw(ITEMS[shape.accessory].over, pen, shape)
-
-
-def _draw(draw: Draw | None, pen: Pen, shape: Shape) -> None:
-    if draw is not None:
-        draw(pen, shape)
+def draw_accessory(pen: Pen, shape: Shape) -> None:
+    """Draw what is worn on the head, over the hair."""
+    if shape.accessory in ITEMS:
+        ITEMS[shape.accessory](pen, shape)
 
 
 def _bow(pen: Pen, shape: Shape) -> None:
@@ -146,47 +127,6 @@ def _headphones(pen: Pen, shape: Shape) -> None:
         pen.fill(ellipse(side * 28.2, 5, 2.6, 5.4), ITEM + LIGHT, ink=THIN)
 
 
-def _scarf(pen: Pen, shape: Shape) -> None:
-    side = 1 if shape.placement > 0 else -1
-    tail = smooth([(4.5, 36), (6.5, 46), (5.6, 70), (15.6, 70), (15.5, 46), (12.5, 36)]) * (side, 1)
-    draw_solid(pen, tail, light=(-2.0, 0))
-    for y in (44.5, 48.5):
-        stripe = np.array([(3, y), (18, y), (18, y + 1.9), (3, y + 1.9)]) * (side, 1)
-        pen.paint(stripe, ITEM + LIGHT, over=(ITEM + BASE, ITEM + SHADE))
-    wrap = smooth(
-        [
-            (-15.5, 28),
-            (-8, 24),
-            (8, 24),
-            (15.5, 28),
-            (17.6, 34),
-            (11, 39.5),
-            (-9, 40),
-            (-17.4, 34.5),
-        ],
-        closed=True,
-    )
-    draw_solid(pen, wrap, light=(-0.6, -2.4))
-    pen.paint(ellipse(0.8, 25, 12, 5.4), ITEM + SHADE, over=(ITEM + BASE,))
-    for start, stop, sag in (((-15, 31), (7, 35), -0.10), ((14.6, 30), (-3, 38), 0.08)):
-        pen.taper(bend(start, stop, sag), ITEM + INK, widths=(0.0, LINE, 0.0))
-
-
-def _choker(pen: Pen, shape: Shape) -> None:
-    band = join(bend((-6.6, 27.0), (6.6, 27.0), -0.16), bend((7.4, 31.6), (-7.4, 31.6), 0.16))
-    pen.fill(band, ITEM)
-    heart = smooth([(0, -1.6), (2.6, -3.4), (4.6, -1.2), (3.0, 2.2)])
-    pen.fill(move(symmetric(join(heart, [(0, 5.0)])), 0, 36.2), ITEM + LIGHT)
-
-
-def _earrings(pen: Pen, shape: Shape) -> None:
-    for side in SIDES:
-        x = side * 21.6 + 0.8 * shape.turn
-        pen.fill(ellipse(x, 14.6, 1.7, 1.7), ITEM + LIGHT)
-        star = np.array([(0, -7), (2.0, -2.2), (7, -2.0), (3.1, 1.1), (4.4, 6.1), (0, 3.2)]) * 0.92
-        draw_solid(pen, move(symmetric(star), x, 22.0), light=(-0.9, -0.8))
-
-
 def _goggles(pen: Pen, shape: Shape) -> None:
     strap = smooth([(-24.0, -12.5), (-14, -20.5), (0, -23.5), (14, -20.5), (24.0, -12.5)])
     pen.fill(ribbon(strap, (1.6, 2.6, 2.6, 1.6)), ITEM + DEEP)
@@ -200,18 +140,15 @@ def _goggles(pen: Pen, shape: Shape) -> None:
     pen.fill(ellipse(0, -25.0, 2.0, 2.2), ITEM + DEEP)
 
 
-ITEMS: Final[dict[str, Accessory]] = {
-    "bow": Accessory(over=_bow),
-    "cat_ears": Accessory(over=_cat_ears),
-    "bunny_ears": Accessory(over=_bunny_ears),
-    "beret": Accessory(over=draw_beret),
-    "witch_hat": Accessory(over=draw_witch_hat),
-    "cap": Accessory(over=draw_cap),
-    "flowers": Accessory(over=_flowers),
-    "headphones": Accessory(over=_headphones),
-    "scarf": Accessory(neck=_scarf),
-    "choker": Accessory(neck=_choker, over=_earrings),
-    "crown": Accessory(over=draw_crown),
-    "goggles": Accessory(over=_goggles),
-    "none": Accessory(),
+ITEMS: Final[dict[str, Draw]] = {
+    "bow": _bow,
+    "cat_ears": _cat_ears,
+    "bunny_ears": _bunny_ears,
+    "beret": draw_beret,
+    "witch_hat": draw_witch_hat,
+    "cap": draw_cap,
+    "flowers": _flowers,
+    "headphones": _headphones,
+    "crown": draw_crown,
+    "goggles": _goggles,
 }

@@ -8,8 +8,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refcolor.sources.sample.accessories import (
-    draw_accessory_neck,
-    draw_accessory_over,
+    draw_accessory,
 )
 from refcolor.sources.sample.canvas import Frame, Pen, Tones, blank, look_up
 from refcolor.sources.sample.clothes import draw_clothes, draw_clothes_behind
@@ -72,11 +71,10 @@ def _draw_tones(shape: Shape, side: int) -> Tones:
     draw_bust(body, shape)
     draw_clothes(body, shape)
     draw_hair_over(head, shape)
-    draw_accessory_neck(body, shape)
     draw_ears(head, shape)
     draw_face(head, shape)
     draw_hair_front(head, shape)
-    draw_accessory_over(head, shape)
+    draw_accessory(head, shape)
     return np.ascontiguousarray(canvas[:, ::-1]) if shape.mirrored else canvas
 
 

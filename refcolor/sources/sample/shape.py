@@ -42,8 +42,6 @@ ACCESSORIES: Final = (
     "cap",
     "flowers",
     "headphones",
-    "scarf",
-    "choker",
     "crown",
     "goggles",
     "none",
