@@ -25,11 +25,16 @@ class DenseCorrespondence(nn.Module):
     """
 
     def __init__(self, channels: int) -> None:
-        """W_q, W_k and W_v are square and without bias."""
+        """W_q, W_k and W_v are square and without bias.
+
+        They start orthogonal: torch's default would start with all keys nearly alike.
+        """
         super().__init__()
         self.query = nn.Linear(channels, channels, bias=False)
         self.key = nn.Linear(channels, channels, bias=False)
         self.value = nn.Linear(channels, channels, bias=False)
+        for layer in (self.query, self.key, self.value):
+            nn.init.orthogonal_(layer.weight)
         self.scale: float = channels**-0.5
 
     def forward(self, *, sketch: Tensor, reference: Tensor) -> Attended:

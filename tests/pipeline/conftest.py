@@ -20,6 +20,7 @@ TINY: dict[str, Any] = {
     "clean.size": 32,
     "clean.min_side": 16,
     "split.validation": 0.2,
+    "split.hold_out": [],
     "model.width": 2,
     "model.levels": 2,
     "model.blocks": 1,

@@ -97,9 +97,9 @@ class Shape:
 
 
 RANGES: Final[dict[str, tuple[float, float]]] = {
-    "scale": (1.06, 1.16),
+    "scale": (1.03, 1.13),
     "x": (47.0, 53.0),
-    "y": (46.0, 49.5),
+    "y": (45.0, 48.5),
     "tilt": (-12.0, 12.0),
     "lean": (-3.0, 3.0),
     "turn": (-1.0, 1.0),
