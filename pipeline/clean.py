@@ -3,8 +3,9 @@
 from functools import partial
 from pathlib import Path
 
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors, image, params
-from refcolor.clean import Measurement, clean_picture, write_measurements
+from refcolor.clean import Measurement, clean_picture, refuse_nothing, write_measurements
 from refcolor.parallel import map_pictures
 from refcolor.params import Params
 from refcolor.sources.manifest import read_manifest
@@ -32,8 +33,10 @@ def main() -> None:
     for folder in (COLOR, OWN_SKETCH):
         folder.mkdir(parents=True, exist_ok=True)
     one = partial(clean, settings=settings)
-    measurements = map_pictures(one, files, workers=settings.runtime.workers, label="clean")
+    workers = settings.runtime.workers
+    measurements = list(map_pictures(one, files, workers=workers, label="clean"))
     write_measurements(Path("data/clean.csv"), measurements)
+    refuse_nothing(measurements)
 
 
 if __name__ == "__main__":

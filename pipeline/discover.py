@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
 from refcolor.files import write_json
 from refcolor.sources import catalog

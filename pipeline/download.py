@@ -4,6 +4,7 @@ import json
 from functools import partial
 from pathlib import Path
 
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
 from refcolor.errors import PictureError
 from refcolor.files import write_lines

@@ -2,8 +2,7 @@
 
 from pathlib import Path
 
-import torch
-
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors, image, params
 from refcolor.data import COLOR, SKETCH, png_example, read_ids
 from refcolor.device import choose_device
@@ -21,7 +20,6 @@ def main() -> None:
     """Write results, metrics/images and metrics/eval.json."""
     settings, root = params.load(), repository()
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
-    torch.set_num_threads(settings.train.threads)
     numbers = evaluate(settings, models=MODELS, manifest=MANIFEST, split=SPLIT, color=COLOR,
                        sketch=SKETCH, results=RESULTS, images=IMAGES,
                        device=choose_device(runtime.device))

@@ -3,6 +3,7 @@
 from functools import partial
 from pathlib import Path
 
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors, image, params
 from refcolor.files import write_lines
 from refcolor.parallel import map_pictures

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
 from refcolor.clean import read_measurements
 from refcolor.duplicates import groups

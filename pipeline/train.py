@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
 from refcolor.checkpoint import StateFile, state_folder
 from refcolor.data import load_pictures, png_example, read_ids

@@ -3,6 +3,7 @@
 import csv
 import dataclasses
 import os
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
@@ -113,6 +114,19 @@ def clean_picture(
     if own_sketch is None:
         return picture, None, measurement
     return picture, square(own_sketch, params.size, fit=params.fit), measurement
+
+
+def refuse_nothing(measurements: Iterable[Measurement]) -> None:
+    """Raise RefcolorError, with the reasons, when every picture was dropped."""
+    reasons = Counter(measurement.reason for measurement in measurements)
+    if not reasons[""]:
+        counts = ", ".join(
+            f"{count} {reason}" for reason, count in sorted(reasons.items()) if count
+        )
+        raise RefcolorError(
+            f"no picture is left ({counts or 'none was there'}); data/clean.csv has the "
+            "measurements, the thresholds stand under `clean` in params.yaml"
+        )
 
 
 def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:

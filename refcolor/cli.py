@@ -3,6 +3,7 @@
 import argparse
 from pathlib import Path
 
+import refcolor.interrupt  # noqa: F401
 from refcolor import errors
 
 

@@ -76,6 +76,7 @@ def evaluate(
     out. Equal input gives equal numbers on one machine and device.
     Raises RefcolorError for weights or pictures that are missing.
     """
+    torch.set_num_threads(params.train.threads)
     generator = load_generator(models, device=device)
     features = load_features(params.evaluate.features, device=device)
     pictures = load_pictures(read_ids(split / "val.txt"), color=color, sketch=sketch)

@@ -3,6 +3,8 @@
 import pytest
 from ruamel.yaml import YAML
 
+from refcolor.params import flatten
+
 from .closure import ROOT, import_closure
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
@@ -16,11 +18,24 @@ def test_declared_code_is_the_import_closure(stage: str) -> None:
 
 
 def test_every_stage_script_is_small_and_quiet_at_import() -> None:
-    """A stage script has at most 41 lines, defines functions, and does nothing when imported."""
+    """A stage script has at most 45 lines, defines functions, and does nothing when imported."""
     import ast
 
     for stage in STAGES:
         source = (ROOT / "pipeline" / f"{stage}.py").read_text(encoding="utf-8")
-        assert len(source.splitlines()) <= 41, stage
+        assert len(source.splitlines()) <= 45, stage
         quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Expr, ast.Assign, ast.If)
         assert all(isinstance(node, quiet) for node in ast.parse(source).body), stage
+
+
+def test_no_listed_section_holds_a_key_that_dvc_leaves_out() -> None:
+    """DVC's run cache ignores nested parameters named `size` and `nfiles`; ours are listed flat."""
+    content = YAML(typ="safe").load(ROOT / "params.yaml")
+    for stage, definition in STAGES.items():
+        for name in definition["params"]:
+            value = content
+            for part in name.split("."):
+                value = value[part]
+            inside = flatten(value) if isinstance(value, dict) else {}
+            hidden = {key for key in inside if key.split(".")[-1] in ("size", "nfiles")}
+            assert not hidden, (stage, name, hidden)

@@ -35,6 +35,7 @@ OPENED = re.compile(r'open(?:at)?\((?:AT_FDCWD, )?"([^"]+)", ([A-Z_|]+)[^)]*\) =
 @pytest.mark.parametrize("stage", STAGES)
 def test_a_stage_opens_only_declared_files(project: Project, stage: str, tmp_path: Path) -> None:
     """Every file opened in the repository lies under a declared dep or out of the stage."""
+    project.set({"runtime.tracker": "none"})
     trace = tmp_path / "trace"
     definition = YAML(typ="safe").load(project.root / "dvc.yaml")["stages"][stage]
     environment = project.environment | {"PYTHONPYCACHEPREFIX": str(tmp_path / "pycache")}
@@ -63,6 +64,8 @@ def test_a_stage_opens_only_declared_files(project: Project, stage: str, tmp_pat
         path = Path(name) if name.startswith("/") else project.root / name
         if not path.is_relative_to(project.root) or "O_DIRECTORY" in flags or path.is_dir():
             continue
+        if path.name.startswith(".") and path.name.endswith(".part"):
+            continue  # written under a temporary name, then renamed
         relative = path.relative_to(project.root).as_posix()
         if not any(
             relative == one or relative.startswith((f"{one}/", f"{one}-")) for one in declared

@@ -100,8 +100,8 @@ def test_an_empty_folder_is_one_clear_line(folder_project: Project) -> None:
 def test_a_folder_where_everything_is_dropped_says_why(folder_project: Project) -> None:
     """Grey pictures only: each is dropped and counted, and the run ends with one line."""
     for index in range(4):
-        grey = np.full((64, 64, 3), 40 * index, np.uint8)
-        grey[16:48, 16:48] = 255 - 40 * index
+        grey = np.full((64, 64, 3), 20 * index, np.uint8)
+        grey[16:48, 16:48] = 255 - 20 * index
         image.write(folder_project.root / "data/inbox" / f"{index}.png", grey)
     printed = folder_project.run("dvc", "repro", check=False)
     assert "4 grey" in printed
@@ -184,7 +184,7 @@ def test_ctrl_c_in_any_stage_leaves_what_the_next_run_completes(
     """Interrupted in the middle, the same command ends with the bytes of an unbroken run."""
     expected = project.lock()
     project.run("rm", "-rf", ".dvc/cache/runs", ".refcolor")
-    process = subprocess.Popen(
+    with subprocess.Popen(
         ["dvc", "repro", "--single-item", "--force", stage],
         cwd=project.root,
         env=project.environment,
@@ -192,15 +192,14 @@ def test_ctrl_c_in_any_stage_leaves_what_the_next_run_completes(
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
-    )
-    assert process.stdout is not None
-    for line in process.stdout:
-        if line.startswith("Running stage"):
-            break
-    time.sleep(1.0)
-    os.killpg(process.pid, signal.SIGINT)
-    rest = process.stdout.read()
-    process.wait(timeout=60)
+    ) as process:
+        assert process.stdout is not None
+        for line in process.stdout:
+            if line.startswith("Running stage"):
+                break
+        time.sleep(1.0)
+        os.killpg(process.pid, signal.SIGINT)
+        rest = process.stdout.read()
     assert "Traceback" not in rest
     project.repro()
     assert project.lock() == expected
