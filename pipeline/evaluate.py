@@ -8,6 +8,7 @@ from refcolor.data import COLOR, SKETCH, png_example, read_ids
 from refcolor.device import choose_device
 from refcolor.evaluate import evaluate
 from refcolor.files import write_json
+from refcolor.metrics.curves import draw_curves
 from refcolor.stages import locked_key, read_lock, repository, stage_key
 from refcolor.tracking import Training, open_evaluation
 
@@ -24,6 +25,7 @@ def main() -> None:
                        sketch=SKETCH, results=RESULTS, images=IMAGES,
                        device=choose_device(runtime.device))
     write_json(Path("metrics/eval.json"), dict(sorted(numbers.items())))
+    image.write(IMAGES / "curves.png", draw_curves(CURVES / "loss.csv"))
     example = png_example(read_ids(SPLIT / "val.txt")[0])
     training = Training(locked_key("train", read_lock()), CURVES, PREVIEWS, MODELS, example)
     with open_evaluation(kind=runtime.tracker, root=root, key=stage_key("evaluate"), params=flat,

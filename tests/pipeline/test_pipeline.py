@@ -151,7 +151,7 @@ def test_a_temporary_run_keeps_its_state_in_the_repository(project: Project) -> 
 
 
 def test_another_size_is_never_answered_from_the_cache(project: Project) -> None:
-    """A changed `clean.size` draws new squares: DVC's run cache ignores nested keys named `size`."""
+    """A changed `clean.size` makes new squares instead of taking old ones out of the run cache."""
     project.change(clean__size=48)
     assert project.repro()[0] == "clean"
     assert image.read(next((project.root / "data/color").iterdir())).shape == (48, 48, 3)
