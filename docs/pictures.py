@@ -23,7 +23,7 @@ def enlarged(picture: image.Picture) -> image.Picture:
 def sheet_of_characters() -> image.Picture:
     """Draw 24 characters."""
     drawn = [
-        sample.render(sample.draw_shape(1, index), sample.draw_palette(2, index)).color
+        sample.render(sample.draw_shape(1, index), sample.draw_palette(2, index), size=192).color
         for index in range(24)
     ]
     return image.grid([drawn[row * 8 : row * 8 + 8] for row in range(3)])
@@ -37,13 +37,13 @@ def sheet_of_results() -> image.Picture:
     chosen = pairs[:: len(pairs) // (ROWS * COLUMNS)][: ROWS * COLUMNS]
     cells = []
     for drawing, reference in chosen:
-        truth = catalog.draw(records[drawing], size=SIDE, palette_of=records[reference]).color
+        truth = catalog.draw(records[drawing], size=256, palette_of=records[reference]).color
         cells.append(
             [
                 enlarged(image.read_gray(Path(f"data/sketch/{drawing}.png"))),
                 enlarged(image.read(Path(f"data/color/{reference}.png"))),
                 enlarged(image.read(Path(f"results/{drawing}__{reference}.png"))),
-                truth,
+                enlarged(image.square(truth, 64)),
             ]
         )
     return image.grid([[*cells[row], *cells[row + ROWS]] for row in range(ROWS)])

@@ -125,6 +125,17 @@ def make_project(root: Path, values: dict[str, Any]) -> Project:
     return project
 
 
+def copy_project(source: Project, folder: Path) -> Project:
+    """Copy a project, with all that it has made, to `folder/project`."""
+    root = folder / "project"
+    shutil.copytree(source.root, root, symlinks=True)
+    environment = source.environment | {
+        "PYTHONPATH": str(root),
+        "DVC_SITE_CACHE_DIR": str(folder / "site-cache"),
+    }
+    return Project(root, environment)
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose pipeline ran; tests leave it as it is."""
@@ -141,10 +152,4 @@ def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
 @pytest.fixture
 def project(finished: Project, tmp_path: Path) -> Project:
     """A copy of the finished project that a test may change."""
-    root = tmp_path / "project"
-    shutil.copytree(finished.root, root, symlinks=True)
-    environment = finished.environment | {
-        "PYTHONPATH": str(root),
-        "DVC_SITE_CACHE_DIR": str(tmp_path / "site-cache"),
-    }
-    return Project(root, environment)
+    return copy_project(finished, tmp_path)
