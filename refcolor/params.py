@@ -217,19 +217,27 @@ def load(path: Path | str = "params.yaml") -> Params:
     YAML 1.2, as DVC reads it: `1e-4` is a number. Raises RefcolorError naming every key that is
     unknown, missing, of another type or impossible.
     """
+    content = read_yaml(Path(path))
     try:
-        content = YAML(typ="safe").load(Path(path))
+        return Params.model_validate(content)
+    except ValidationError as error:
+        problems = "; ".join(_in_words(problem) for problem in error.errors())
+        raise RefcolorError(f"{path}: {problems}") from error
+
+
+def read_yaml(path: Path) -> Any:
+    """Read a YAML 1.2 file.
+
+    Raises RefcolorError when it cannot be read or is no YAML.
+    """
+    try:
+        return YAML(typ="safe").load(path)
     except OSError as error:
         raise RefcolorError(
             f"{path} cannot be read ({error.strerror}); run in the folder of the repository"
         ) from error
     except YAMLError as error:
         raise RefcolorError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
-    try:
-        return Params.model_validate(content)
-    except ValidationError as error:
-        problems = "; ".join(_in_words(problem) for problem in error.errors())
-        raise RefcolorError(f"{path}: {problems}") from error
 
 
 def flatten(content: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:

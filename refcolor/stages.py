@@ -15,10 +15,9 @@ from typing import Any
 
 import pathspec
 from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from refcolor.errors import RefcolorError
-from refcolor.params import flatten
+from refcolor.params import flatten, read_yaml
 
 PARAMETER_FILE = "params.yaml"
 _NEVER_HASHED = (".git/", ".hg/", ".dvc/")  # what DVC leaves out of every folder
@@ -106,14 +105,7 @@ def _plain(value: Any) -> Any:
 
 
 def _read_yaml(path: Path) -> dict[str, Any]:
-    try:
-        return YAML(typ="safe").load(path) or {}
-    except OSError as error:
-        raise RefcolorError(
-            f"{path} cannot be read ({error.strerror}); run in the folder of the repository"
-        ) from error
-    except YAMLError as error:
-        raise RefcolorError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+    return read_yaml(path) or {}
 
 
 def _entry(content: Mapping[str, Any], stage: str, file: str) -> Mapping[str, Any]:
