@@ -39,18 +39,90 @@ class FolderParams(Section):
     layout: Literal["pictures", "pairs", "side_by_side"]
 
 
+class DanbooruParams(Section):
+    """The live API of Danbooru, or of a site that speaks like it."""
+
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    query: str  # what the site filters; an anonymous search has two tags, metatags are free
+    max_id: Count  # newest post that is looked at, so that a later listing finds the same ones
+    rate: Weight  # requests a second, pages and pictures together, for every source on a network
+    contact: str  # e-mail address or page in the User-Agent; empty: $DANBOORU_CONTACT
+
+
+class ArchiveParams(Section):
+    """A Danbooru data set of the years 2017 to 2021, or one in its shape."""
+
+    metadata: str  # JSON lines, plain, .gz or .xz, or a folder of such files
+    pictures: str  # folder or http address that holds 512px/
+    buckets: Annotated[str, Field(pattern=r"^(\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*)?$")]
+
+
+class UrlListParams(Section):
+    """Addresses that somebody listed."""
+
+    path: str  # CSV with a header, or JSON lines
+
+
+class ManifestParams(Section):
+    """A data set that somebody published as a manifest."""
+
+    path: str
+
+
+class TransferParams(Section):
+    """How files come over a network, and when to give up."""
+
+    threads: Annotated[int, Field(ge=1, le=64)]
+    tries: Count  # for a file that arrives cut, as another type or with a wrong checksum
+    timeout: Positive  # seconds of silence after which a connection is given up
+    max_megabytes: Positive  # a larger file is not fetched to its end
+    min_success: Share  # of the manifest; below it the stage fails, after all that could be had
+    hosts: Annotated[tuple[str, ...], Field(strict=False)]  # allowed besides the source's own
+
+
 class SourceParams(Section):
     """Where pictures come from."""
 
-    kind: Literal["sample", "folder"]
-    count: Annotated[int, Field(ge=0)]  # pictures at most; 0 means all that a folder holds
+    kind: Literal["sample", "folder", "danbooru", "archive", "url_list", "manifest"]
+    count: Annotated[int, Field(ge=0)]  # pictures at most; 0 means all that there are
+    exclude_file: str  # take-downs: ids, artists and checksums that must not be used
     sample: SampleParams
     folder: FolderParams
+    danbooru: DanbooruParams
+    archive: ArchiveParams
+    url_list: UrlListParams
+    manifest: ManifestParams
+    transfer: TransferParams
 
     @property
     def layout(self) -> Literal["pictures", "pairs", "side_by_side"]:
         """How pictures and line art lie in data/raw."""
         return self.folder.layout if self.kind == "folder" else "pictures"
+
+
+class LineArtParams(Section):
+    """Real line art, kept apart as foreign sketches."""
+
+    count: Annotated[int, Field(ge=0)]  # drawings at most
+    any_of: Annotated[tuple[str, ...], Field(strict=False)]
+    required: Annotated[tuple[str, ...], Field(strict=False)]
+
+
+class FilterParams(Section):
+    """Which tagged posts are worth having, by tag name (Tag2Pix)."""
+
+    subjects: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one of them
+    hair: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one `<colour>_hair`
+    eyes: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one `<colour>_eyes`
+    aliases: dict[str, str]  # colour or tag -> the name that it counts as
+    required: Annotated[tuple[str, ...], Field(strict=False)]
+    forbidden: Annotated[tuple[str, ...], Field(strict=False)]
+    ratings: Annotated[tuple[Literal["g", "s", "q", "e"], ...], Field(strict=False)]
+    children: bool  # whether posts that are variants of another one are kept
+    extensions: Annotated[tuple[str, ...], Field(strict=False)]
+    max_aspect: Annotated[float, Field(gt=1)]  # longer side / shorter side stays below it
+    min_longer_side: Count  # pixels
+    line_art: LineArtParams
 
 
 class CleanParams(Section):
@@ -164,6 +236,7 @@ class Params(Section):
 
     seed: Seed
     source: SourceParams
+    filter: FilterParams
     clean: CleanParams
     sketch: SketchParams
     split: SplitParams

@@ -23,8 +23,33 @@ seed: 3
 source:
   kind: sample
   count: 11
+  exclude_file: data/exclude.txt
   sample: {shape_seed: 1, palette_seed: 2, size: 48}
   folder: {path: data/inbox, layout: pictures}
+  danbooru:
+    url: http://127.0.0.1:1
+    query: solo simple_background rating:g status:active parent:none
+    max_id: 9000
+    rate: 0
+    contact: tests@example.org
+  archive: {metadata: data/inbox, pictures: data/inbox, buckets: ""}
+  url_list: {path: data/inbox}
+  manifest: {path: data/inbox}
+  transfer:
+    {threads: 2, tries: 5, timeout: 5, max_megabytes: 1, min_success: 0.9, hosts: []}
+filter:
+  subjects: [1girl, 1boy]
+  hair: [blonde, brown, blue, purple, pink, grey, light_brown]
+  eyes: [blue, red, green, grey]
+  aliases: {silver: grey, gray: grey}
+  required: [simple_background]
+  forbidden: [comic, multiple_views]
+  ratings: [g]
+  children: false
+  extensions: [jpg, png]
+  max_aspect: 1.33333
+  min_longer_side: 512
+  line_art: {count: 3, any_of: [greyscale, sketch], required: [white_background]}
 clean:
   size: 32
   fit: pad

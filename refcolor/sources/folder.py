@@ -1,8 +1,6 @@
 """Pictures of one's own: any tree of folders becomes records."""
 
-import hashlib
 import os
-import re
 import shutil
 import unicodedata
 from collections import Counter
@@ -12,11 +10,11 @@ from typing import Literal
 
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.sources.manifest import Record
+from refcolor.sources.naming import readable_id
 
 Layout = Literal["pictures", "pairs", "side_by_side"]
 
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-_SLUG_LENGTH = 60
 
 
 def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]:
@@ -142,12 +140,9 @@ def _refusal(entry: "os.DirEntry[str]", address: str) -> str:
 
 
 def _record(address: str, *, sketch: str = "") -> Record:
-    digest = hashlib.sha256(_composed(address).encode()).hexdigest()[:8]
     stem = str(PurePosixPath(address).with_suffix(""))
-    plain = unicodedata.normalize("NFKD", stem).encode("ascii", "ignore").decode()
-    slug = re.sub(r"[^A-Za-z0-9]+", "-", plain)[:_SLUG_LENGTH].strip("-")
     attributes = {"sketch": sketch} if sketch else {}
-    return Record(f"{slug or 'picture'}-{digest}", address, attributes=attributes)
+    return Record(readable_id(stem, unique=_composed(address)), address, attributes=attributes)
 
 
 def _composed(name: str) -> str:

@@ -3,7 +3,7 @@
 import dataclasses
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from itertools import pairwise
 from pathlib import Path
 
@@ -20,6 +20,10 @@ class Record:
     address: where its bytes are, in the words of its source.
     family: pictures known beforehand to be variants of each other share one; empty if unknown.
     attributes: facts about its content (hair, clothes, ...), usable in `split.hold_out`.
+    page, source: where it was posted, and the artist's own page as the post names it.
+    md5: of the original file, by which a take-down may name it.
+    checksum: MD5 of the very bytes at `address`; empty where unknown, as for a reduced copy.
+    letterboxed: (width, height) of the original, where the file is a square copy with bars.
     """
 
     id: str
@@ -30,6 +34,10 @@ class Record:
     licence: str = ""
     family: str = ""
     attributes: dict[str, str] = dataclasses.field(default_factory=dict)
+    source: str = ""
+    md5: str = ""
+    checksum: str = ""
+    letterboxed: tuple[int, int] | tuple[()] = ()
 
     def __post_init__(self) -> None:
         """Refuse an id that could leave its folder.
@@ -53,25 +61,41 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
             raise ValueError(f"ids must be unique, got {one.id!r} twice")
     with path.open("w", encoding="utf-8", newline="\n") as file:
         for record in ordered:
-            filled = {name: value for name, value in dataclasses.asdict(record).items() if value}
+            fields = dataclasses.asdict(record).items()
+            filled = {name: value for name, value in fields if value or name == "address"}
             file.write(json.dumps(filled, ensure_ascii=False, sort_keys=True) + "\n")
 
 
 def read_manifest(path: Path) -> list[Record]:
-    """Read what `write_manifest` wrote.
+    """Read what `write_manifest` wrote; see `iterate_manifest`."""
+    return list(iterate_manifest(path))
+
+
+def iterate_manifest(path: Path) -> Iterator[Record]:
+    """Read what `write_manifest` wrote, one record at a time.
 
     Raises RefcolorError naming the line that is no record.
     """
-    records = []
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
             try:
                 fields = json.loads(line)
                 fields["artist"] = tuple(fields.get("artist", ()))
-                records.append(Record(**fields))
+                fields["letterboxed"] = tuple(map(int, fields.get("letterboxed", ())))
+                record = Record(**fields)
             except (ValueError, TypeError, AttributeError) as error:
                 raise RefcolorError(
                     f"{path} line {number} is no record ({error}); "
                     "restore the file from git or rerun `dvc repro discover`"
                 ) from error
-    return records
+            yield record
+
+
+def files_of(path: Path, folder: Path) -> list[tuple[Path, Record]]:
+    """Pair the files of a folder with the records of a manifest by their stems, sorted.
+
+    A record without a file and a file without a record are left out.
+    """
+    records = {record.id: record for record in iterate_manifest(path)}
+    files = sorted(folder.iterdir())
+    return [(file, records[file.stem]) for file in files if file.stem in records]

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from refcolor.errors import RefcolorError
-from refcolor.sources.manifest import Record, read_manifest, write_manifest
+from refcolor.sources.manifest import Record, files_of, read_manifest, write_manifest
 
 FULL = Record(
     id="b-2.x_1",
@@ -17,12 +17,16 @@ FULL = Record(
     licence="CC0",
     family="parent:7",
     attributes={"hair": "bob", "clothes": "着物"},
+    source="https://example.org/artist",
+    md5="ab" * 16,
+    checksum="cd" * 16,
+    letterboxed=(1200, 900),
 )
 
 
 def test_records_survive_the_round_trip(tmp_path: Path) -> None:
     """Every field comes back as it was, in any script, line separators included."""
-    records = [Record("a", "a.png"), FULL]
+    records = [Record("a", "a.png"), FULL, Record("c", "")]
     write_manifest(tmp_path / "m.jsonl", records)
     assert read_manifest(tmp_path / "m.jsonl") == records
 
@@ -33,6 +37,16 @@ def test_the_file_is_sorted_and_readable(tmp_path: Path) -> None:
     assert (tmp_path / "m.jsonl").read_text(encoding="utf-8") == (
         '{"address": "1", "id": "a", "rating": "g"}\n{"address": "ü.png", "id": "b"}\n'
     )
+
+
+def test_files_meet_their_records(tmp_path: Path) -> None:
+    """A file belongs to the record of its stem; files and records without the other are left."""
+    write_manifest(tmp_path / "m.jsonl", [Record("b", "2"), Record("a", "1"), Record("c", "3")])
+    (tmp_path / "raw").mkdir()
+    for name in ("c.webp", "a.png", "a.sketch.png", "d.png"):
+        (tmp_path / "raw" / name).touch()
+    found = files_of(tmp_path / "m.jsonl", tmp_path / "raw")
+    assert [(path.name, record.id) for path, record in found] == [("a.png", "a"), ("c.webp", "c")]
 
 
 @pytest.mark.parametrize(

@@ -1,0 +1,124 @@
+"""Archives of Danbooru: metadata as JSON lines, pictures in 512px/<bucket>/<id>.jpg."""
+
+import dataclasses
+import json
+from collections.abc import Collection, Generator, Sequence
+from contextlib import closing
+from pathlib import Path
+
+from refcolor.errors import RefcolorError
+from refcolor.params import FilterParams, SourceParams
+from refcolor.sources.lines import iterate_lines
+from refcolor.sources.listing import Listing
+from refcolor.sources.post import UNKNOWN_LICENCE, Post, from_archive
+from refcolor.sources.tag_filter import judge, to_record
+
+BUCKETS = 1000  # a picture lies in the folder of its id modulo this
+
+
+def list_archive(params: SourceParams, filter: FilterParams) -> Listing:
+    """List the posts of an archive that pass the filter, in the order of its metadata.
+
+    Metadata is one file or a folder of them, read by name; see `iterate_lines` for what a file may
+    be. The address of a picture is relative to `params.archive.pictures`, or an http address below
+    it; whether the picture is there shows when it is fetched. Its file is a square copy with bars.
+
+    Ends at `params.count` posts kept. Line art beyond `filter.line_art.count` is counted only.
+    Reasons besides those of `judge`: bad_record (a line that is no post), other_bucket, same_id.
+    Raises RefcolorError when metadata or pictures are missing, when there is no post at all, for
+    damaged compression and for buckets that cannot be.
+    """
+    base, buckets = _base(params.archive.pictures), parse_buckets(params.archive.buckets)
+    files = _files(Path(params.archive.metadata))
+    listing, taken = Listing([]), set[str]()
+    with closing(_posts(files)) as posts:
+        for post in posts:
+            reason = _sort_in(post, filter, base, buckets, listing, taken)
+            listing.dropped[reason] += bool(reason)
+            if params.count and len(listing.records) == params.count:
+                break
+    dropped = +listing.dropped
+    if not taken and dropped.keys() <= {"bad_record"}:
+        raise RefcolorError(
+            f"source.archive.metadata holds no post: {params.archive.metadata} has "
+            f"{dropped['bad_record']} lines that are none; name files with one JSON object a line"
+        )
+    return Listing(listing.records, listing.line_art, dropped)
+
+
+def parse_buckets(text: str) -> frozenset[int]:
+    """Read `source.archive.buckets`, such as 0000-0003,0999; empty means all thousand.
+
+    Raises RefcolorError for a bucket above 0999 and for a range that runs backwards.
+    """
+    buckets: set[int] = set()
+    for part in text.split(","):
+        first, _, last = part.partition("-")
+        start = int(first or 0)
+        end = int(last or first or BUCKETS - 1)
+        if not start <= end < BUCKETS:
+            raise RefcolorError(
+                f"source.archive.buckets must go up and end at 0999, got {part!r}; "
+                "for example 0000-0080"
+            )
+        buckets.update(range(start, end + 1))
+    return frozenset(buckets)
+
+
+def _sort_in(
+    post: Post | None,
+    filter: FilterParams,
+    base: str,
+    buckets: Collection[int],
+    listing: Listing,
+    taken: set[str],
+) -> str:
+    if post is None:
+        return "bad_record"
+    bucket = int(post.id or 0) % BUCKETS
+    if post.id and bucket not in buckets:
+        return "other_bucket"
+    address = f"{base}512px/{bucket:04d}/{post.id}.jpg"
+    post = dataclasses.replace(post, address=address)
+    reason = judge(post, filter) or ""
+    if reason and (reason != "line_art" or len(listing.line_art) == filter.line_art.count):
+        return reason
+    if post.id in taken:
+        return "same_id"
+    taken.add(post.id)
+    record = to_record(post, filter, licence=UNKNOWN_LICENCE, letterboxed=(post.width, post.height))
+    (listing.line_art if reason else listing.records).append(record)
+    return reason
+
+
+def _posts(files: Sequence[Path]) -> Generator[Post | None]:
+    with closing(iterate_lines(files, label="list")) as lines:
+        for line in lines:
+            try:
+                yield from_archive(json.loads(line))
+            except (ValueError, RecursionError):
+                yield None
+
+
+def _files(path: Path) -> list[Path]:
+    files = [path]
+    if path.is_dir():
+        files = sorted(file for file in path.iterdir() if not file.name.startswith("."))
+        files = [file for file in files if file.is_file()]
+    if not files or not path.exists():
+        raise RefcolorError(
+            "source.archive.metadata must be a file of JSON lines (plain, .gz or .xz) or a folder "
+            f"of such files, got {path}; name where the metadata of the archive lies"
+        )
+    return files
+
+
+def _base(pictures: str) -> str:
+    if pictures.startswith(("http://", "https://")):
+        return f"{pictures.rstrip('/')}/"
+    if not Path(pictures).is_dir():
+        raise RefcolorError(
+            f"source.archive.pictures must be the folder that holds 512px/ or an http address, got "
+            f"{pictures!r}; name where the pictures of the archive lie"
+        )
+    return ""

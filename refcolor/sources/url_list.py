@@ -1,0 +1,139 @@
+"""Pictures whose addresses somebody listed, in a table or as JSON lines."""
+
+import csv
+import json
+import re
+from collections import Counter
+from collections.abc import Generator, Iterator, Mapping
+from contextlib import closing
+from pathlib import Path, PurePosixPath
+from typing import Any, TextIO
+from urllib.parse import unquote, urlsplit
+
+from refcolor.errors import RefcolorError
+from refcolor.sources.manifest import Record
+from refcolor.sources.naming import readable_id
+
+_SPELLED = {"license": "licence"}
+_COLUMNS = ("url", "id", "md5", "artist", "page", "source", "licence", "rating")
+_MD5 = re.compile(r"[0-9a-f]{32}")
+_UNSAFE = re.compile(r"[\x00-\x20\x7f]")
+_LONGEST_ID = 200  # bytes; file names may have 255, with an ending
+
+
+def list_urls(path: Path) -> tuple[list[Record], Counter[str]]:
+    """List the pictures of a table with a header, or of JSON lines, in their order.
+
+    Columns: `url`, and optionally `id`, `md5` (of the file at that address), `artist` (several are
+    separated by `;`, or a list in JSON), `page`, `source`, `licence` and `rating`. Any other column
+    becomes an attribute. Without an id, the name in the address and a hash of it make one.
+
+    Returns the records, and how many rows were left out for which reason: not_http, bad_record
+    (no object or another number of cells, no MD5, an id no file may have, a name or password in the
+    address), same_id.
+    Raises RefcolorError when the file is missing, is no such list or gives no picture.
+    """
+    records: dict[str, Record] = {}
+    reasons: Counter[str] = Counter()
+    try:
+        with closing(_rows(path)) as rows:
+            for row in rows:
+                record = _record(row) if row else "bad_record"
+                if isinstance(record, str):
+                    reasons[record] += 1
+                elif record.id in records:
+                    reasons["same_id"] += 1
+                else:
+                    records[record.id] = record
+    except OSError as error:
+        raise RefcolorError(
+            f"source.url_list.path must be a file, got {path} ({error.strerror}); name a CSV with "
+            "a column url, or JSON lines"
+        ) from error
+    except UnicodeDecodeError as error:
+        raise RefcolorError(f"{path} is no UTF-8 text ({error}); save it as UTF-8") from error
+    if not records:
+        counted = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
+        raise RefcolorError(
+            f"source.url_list.path holds no pictures: {path} (left out: {counted or 'nothing'}); "
+            "list one http address a row under a header with url"
+        )
+    return list(records.values()), reasons
+
+
+def _rows(path: Path) -> Generator[Mapping[str, Any] | None]:
+    # None is a row that cannot be read. A byte order mark is what spreadsheets write first.
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        is_json = file.readline().lstrip().startswith("{")
+        file.seek(0)
+        yield from _objects(file) if is_json else _table(file, path)
+
+
+def _objects(file: TextIO) -> Iterator[Mapping[str, Any] | None]:
+    for line in filter(str.strip, file):
+        try:
+            fields = json.loads(line)
+        except (ValueError, RecursionError):
+            fields = None
+        yield fields if isinstance(fields, dict) else None
+
+
+def _table(file: TextIO, path: Path) -> Iterator[Mapping[str, Any] | None]:
+    reader = csv.reader(file, strict=True)
+    try:
+        header = next((row for row in reader if row), [])
+        names = [name.strip().lower() for name in header]
+        if "url" not in names or len(set(names)) < len(names):
+            raise RefcolorError(
+                f"{path} must begin with a header that has url once and nothing twice, got "
+                f"{header}; write url as the first line of a plain list"
+            )
+        for row in filter(None, reader):
+            yield dict(zip(names, row, strict=True)) if len(row) == len(names) else None
+    except csv.Error as error:  # nobody knows where the next row begins
+        raise RefcolorError(
+            f"{path} line {reader.line_num} is no CSV ({error}); close the quote, or double it"
+        ) from error
+
+
+def _record(row: Mapping[str, Any]) -> Record | str:
+    if any(isinstance(value, dict) for value in row.values()):
+        return "bad_record"
+    named = {_text(name).lower(): _text(value) for name, value in row.items()}
+    texts = {_SPELLED.get(name, name): value for name, value in named.items()}
+    known = {name: texts.pop(name, "") for name in _COLUMNS}
+    url, md5 = known["url"], known["md5"].lower()
+    try:
+        parts = urlsplit(url)
+        if parts.scheme not in ("http", "https") or not parts.hostname or _UNSAFE.search(url):
+            return "not_http"
+    except ValueError:
+        return "not_http"
+    name = PurePosixPath(unquote(parts.path)).stem
+    id = known["id"] or readable_id(name, unique=url)
+    if len(id) > _LONGEST_ID or parts.username is not None or (md5 and not _MD5.fullmatch(md5)):
+        return "bad_record"
+    try:
+        return Record(
+            id=id,
+            address=parts.scheme + url[len(parts.scheme) :],  # in lower case
+            page=known["page"],
+            artist=tuple(filter(None, map(str.strip, known["artist"].split(";")))),
+            rating=known["rating"],
+            licence=known["licence"],
+            attributes={name: value for name, value in texts.items() if name and value},
+            source=known["source"],
+            md5=md5,
+            checksum=md5,
+        )
+    except ValueError:
+        return "bad_record"
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    if isinstance(value, list):
+        return ";".join(map(_text, value))
+    # JSON may escape half a surrogate pair, which no file can hold.
+    return str(value).strip().encode("utf-8", "replace").decode()

@@ -1,0 +1,277 @@
+"""The rules of Tag2Pix, each by itself, with cases worked by hand."""
+
+import dataclasses
+from typing import Any
+
+import pytest
+
+from refcolor.errors import RefcolorError
+from refcolor.params import FilterParams, LineArtParams
+from refcolor.sources.post import Post
+from refcolor.sources.tag_filter import REASONS, attributes, judge, to_record
+
+TAG2PIX = FilterParams(
+    subjects=("1girl", "1boy"),
+    hair=tuple(
+        "blonde brown black blue purple pink silver green red white orange grey aqua lavender "
+        "light_brown".split()
+    ),
+    eyes=tuple("blue red brown green purple yellow pink black aqua orange grey silver".split()),
+    aliases={"silver": "grey", "photo": "photo_(medium)", "english": "english_text"},
+    required=("simple_background",),
+    forbidden=(
+        "comic",
+        "photo_(medium)",
+        "subtitled",
+        "english_text",
+        "black_border",
+        "multiple_views",
+    ),
+    ratings=("g",),
+    children=False,
+    extensions=("jpg", "jpeg", "png"),
+    max_aspect=4 / 3,
+    min_longer_side=512,
+    line_art=LineArtParams(
+        count=24, any_of=("greyscale", "sketch"), required=("white_background",)
+    ),
+)
+GOOD = "1girl solo blonde_hair blue_eyes simple_background white_background highres"
+
+
+def post(tags: str = GOOD, **changes: Any) -> Post:
+    """Give a post that Tag2Pix keeps, but for the changes."""
+    kept = Post(
+        id="4242",
+        md5="d34e4cf0a437a5d65f8e82b7bcd02606",
+        rating="g",
+        extension="png",
+        width=1200,
+        height=1100,
+        parent="",
+        deleted=False,
+        banned=False,
+        tags=frozenset(tags.split()),
+        artist=("some_artist",),
+        source="https://example.org/art/7",
+        address="https://cdn.example/a.jpg",
+        checksum="",
+        page="https://danbooru.donmai.us/posts/4242",
+    )
+    return dataclasses.replace(kept, **changes)
+
+
+def instead(old: str, new: str) -> str:
+    """Give the tags of a good post with one of them replaced."""
+    assert old in GOOD.split()
+    return " ".join(new if tag == old else tag for tag in GOOD.split())
+
+
+def test_a_good_post_is_kept() -> None:
+    """One girl, blonde, blue-eyed, on a simple background, general, nearly square: kept."""
+    assert judge(post(), TAG2PIX) is None
+
+
+CASES = [
+    ("no_id", post(id="")),
+    ("deleted", post(deleted=True)),
+    ("banned", post(banned=True)),
+    ("wrong_rating", post(rating="s")),
+    ("wrong_rating", post(rating="q")),
+    ("wrong_rating", post(rating="")),
+    ("has_parent", post(parent="17")),
+    ("no_file", post(address="")),
+    ("no_file", post(md5="")),
+    ("wrong_extension", post(extension="gif")),
+    ("wrong_extension", post(extension="")),
+    ("too_small", post(width=511, height=500)),
+    ("too_small", post(width=0, height=0)),
+    ("wrong_aspect", post(width=1024, height=768)),  # 4/3 itself is outside
+    ("wrong_aspect", post(width=768, height=1024)),
+    ("wrong_aspect", post(width=1200, height=0)),
+    ("forbidden_tag", post(f"{GOOD} comic")),
+    ("forbidden_tag", post(f"{GOOD} subtitled")),
+    ("forbidden_tag", post(f"{GOOD} black_border")),
+    ("forbidden_tag", post(f"{GOOD} multiple_views")),
+    ("forbidden_tag", post(f"{GOOD} photo")),
+    ("forbidden_tag", post(f"{GOOD} photo_(medium)")),
+    ("forbidden_tag", post(f"{GOOD} english")),
+    ("forbidden_tag", post(f"{GOOD} english_text")),
+    ("not_one_subject", post(instead("1girl", "2girls"))),
+    ("not_one_subject", post(f"{GOOD} 1boy")),
+    ("line_art", post("1girl solo sketch white_background")),
+    ("line_art", post("1boy greyscale simple_background white_background")),
+    ("missing_tag", post(instead("simple_background", "outdoors"))),
+    ("missing_tag", post("1girl sketch")),
+    ("not_one_hair_color", post(instead("blonde_hair", "long_hair"))),
+    ("not_one_hair_color", post(f"{GOOD} pink_hair")),
+    ("not_one_hair_color", post(instead("blonde_hair", "yellow_hair"))),
+    ("not_one_eye_color", post(instead("blue_eyes", "closed_eyes"))),
+    ("not_one_eye_color", post(f"{GOOD} red_eyes")),
+    ("not_one_eye_color", post(instead("blue_eyes", "white_eyes"))),
+]
+
+
+@pytest.mark.parametrize(("reason", "given"), CASES)
+def test_each_reason_by_itself(reason: str, given: Post) -> None:
+    """A post that fails in one point alone is dropped for that point."""
+    assert judge(given, TAG2PIX) == reason
+
+
+def test_every_reason_has_a_case() -> None:
+    """The cases above are all reasons that there are."""
+    assert {reason for reason, _ in CASES} == set(REASONS)
+
+
+def test_reasons_come_in_the_order_that_is_documented() -> None:
+    """A post with every fault loses them one by one in the order of REASONS."""
+    faults: list[tuple[str, dict[str, Any]]] = [
+        ("no_id", {"id": ""}),
+        ("deleted", {"deleted": True}),
+        ("banned", {"banned": True}),
+        ("wrong_rating", {"rating": "e"}),
+        ("has_parent", {"parent": "17"}),
+        ("no_file", {"address": ""}),
+        ("wrong_extension", {"extension": "zip"}),
+        ("too_small", {"width": 300}),
+        ("wrong_aspect", {"height": 200}),
+        ("forbidden_tag", {"tags": "comic 1girl 1boy"}),
+        ("not_one_subject", {"tags": "1girl 1boy sketch white_background"}),
+        ("line_art", {"tags": "1girl sketch white_background"}),
+        ("missing_tag", {"tags": "1girl"}),
+        ("not_one_hair_color", {"tags": "1girl simple_background"}),
+        ("not_one_eye_color", {"tags": "1girl simple_background red_hair"}),
+    ]
+    assert tuple(reason for reason, _ in faults) == REASONS
+    for first, (reason, _) in enumerate(faults):
+        changes: dict[str, Any] = {}
+        for _, fault in reversed(faults[first:]):
+            changes |= fault
+        assert judge(post(**changes), TAG2PIX) == reason
+
+
+@pytest.mark.parametrize(
+    "given",
+    [
+        post(width=512, height=385),  # 1.3299
+        post(width=385, height=512),
+        post(width=512, height=512),
+        post(width=1023, height=768),
+        post(instead("blonde_hair", "light_brown_hair")),
+        post(instead("1girl", "1boy")),
+        post(f"{GOOD} sketch"),  # a coloured sketch is a picture
+        post(extension="jpeg"),
+    ],
+)
+def test_what_is_inside_every_border_is_kept(given: Post) -> None:
+    """Sizes from 512, ratios inside 3/4 to 4/3, every colour of the list, coloured sketches."""
+    assert judge(given, TAG2PIX) is None
+
+
+def test_silver_and_grey_are_one_color() -> None:
+    """A post tagged with both is of one colour, called grey; each alone is grey too."""
+    both = instead("blonde_hair", "silver_hair grey_hair")
+    assert judge(post(both), TAG2PIX) is None
+    for tags in (both, both.replace("silver_hair ", ""), both.replace(" grey_hair", "")):
+        assert attributes(post(tags), TAG2PIX)["hair"] == "grey"
+    eyes = post(instead("blue_eyes", "silver_eyes grey_eyes"))
+    assert judge(eyes, TAG2PIX) is None
+    assert attributes(eyes, TAG2PIX)["eyes"] == "grey"
+
+
+@pytest.mark.parametrize("listed", [("silver",), ("grey",), ("silver", "grey")])
+def test_aliases_hold_on_both_sides(listed: tuple[str, ...]) -> None:
+    """Whichever of two names the list or the post uses, they meet."""
+    params = TAG2PIX.model_copy(update={"hair": listed})
+    for tag in ("silver_hair", "grey_hair"):
+        assert judge(post(instead("blonde_hair", tag)), params) is None
+
+
+def test_aliases_may_be_whole_tags_and_chains() -> None:
+    """A renamed tag counts as its new name, over several renames, in every list."""
+    aliases = {"golden_hair": "yellow_hair", "yellow_hair": "blonde_hair", "plain": "backdrop"}
+    aliases |= {"backdrop": "simple_background", "manga": "comic", "girl": "1girl"}
+    aliases |= {"lineart": "sketch", "paper": "white_background"}
+    params = TAG2PIX.model_copy(update={"aliases": aliases})
+    assert judge(post("girl golden_hair blue_eyes plain"), params) is None
+    renamed = "girl golden_hair blonde_hair blue_eyes plain"
+    assert judge(post(renamed), params) is None
+    assert attributes(post(renamed), params) == {
+        "hair": "blonde",
+        "eyes": "blue",
+        "subject": "1girl",
+    }
+    assert judge(post(f"{renamed} manga"), params) == "forbidden_tag"
+    assert judge(post(f"{renamed} 1girl"), params) is None
+    assert judge(post("girl lineart paper"), params) == "line_art"
+
+
+def test_aliases_that_go_in_a_circle_are_refused() -> None:
+    """A name that leads back to itself counts as nothing, and the message shows the way."""
+    params = TAG2PIX.model_copy(update={"aliases": {"silver": "grey", "grey": "silver"}})
+    with pytest.raises(RefcolorError, match=r"filter\.aliases .*circle: (\w+) -> \w+ -> \1"):
+        judge(post(), params)
+
+
+def test_children_may_be_kept() -> None:
+    """With `children` a variant is kept, of one family with its parent; without, none has any."""
+    params = TAG2PIX.model_copy(update={"children": True})
+    assert judge(post(parent="17"), params) is None
+    child = to_record(post(parent="17"), params, licence="")
+    parent = to_record(post(id="17"), params, licence="")
+    assert child.family == parent.family == "danbooru:17"
+    assert to_record(post(), TAG2PIX, licence="").family == ""
+
+
+def test_empty_lists_ask_for_nothing_or_refuse_everything() -> None:
+    """No required tag is missing from any post; no listed hair colour is found in any."""
+    nothing = TAG2PIX.model_copy(update={"required": (), "forbidden": ()})
+    assert judge(post(f"{instead('simple_background', 'outdoors')} comic"), nothing) is None
+    bald = TAG2PIX.model_copy(update={"hair": ()})
+    assert judge(post(), bald) == "not_one_hair_color"
+    colored = TAG2PIX.model_copy(
+        update={"line_art": LineArtParams(count=1, any_of=(), required=())}
+    )
+    assert judge(post("1girl sketch white_background"), colored) == "missing_tag"
+
+
+@pytest.mark.parametrize(
+    ("tags", "found"),
+    [
+        (GOOD, {"hair": "blonde", "eyes": "blue", "subject": "1girl"}),
+        ("1boy red_hair blue_hair grey_eyes", {"eyes": "grey", "subject": "1boy"}),
+        ("1girl 1boy", {}),
+        ("", {}),
+    ],
+)
+def test_attributes_are_what_is_there_once(tags: str, found: dict[str, str]) -> None:
+    """Hair, eyes and subject are named where there is exactly one of each."""
+    assert attributes(post(tags), TAG2PIX) == found
+
+
+def test_a_record_keeps_where_a_picture_is_from() -> None:
+    """Page, source, artist, rating and MD5 go into the manifest, with the bars to cut."""
+    given = post(artist=("one", "two"), source="https://e.org/\ud800", checksum="ab" * 16)
+    record = to_record(given, TAG2PIX, licence="unknown", letterboxed=(1200, 1100))
+    assert dataclasses.asdict(record) == {
+        "id": "danbooru-4242",
+        "address": "https://cdn.example/a.jpg",
+        "page": "https://danbooru.donmai.us/posts/4242",
+        "artist": ("one", "two"),
+        "rating": "g",
+        "licence": "unknown",
+        "family": "",
+        "attributes": {"hair": "blonde", "eyes": "blue", "subject": "1girl"},
+        "source": "https://e.org/?",
+        "md5": "d34e4cf0a437a5d65f8e82b7bcd02606",
+        "checksum": "ab" * 16,
+        "letterboxed": (1200, 1100),
+    }
+
+
+def test_judging_changes_nothing() -> None:
+    """The filter is pure: the same post and parameters give the same answer, twice and copied."""
+    given, before = post(), post()
+    copied = FilterParams.model_validate(TAG2PIX.model_dump())
+    assert [judge(given, TAG2PIX), judge(given, TAG2PIX), judge(given, copied)] == [None] * 3
+    assert given == before
