@@ -24,6 +24,19 @@ def main() -> None:
         help="a git revision, an experiment's name, or a run's id or name",
     )
     runs.set_defaults(command=_runs)
+    forget = commands.add_parser(
+        "forget",
+        help="take pictures out of the data and the caches, and keep them out",
+        description="Take pictures out of the data and the caches, and keep them out of every "
+        "later run; says what else may still hold them.",
+    )
+    forget.add_argument(
+        "ids",
+        metavar="ID",
+        nargs="+",
+        help="an id of data/manifest.jsonl, or the number of a post of Danbooru",
+    )
+    forget.set_defaults(command=_forget)
     arguments = parser.parse_args()
     errors.run(lambda: arguments.command(arguments))
 
@@ -32,3 +45,11 @@ def _runs(arguments: argparse.Namespace) -> None:
     from refcolor.runs import find
 
     print(find(Path.cwd(), arguments.what))
+
+
+def _forget(arguments: argparse.Namespace) -> None:
+    from refcolor import params
+    from refcolor.forget import forget
+
+    exclude_file = Path(params.load().source.exclude_file)
+    print(forget(Path(), arguments.ids, exclude_file=exclude_file).describe())

@@ -1,0 +1,294 @@
+"""The live API of Danbooru: posts below an id, page by page, none asked for twice.
+
+What the site answers is kept as it is and filtered here, so that another filter asks nothing.
+"""
+
+import hashlib
+import json
+import math
+import re
+from collections.abc import Callable, Collection, Iterator, Mapping
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from tqdm import tqdm
+
+from refcolor.errors import RefcolorError
+from refcolor.params import FilterParams, SourceParams
+from refcolor.sources.listing import Listing
+from refcolor.sources.post import UNKNOWN_LICENCE, from_api
+from refcolor.sources.refusal import Refused
+from refcolor.sources.tag_filter import judge, to_record
+
+Get = Callable[[str, Mapping[str, str]], Any]
+Page = list[dict[str, Any]]  # posts as the API gives them
+
+FIELDS = (
+    "id,md5,rating,file_ext,image_width,image_height,parent_id,source,is_banned,is_deleted,"
+    "tag_string_general,tag_string_artist,tag_string_character,tag_string_copyright,"
+    "tag_string_meta,file_url,large_file_url"
+)
+LARGEST_PAGE, SMALLEST_PAGE = 200, 20  # posts
+
+_SUFFIX = ".json"  # of a page that is complete
+_NO_PARENT = "parent:none"
+_FORGOTTEN = "forgotten"  # field of a post that was taken out here: whether it had a file
+_PRIVATE = ("md5", "source", "tag_string_artist", "file_url", "large_file_url")
+_SORTS = re.compile(r"[(~-]*(order|ordfav|ordpool|ordfavgroup):", re.IGNORECASE)
+_TIMED_OUT = (500, 504, 524)  # the site's own limit of 3 s for its database, or a proxy's
+
+
+def list_danbooru(params: SourceParams, filter: FilterParams, *, get: Get, pages: Path) -> Listing:
+    """List the posts of `params.danbooru.query` up to `max_id` that pass the filter, newest first.
+
+    Pages go by id, so that posts made or deleted meanwhile move none of them. Each is kept in
+    `<pages>/<key of site, query, max_id and fields>/before-<id>.json`: a stopped listing goes on,
+    a repeated one asks nothing, and neither does one with another filter or a smaller count.
+    Where the database of the site times out, `parent:none` is left to us and pages get smaller;
+    the pictures listed are the same.
+
+    get: asks an address with query parameters and returns the JSON, or raises Refused.
+    Ends at `params.count` posts kept (0: all), or at an empty page (short ones come in between).
+    A post that was forgotten here is `excluded` and still takes its place, so that the others are
+    those that anybody else gets. Line art beyond `filter.line_art.count` is counted only.
+    Reasons besides those of `judge`: bad_record and excluded.
+    Raises RefcolorError for a query that sorts, and when the site refuses it or answers something
+    else than posts.
+    """
+    window = _Window(params, get, pages)
+    if _NO_PARENT in window.tags:
+        filter = filter.model_copy(update={"children": False})
+    listing = Listing([])
+    with tqdm(total=window.count(), desc="list", unit="post") as bar:
+        for page in window.pages():
+            for post in page:
+                bar.update()
+                reason = _sort_in(post, filter, listing, url=window.url)
+                if reason:
+                    listing.dropped[reason] += 1
+                if len(listing.records) + listing.dropped["excluded"] == params.count > 0:
+                    return listing
+            bar.set_postfix(kept=len(listing.records))
+    return listing
+
+
+def find_posts(pages: Path, numbers: Collection[int]) -> Page:
+    """Return the posts of these numbers as the kept pages have them, unless forgotten."""
+    found = _files_with(pages, numbers)
+    return [post for _, page in found if _is_page(page) for post in _named(page, numbers)]
+
+
+def forget_posts(pages: Path, numbers: Collection[int]) -> int:
+    """Take checksum, source, artist and addresses of these posts out of the kept pages.
+
+    Number, size and tags stay: by these the listing pages and filters, see `list_danbooru`. A file
+    with one of them that is no whole page is deleted.
+    Returns how many posts were changed.
+    """
+    changed = 0
+    for file, page in _files_with(pages, numbers):
+        if file.suffix != _SUFFIX or not _is_page(page):
+            file.unlink()
+            continue
+        named = _named(page, numbers)
+        for post in named:
+            had_file = post.get("md5") and (post.get("large_file_url") or post.get("file_url"))
+            for name in _PRIVATE:
+                post.pop(name, None)
+            post[_FORGOTTEN] = bool(had_file)
+        if named:
+            _write(file, page)
+        changed += len(named)
+    return changed
+
+
+class _Window:
+    """The posts of a query up to an id, a page at a time."""
+
+    def __init__(self, params: SourceParams, get: Get, pages: Path) -> None:
+        """Refuse a query that sorts: the next page would not begin where the last one ended."""
+        self.url = params.danbooru.url.rstrip("/")
+        self.tags = params.danbooru.query.split()
+        if any(_SORTS.match(tag) for tag in self.tags):
+            raise RefcolorError(
+                f"source.danbooru.query must not sort, got {params.danbooru.query!r}; take the "
+                "order out: posts are listed by id, newest first"
+            )
+        self._max_id = params.danbooru.max_id
+        self._rate = params.danbooru.rate
+        self._wanted = params.count
+        self._get = get
+        self._limit = LARGEST_PAGE
+        identity = "\n".join((self.url, *self.tags, str(self._max_id), FIELDS))
+        self._folder = pages / hashlib.sha256(identity.encode()).hexdigest()[:16]
+
+    def pages(self) -> Iterator[Page]:
+        """Go through the pages, newest first."""
+        cursor = self._max_id + 1
+        while page := self._page(cursor):
+            yield page
+            cursor = min(map(_number, page))
+
+    def count(self) -> int | None:
+        """Return how many posts there are, None where the site does not say.
+
+        When it has to be asked, a listing of perhaps hours begins: print how many hours.
+        """
+        file = self._folder / "counts.json"
+        answer = _read(file)
+        if isinstance(answer, dict):
+            return _total(answer)
+        try:
+            answer = self._ask("counts/posts.json", {"tags": self._query()})
+        except Refused as error:
+            if error.status not in _TIMED_OUT:
+                raise
+            answer = None
+        answer = answer if isinstance(answer, dict) else {}
+        _write(file, answer)
+        total = _total(answer)
+        if total is not None and self._rate:
+            self._print_estimate(total)
+        return total
+
+    def _print_estimate(self, total: int) -> None:
+        listing = timedelta(seconds=round(total / LARGEST_PAGE / self._rate))
+        line = f"{total:,} posts to look at: up to about {listing} at {self._rate:g} requests/s"
+        if self._wanted:
+            pictures = timedelta(seconds=round(self._wanted / self._rate))
+            line += f"; then {pictures} for {self._wanted:,} pictures"
+        print(line, flush=True)
+
+    def _query(self) -> str:
+        return " ".join([*self.tags, f"id:<={self._max_id}"])
+
+    def _page(self, cursor: int) -> Page:
+        file = self._file(cursor)
+        page: Page = _read(file)
+        if not _is_page(page, before=cursor):
+            page = self._fetch(cursor)
+            _write(file, page)
+        return page
+
+    def _file(self, cursor: int) -> Path:
+        return self._folder / f"before-{cursor}{_SUFFIX}"
+
+    def _fetch(self, cursor: int) -> Page:
+        page: Page = self._ask_gently(cursor)
+        if not _is_page(page, before=cursor):
+            raise RefcolorError(
+                f"{self.url} answered something else than different posts below id {cursor}: "
+                f"{json.dumps(page)[:120]}; source.danbooru.url must be a site with Danbooru's API"
+            )
+        page.sort(key=_number, reverse=True)
+        # It ends where a kept one begins, so that a damaged page costs one request, not all later.
+        kept = (place for place, post in enumerate(page) if self._file(post["id"]).exists())
+        return page[: next(kept, len(page)) + 1]
+
+    def _ask_gently(self, cursor: int) -> Any:
+        while True:
+            asked = {"tags": self._query(), "limit": str(self._limit), "only": FIELDS}
+            if cursor <= self._max_id:
+                asked["page"] = f"b{cursor}"
+            try:
+                return self._ask("posts.json", asked)
+            except Refused as error:
+                if error.status not in _TIMED_OUT:
+                    raise
+                if _NO_PARENT in self.tags:
+                    self.tags = [tag for tag in self.tags if tag != _NO_PARENT]
+                elif self._limit > SMALLEST_PAGE:
+                    self._limit = max(SMALLEST_PAGE, self._limit // 2)
+                else:
+                    raise RefcolorError(
+                        f"the database of {self.url} times out even for {SMALLEST_PAGE} posts "
+                        f"below id {cursor}; run again later, which goes on from here, or give "
+                        f"source.danbooru.query fewer tags, got {' '.join(self.tags)!r}"
+                    ) from error
+
+    def _ask(self, path: str, asked: Mapping[str, str]) -> Any:
+        try:
+            return self._get(f"{self.url}/{path}", asked)
+        except Refused as error:
+            if error.status == 422:
+                raise RefcolorError(
+                    f"{self.url} refuses source.danbooru.query {asked['tags']!r}: without an "
+                    "account a search has two tags, metatags such as rating: not counted; take "
+                    "tags out, or set DANBOORU_LOGIN and DANBOORU_API_KEY"
+                ) from error
+            if error.status == 410:
+                raise RefcolorError(
+                    f"{self.url} says that a page is too deep (410), though pages are asked for "
+                    "by id; source.danbooru.url must be a site with Danbooru's API"
+                ) from error
+            raise
+
+
+def _sort_in(post: dict[str, Any], filter: FilterParams, listing: Listing, *, url: str) -> str:
+    forgotten = _FORGOTTEN in post
+    if post.get(_FORGOTTEN):
+        post = post | {"md5": _FORGOTTEN, "file_url": url}  # judged as if it still had its file
+    try:
+        read = from_api(post, url=url)
+    except ValueError:
+        return "bad_record"
+    reason = judge(read, filter) or ""
+    if forgotten:
+        return reason or "excluded"
+    if not reason:
+        listing.records.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
+    elif reason == "line_art" and listing.dropped["line_art"] < filter.line_art.count:
+        listing.line_art.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
+    return reason
+
+
+def _files_with(pages: Path, numbers: Collection[int]) -> Iterator[tuple[Path, Any]]:
+    """Find the files in which these posts may be, and what is in them."""
+    keys = [b'"id":%d' % number for number in numbers]  # as `_write` writes them
+    for file in sorted(pages.glob("*/before-*")):
+        content = file.read_bytes()
+        # Looked into before it is parsed: there may be gigabytes of pages.
+        if any(key in content for key in keys):
+            yield file, _parse(content)
+
+
+def _named(page: Page, numbers: Collection[int]) -> Page:
+    return [post for post in page if post["id"] in numbers and _FORGOTTEN not in post]
+
+
+def _is_page(page: Any, *, before: float = math.inf) -> bool:
+    """Tell whether this is a list of posts, all different and all below an id."""
+    if not isinstance(page, list) or not all(isinstance(post, dict) for post in page):
+        return False
+    numbers = [post.get("id") for post in page]
+    plain = all(type(number) is int and 0 < number < before for number in numbers)
+    return plain and len(set(numbers)) == len(numbers)
+
+
+def _number(post: Mapping[str, Any]) -> int:
+    return int(post["id"])
+
+
+def _total(answer: Mapping[str, Any]) -> int | None:
+    counts = answer.get("counts")
+    total = counts.get("posts") if isinstance(counts, dict) else None
+    return total if isinstance(total, int) else None
+
+
+def _read(file: Path) -> Any:
+    return _parse(file.read_bytes()) if file.exists() else None
+
+
+def _parse(content: bytes) -> Any:
+    try:
+        return json.loads(content)
+    except (ValueError, RecursionError):
+        return None  # damaged: asked again
+
+
+def _write(file: Path, content: Any) -> None:
+    file.parent.mkdir(parents=True, exist_ok=True)
+    temporary = file.with_suffix(".part")  # found by `forget_posts` too
+    temporary.write_text(json.dumps(content, separators=(",", ":")), encoding="ascii")
+    temporary.replace(file)
