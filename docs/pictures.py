@@ -1,12 +1,19 @@
-"""Redraw the pictures of the README from a finished run: `python docs/pictures.py`."""
+"""Redraw the pictures of the README from a finished run: `python docs/pictures.py`.
+
+With names of results (`SKETCH__REFERENCE`) it draws these, their references as swatches only: the
+pictures that somebody trained on stay where they are.
+"""
 
 import csv
+import sys
+from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from refcolor import image
-from refcolor.sources import catalog, sample
+from refcolor.palette import palette
+from refcolor.sources import drawn, sample
 from refcolor.sources.manifest import read_manifest
 
 IMAGES, SIDE = Path("docs/images"), 128
@@ -22,11 +29,11 @@ def enlarged(picture: image.Picture) -> image.Picture:
 
 def sheet_of_characters() -> image.Picture:
     """Draw 24 characters."""
-    drawn = [
+    pictures = [
         sample.render(sample.draw_shape(1, index), sample.draw_palette(2, index), size=192).color
         for index in range(24)
     ]
-    return image.grid([drawn[row * 8 : row * 8 + 8] for row in range(3)])
+    return image.grid([pictures[row * 8 : row * 8 + 8] for row in range(3)])
 
 
 def sheet_of_results() -> image.Picture:
@@ -37,7 +44,7 @@ def sheet_of_results() -> image.Picture:
     chosen = pairs[:: len(pairs) // (ROWS * COLUMNS)][: ROWS * COLUMNS]
     cells = []
     for drawing, reference in chosen:
-        truth = catalog.draw(records[drawing], size=256, palette_of=records[reference]).color
+        truth = drawn.draw(records[drawing], size=256, palette_of=records[reference]).color
         cells.append(
             [
                 enlarged(image.read_gray(Path(f"data/sketch/{drawing}.png"))),
@@ -49,6 +56,27 @@ def sheet_of_results() -> image.Picture:
     return image.grid([[*cells[row], *cells[row + ROWS]] for row in range(ROWS)])
 
 
-if __name__ == "__main__":
+def sheet_of_own(names: Sequence[str]) -> image.Picture:
+    """Show results as sketch, colours of the reference, result."""
+    cells: list[image.Picture] = []
+    for name in names:
+        drawing, reference = name.split("__")
+        pixels = image.read(Path(f"data/color/{reference}.png")).reshape(-1, 3)
+        colors = palette(pixels[pixels.min(axis=1) < 250], swatches=6).frequent
+        shares = np.array([share for _, share in colors])
+        ends = np.rint(np.cumsum(shares) / shares.sum() * 2 * SIDE).astype(int)
+        rows = np.searchsorted(ends, np.arange(2 * SIDE), side="right").clip(max=len(ends) - 1)
+        strip = np.array([color for color, _ in colors], np.uint8)[rows]
+        cells += [
+            image.resize(image.read(Path(f"data/sketch/{drawing}.png")), 2 * SIDE, 2 * SIDE),
+            strip[:, None].repeat(SIDE // 2, axis=1),
+            image.resize(image.read(Path(f"results/{name}.png")), 2 * SIDE, 2 * SIDE),
+        ]
+    return image.grid([cells])
+
+
+if __name__ == "__main__" and sys.argv[1:]:
+    image.write(IMAGES / "portraits.png", sheet_of_own(sys.argv[1:]))
+elif __name__ == "__main__":
     image.write(IMAGES / "sample.png", sheet_of_characters())
     image.write(IMAGES / "foreign.png", sheet_of_results())

@@ -8,35 +8,41 @@ from refcolor import errors, image, params
 from refcolor.clean import Measurement, clean_picture, refuse_nothing, write_measurements
 from refcolor.parallel import map_pictures
 from refcolor.params import Params
-from refcolor.sources.manifest import read_manifest
+from refcolor.sources.manifest import Record, files_of
+from refcolor.sources.takedown import Takedown, read_takedown
 
-RAW, COLOR, OWN_SKETCH = Path("data/raw"), Path("data/color"), Path("data/own_sketch")
+DATA = Path("data")
+LISTS = (("raw", "manifest", "own_sketch"), ("raw_lineart", "lineart", "lineart"))
 
 
-def clean(raw: Path, settings: Params) -> Measurement:
-    """Clean one picture into data/color, its own line art into data/own_sketch."""
-    color, own_sketch, measurement = clean_picture(
-        raw, raw.stem, settings.clean, layout=settings.source.layout
-    )
-    if color is not None:
-        image.write(COLOR / f"{raw.stem}.png", color)
-    if own_sketch is not None:
-        image.write(OWN_SKETCH / f"{raw.stem}.png", own_sketch)
+def clean(item: tuple[Path, Record], settings: Params, takedown: Takedown, art: str) -> Measurement:
+    """Clean one picture into data/color, the line art that it has or is into `art`."""
+    raw, record = item
+    if takedown.names(record):
+        return Measurement(record.id, reason="excluded")
+    layout = "line_art" if art == "lineart" else settings.source.layout
+    *squares, measurement = clean_picture(raw, record.id, settings.clean, layout=layout,
+                                          letterboxed=record.letterboxed)
+    for folder, square in zip(("color", art), squares, strict=True):
+        if square is not None:
+            image.write(DATA / folder / f"{record.id}.png", square)
     return measurement
 
 
 def main() -> None:
-    """Write data/color, data/own_sketch (maybe empty) and data/clean.csv."""
+    """Write data/color, own_sketch, lineart (the last two maybe empty), and two tables."""
     settings = params.load()
-    ids = {record.id for record in read_manifest(Path("data/manifest.jsonl"))}
-    files = [path for path in sorted(RAW.iterdir()) if path.stem in ids]
-    for folder in (COLOR, OWN_SKETCH):
-        folder.mkdir(parents=True, exist_ok=True)
-    one = partial(clean, settings=settings)
-    workers = settings.runtime.workers
-    measurements = list(map_pictures(one, files, workers=workers, label="clean"))
-    write_measurements(Path("data/clean.csv"), measurements)
-    refuse_nothing(measurements)
+    takedown = read_takedown(Path(settings.source.exclude_file))
+    tables = {}
+    for raw, listed, art in LISTS:
+        for folder in ("color", art):
+            (DATA / folder).mkdir(parents=True, exist_ok=True)
+        one = partial(clean, settings=settings, takedown=takedown, art=art)
+        tables[raw] = list(map_pictures(one, files_of(DATA / f"{listed}.jsonl", DATA / raw),
+                                        workers=settings.runtime.workers, label=f"clean {raw}"))
+    write_measurements(DATA / "clean.csv", tables["raw"])
+    write_measurements(DATA / "lineart.csv", tables["raw_lineart"])
+    refuse_nothing(tables["raw"])
 
 
 if __name__ == "__main__":

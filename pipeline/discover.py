@@ -7,12 +7,16 @@ from refcolor import errors, params
 from refcolor.files import write_json
 from refcolor.sources import catalog
 from refcolor.sources.manifest import write_manifest
+from refcolor.stages import repository
 
 
 def main() -> None:
-    """Write data/manifest.jsonl and the counts of data/discover.json."""
-    listing = catalog.discover(params.load().source)
+    """Write data/manifest.jsonl, data/lineart.jsonl and the counts of data/discover.json."""
+    settings = params.load()
+    state = repository() / ".refcolor"
+    listing = catalog.discover(settings.source, settings.filter, state=state)
     write_manifest(Path("data/manifest.jsonl"), listing.records)
+    write_manifest(Path("data/lineart.jsonl"), listing.line_art)
     kept, dropped = len(listing.records), dict(sorted(listing.dropped.items()))
     counts = {"listed": kept + sum(dropped.values()), "kept": kept, "dropped": dropped}
     write_json(Path("data/discover.json"), counts)

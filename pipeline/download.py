@@ -1,39 +1,34 @@
-"""Stage `download`: bring every picture of the manifest into data/raw."""
+"""Stage `download`: bring every picture of the manifest into data/raw, line art beside it."""
 
 import json
-from functools import partial
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
-from refcolor.errors import PictureError
 from refcolor.files import write_lines
-from refcolor.parallel import map_pictures
-from refcolor.params import SourceParams
 from refcolor.sources import catalog
-from refcolor.sources.manifest import Record, read_manifest
+from refcolor.sources.manifest import iterate_manifest
+from refcolor.stages import repository
 
-RAW = Path("data/raw")
-
-
-def fetch(record: Record, source: SourceParams) -> dict[str, str] | None:
-    """Fetch one picture; return what failed for good."""
-    try:
-        catalog.fetch(record, source, destination=RAW)
-    except PictureError as error:
-        return {"id": record.id, "reason": error.reason}
-    return None
+DATA = Path("data")
+MANIFEST = DATA / "manifest.jsonl"
+LISTS = {MANIFEST: DATA / "raw", DATA / "lineart.jsonl": DATA / "raw_lineart"}
 
 
 def main() -> None:
-    """Write data/raw and data/download.jsonl, one line a picture that cannot be had."""
-    settings = params.load()
-    records = read_manifest(Path("data/manifest.jsonl"))
-    RAW.mkdir(parents=True, exist_ok=True)
-    one = partial(fetch, source=settings.source)
-    failures = map_pictures(one, records, workers=settings.runtime.workers, label="download")
-    lines = [json.dumps(failure, sort_keys=True) for failure in failures if failure]
-    write_lines(Path("data/download.jsonl"), lines)
+    """Write data/raw, data/raw_lineart and data/download.jsonl, a line for each final failure."""
+    settings, state = params.load(), repository() / ".refcolor"
+    failed = {
+        listed: catalog.bring(listed, settings.source, destination=destination, state=state,
+                              workers=settings.runtime.workers,
+                              max_megapixels=settings.clean.max_megapixels)
+        for listed, destination in LISTS.items()
+    }
+    lines = [{"id": one.id, "list": listed.stem, "reason": one.reason}
+             for listed, failures in failed.items() for one in failures]
+    write_lines(DATA / "download.jsonl", [json.dumps(line) for line in lines])
+    wanted = sum(1 for _ in iterate_manifest(MANIFEST))
+    catalog.refuse_too_few(len(failed[MANIFEST]), wanted, settings.source)
 
 
 if __name__ == "__main__":

@@ -22,7 +22,7 @@ def main() -> None:
     settings, root = params.load(), repository()
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     numbers = evaluate(settings, models=MODELS, manifest=MANIFEST, split=SPLIT, color=COLOR,
-                       sketch=SKETCH, results=RESULTS, images=IMAGES,
+                       sketch=SKETCH, lineart=Path("data/lineart"), results=RESULTS, images=IMAGES,
                        device=choose_device(runtime.device))
     write_json(Path("metrics/eval.json"), dict(sorted(numbers.items())))
     image.write(IMAGES / "curves.png", draw_curves(CURVES / "loss.csv"))

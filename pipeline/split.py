@@ -1,36 +1,45 @@
-"""Stage `split`: training and validation pictures, evaluation pairs, and the funnel so far."""
+"""Stage `split`: training and validation pictures, evaluation pairs, and the data report."""
 
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, params
+from refcolor import errors, image, params
 from refcolor.clean import read_measurements
 from refcolor.duplicates import groups
 from refcolor.files import write_json, write_lines
-from refcolor.funnel import funnel
+from refcolor.funnel import funnel, read_inks
+from refcolor.report import draw_report
 from refcolor.sources.manifest import read_manifest
+from refcolor.sources.takedown import read_takedown
 from refcolor.split import split
 
-DATA, SPLIT = Path("data"), Path("data/split")
+DATA, SPLIT, METRICS = Path("data"), Path("data/split"), Path("metrics")
 
 
 def main() -> None:
-    """Write data/split and metrics/data.json."""
-    settings = params.load().split
+    """Write data/split, metrics/data.json and metrics/data.png."""
+    settings = params.load()
     measurements = read_measurements(DATA / "clean.csv")
     counts = funnel(DATA, measurements)
+    takedown = read_takedown(Path(settings.source.exclude_file))
     hashes = {one.id: one.dhash for one in measurements if not one.reason}
-    records = [one for one in read_manifest(DATA / "manifest.jsonl") if one.id in hashes]
-    families = {record.id: record.family for record in records}
-    distance = settings.duplicate_distance
-    group_of = groups(list(hashes), list(hashes.values()), distance=distance, families=families)
-    sides = split(records, group_of, settings)
+    usable = [one for one in read_manifest(DATA / "manifest.jsonl") if one.id in hashes]
+    records = [record for record in usable if not takedown.names(record)]
+    ids, families = [one.id for one in records], {one.id: one.family for one in records}
+    distance = settings.split.duplicate_distance
+    group_of = groups(ids, [hashes[id] for id in ids], distance=distance, families=families)
+    sides = split(records, group_of, settings.split)
     write_lines(SPLIT / "train.txt", sides.train)
     write_lines(SPLIT / "val.txt", sides.validation)
     write_lines(SPLIT / "pairs.csv", ["sketch,reference", *map(",".join, sides.pairs)])
     sizes = {"train": len(sides.train), "validation": len(sides.validation)}
     sizes |= {"pairs": len(sides.pairs), "groups": len(set(group_of.values()))}
-    write_json(Path("metrics/data.json"), counts | {"split": sizes})
+    sizes |= {"excluded": len(usable) - len(records)}
+    counts |= {"split": sizes}
+    write_json(METRICS / "data.json", counts)
+    report = draw_report(ids, color=DATA / "color", sketch=DATA / "sketch",
+                         inks=read_inks(DATA / "sketch.csv"), counts=counts)
+    image.write(METRICS / "data.png", report)
 
 
 if __name__ == "__main__":

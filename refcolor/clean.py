@@ -16,9 +16,10 @@ import numpy.typing as npt
 from refcolor.duplicates import dhash
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.image import Picture, Unit, border_color, read, square, to_unit
+from refcolor.letterbox import crop_bars
 from refcolor.params import CleanParams
 
-Layout = Literal["pictures", "pairs", "side_by_side"]
+Layout = Literal["pictures", "pairs", "side_by_side", "line_art"]
 
 MEASURED_SIDE = 128  # pixels of the longer side, at most; the thresholds hold for this size
 # Largest difference of a channel, in [0, 1], that still is background: 16 grey levels of noise.
@@ -35,6 +36,7 @@ class Measurement:
     colorfulness, hue_spread, foreground: see the functions of these names; 0 if unreadable.
     dhash: see `refcolor.duplicates.dhash`; empty if unreadable.
     reason: why it was dropped; empty if it was kept.
+    flag: what is doubtful about a picture that was kept: `bars_not_uniform`, or empty.
     """
 
     id: str
@@ -45,6 +47,7 @@ class Measurement:
     foreground: float = 0.0
     dhash: str = ""
     reason: str = ""
+    flag: str = ""
 
 
 def colorfulness(picture: Picture) -> float:
@@ -85,35 +88,46 @@ def foreground(picture: Picture) -> float:
 
 
 def clean_picture(
-    source: Path, id: str, params: CleanParams, *, layout: Layout = "pictures"
+    source: Path,
+    id: str,
+    params: CleanParams,
+    *,
+    layout: Layout = "pictures",
+    letterboxed: tuple[int, int] | tuple[()] = (),
 ) -> tuple[Picture | None, Picture | None, Measurement]:
     """Read a picture, measure it, and make its square.
 
     layout: with `pairs` the line art is the file `<id>.sketch.<extension>` beside `source`; with
     `side_by_side` the left half is the colour and the right half the line art (an odd middle
-    column belongs to neither). Measured is the colour alone.
+    column belongs to neither). Measured is the colour alone. `line_art` is a drawing without any.
+    letterboxed: (width, height) of the original where the file is a square copy with bars, which
+    are cut off; see `refcolor.letterbox.crop_bars`.
 
-    Returns the colour square (size, size, 3) uint8, the line art (size, size) uint8 if the layout
-    has any, and the measurement. Both pictures are None when the measurement has a reason:
-    one of `refcolor.image.read`, `no_partner`, `pair_mismatch`, the reason of an unreadable line
-    art after `sketch_`, or, in the order in which they are checked, `too_small`, `empty`, `grey`,
-    `one_hue`. An empty picture is also grey, and a grey one has no second hue: the first reason
+    Returns the colour square (size, size, 3) uint8 and the line art (size, size) uint8, as far as
+    the layout has them, and the measurement. Both pictures are None when the measurement has a
+    reason: one of `refcolor.image.read`, `no_partner`, `pair_mismatch`, the reason of an unreadable
+    line art after `sketch_`, or, in the order in which they are checked, `too_small`, `empty`,
+    `grey`, `one_hue`. An empty picture is also grey, and a grey one has no second hue: the first reason
     is the one that explains it.
     """
     try:
-        color, own_sketch = _parts(source, id, params, layout)
+        picture = read(source, max_megapixels=params.max_megapixels)
+        picture, uniform = crop_bars(picture, letterboxed) if letterboxed else (picture, True)
+        color, own_sketch = _parts(picture, source, id, params, layout)
     except PictureError as error:
         return None, None, Measurement(id, reason=error.reason)
-    measurement = _measure(color, id)
-    reason = _reason(measurement, params)
-    if not reason and own_sketch is not None and _aspects_differ(color, own_sketch):
-        reason = "pair_mismatch"
+    measurement = _measure(picture if color is None else color, id)
+    measurement = dataclasses.replace(measurement, flag="" if uniform else "bars_not_uniform")
+    reason = _reason(measurement, params, colored=color is not None)
+    if not reason and color is not None and own_sketch is not None:
+        reason = "pair_mismatch" if _aspects_differ(color, own_sketch) else ""
     if reason:
         return None, None, dataclasses.replace(measurement, reason=reason)
-    picture = square(color, params.size, fit=params.fit)
-    if own_sketch is None:
-        return picture, None, measurement
-    return picture, square(own_sketch, params.size, fit=params.fit), measurement
+    color_square, sketch_square = (
+        None if part is None else square(part, params.size, fit=params.fit)
+        for part in (color, own_sketch)
+    )
+    return color_square, sketch_square, measurement
 
 
 def refuse_nothing(measurements: Iterable[Measurement]) -> None:
@@ -161,9 +175,10 @@ _COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
 
 
 def _parts(
-    source: Path, id: str, params: CleanParams, layout: Layout
-) -> tuple[Picture, Picture | None]:
-    picture = read(source, max_megapixels=params.max_megapixels)
+    picture: Picture, source: Path, id: str, params: CleanParams, layout: Layout
+) -> tuple[Picture | None, Picture | None]:
+    if layout == "line_art":
+        return None, _luma(picture)
     if layout == "pairs":
         return picture, _luma(_partner(source, id, params))
     if layout == "side_by_side":
@@ -207,11 +222,13 @@ def _measure(picture: Picture, id: str) -> Measurement:
     )
 
 
-def _reason(measurement: Measurement, params: CleanParams) -> str:
+def _reason(measurement: Measurement, params: CleanParams, *, colored: bool) -> str:
     if min(measurement.width, measurement.height) < params.min_side:
         return "too_small"
     if measurement.foreground < params.min_foreground:
         return "empty"
+    if not colored:
+        return ""
     if measurement.colorfulness < params.min_colorfulness:
         return "grey"
     return "one_hue" if measurement.hue_spread < params.min_hue_spread else ""
@@ -224,9 +241,8 @@ def _aspects_differ(color: Picture, own_sketch: Picture) -> bool:
 
 def _measurement(row: list[str], where: str) -> Measurement:
     try:
-        id, width, height, colors, hues, share, hash, reason = row
-        return Measurement(
-            id, int(width), int(height), float(colors), float(hues), float(share), hash, reason
-        )
+        id, width, height, colors, hues, share, hash, reason, flag = row
+        sizes, shares = (int(width), int(height)), (float(colors), float(hues), float(share))
+        return Measurement(id, *sizes, *shares, hash, reason, flag)
     except ValueError as error:
         raise RefcolorError(f"{where} is damaged ({error}); rerun `dvc repro clean`") from error

@@ -32,9 +32,10 @@ from refcolor.metrics.summary import (
     set_numbers,
 )
 from refcolor.metrics.transfer import Recoloring, pair_means, part_differences
-from refcolor.metrics.truth import Truth, is_drawn, observed, recolored
+from refcolor.metrics.truth import Truth, observed, recolored
 from refcolor.model.generator import Generator
 from refcolor.params import EvaluateParams, Params
+from refcolor.sources.drawn import is_drawn
 from refcolor.sources.manifest import Record, read_manifest
 from refcolor.sources.sample import PARTS
 
@@ -64,13 +65,14 @@ def evaluate(
     split: Path,
     color: Path,
     sketch: Path,
+    lineart: Path,
     results: Path,
     images: Path,
     device: torch.device | str = "cpu",
 ) -> dict[str, float]:
     """Measure a model on the validation pictures; returns the content of metrics/eval.json.
 
-    models, manifest, split, color, sketch: what the stages before wrote.
+    models, manifest, split, color, sketch, lineart: what the stages before wrote.
     results: gets every coloured pair as `<sketch>__<reference>.png`; images: gets contact sheets.
     A number that does not exist (no attention, no known truth, too few pictures for FID) is left
     out. Equal input gives equal numbers on one machine and device.
@@ -118,6 +120,14 @@ def evaluate(
     foreign = coloring(sketches, references, "foreign reference")
     for (i, j), picture in zip(pairs, foreign.pictures, strict=True):
         image.write(results / f"{pictures.ids[i]}__{pictures.ids[j]}.png", picture)
+
+    # Line art that somebody drew: nobody knows the truth, but everybody can look.
+    drawings = [image.read_gray(path) for path in sorted(lineart.glob("*.png"))[: sheets.SHOWN]]
+    if drawings:
+        beside = pictures.color[sheets.spread(len(pictures), len(drawings))]
+        by_hand = np.stack(drawings[: len(beside)])
+        columns = [by_hand, beside, coloring(by_hand, beside, "line art").pictures]
+        image.write(images / "lineart.png", sheets.sheet(columns, range(len(beside))))
 
     # Set against set. The real side takes part in no pair: else a copy would be perfect.
     outside = np.setdiff1d(np.arange(len(pictures)), pairs)

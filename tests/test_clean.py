@@ -239,17 +239,47 @@ def test_a_column_has_no_halves(tmp_path: Path) -> None:
     assert reason == "pair_mismatch"
 
 
+def test_line_art_needs_no_colour(tmp_path: Path) -> None:
+    """A drawing becomes a grey square; only what leaves it empty, small or unreadable drops it."""
+    image.write(tmp_path / "a.png", gray_figure())
+    color, drawing, measurement = clean_picture(tmp_path / "a.png", "a", PARAMS, layout="line_art")
+    assert color is None
+    assert drawing is not None and drawing.shape == (32, 32)
+    assert drawing.min() < 100 < drawing.max()
+    assert measurement.reason == ""
+    assert measurement.colorfulness == 0
+    image.write(tmp_path / "a.png", np.full((80, 72, 3), 255, np.uint8))
+    _, drawing, measurement = clean_picture(tmp_path / "a.png", "a", PARAMS, layout="line_art")
+    assert (drawing, measurement.reason) == (None, "empty")
+
+
+def test_bars_are_cut_off_before_anything_is_measured(tmp_path: Path) -> None:
+    """A tall figure between black bars is measured without them; other borders are flagged."""
+    params = PARAMS.model_copy(update={"min_side": 32})
+    boxed = np.zeros((80, 80, 3), np.uint8)
+    boxed[:, 10:70] = figure(80, 60)
+    image.write(tmp_path / "a.png", boxed)
+    square, _, measurement = clean_picture(tmp_path / "a.png", "a", params, letterboxed=(600, 800))
+    assert square is not None and square.min(axis=(0, 2)).max() == 255  # white beside the figure
+    assert (measurement.width, measurement.height) == (56, 80)  # two pixels of margin on each side
+    assert measurement.flag == ""
+    boxed[40:, :10] = 255
+    image.write(tmp_path / "a.png", boxed)
+    _, _, measurement = clean_picture(tmp_path / "a.png", "a", params, letterboxed=(600, 800))
+    assert (measurement.width, measurement.flag) == (80, "bars_not_uniform")
+
+
 def test_measurements_round_trip(tmp_path: Path) -> None:
     """The file is sorted by id, says the same as the measurements, and repeats byte for byte."""
     one = cleaned(tmp_path / "a.png", figure())
-    other = Measurement("A,b", reason="truncated")
+    other = Measurement("A,b", reason="truncated", flag="bars_not_uniform")
     path = tmp_path / "clean.csv"
     write_measurements(path, [one, other])
     first = path.read_bytes()
     assert read_measurements(path) == [other, one]
     write_measurements(path, [other, one])
     assert path.read_bytes() == first
-    header = b"id,width,height,colorfulness,hue_spread,foreground,dhash,reason\n"
+    header = b"id,width,height,colorfulness,hue_spread,foreground,dhash,reason,flag\n"
     assert first.startswith(header)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.png", "clean.csv"]
 
@@ -268,7 +298,7 @@ def test_other_files_are_no_measurements(content: str, message: str, tmp_path: P
         read_measurements(tmp_path / "clean.csv")
 
 
-@pytest.mark.parametrize("row", ["b,1,2", "b,wide,2,3,4,5,,"])
+@pytest.mark.parametrize("row", ["b,1,2", "b,wide,2,3,4,5,,,", "b,1,2,3,4,5,,"])
 def test_damaged_rows_are_named(row: str, tmp_path: Path) -> None:
     """A row with too few columns or a word for a number is named by its line."""
     path = tmp_path / "clean.csv"

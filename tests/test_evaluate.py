@@ -59,7 +59,7 @@ class World:
         with pytest.MonkeyPatch.context() as patch:
             patch.setattr("refcolor.evaluate.load_generator", lambda folder, device: generator)
             patch.setattr("refcolor.evaluate.RandomConvolutions", lambda device: _features())
-            patch.setattr("refcolor.metrics.truth.render", _render)
+            patch.setattr("refcolor.sources.sample.render", _render)
             return evaluate(
                 self.params.model_copy(update={"evaluate": evaluate_params}),
                 models=self.root / "models",
@@ -67,6 +67,7 @@ class World:
                 split=self.root,
                 color=self.root / "color",
                 sketch=self.root / "sketch",
+                lineart=self.root / "lineart",
                 results=out / "results",
                 images=out / "images",
             )

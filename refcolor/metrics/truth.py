@@ -11,14 +11,14 @@ from refcolor import image
 from refcolor.clean import BACKGROUND_TOLERANCE
 from refcolor.metrics.color import LINE_BELOW
 from refcolor.sketch import PRESETS, sketch_picture
+from refcolor.sources.drawn import draw
 from refcolor.sources.manifest import Record
-from refcolor.sources.sample import PARTS, draw_palette, draw_shape, render
+from refcolor.sources.sample import PARTS
 
 BACKGROUND = PARTS.index("background")
 
 # Share of a pixel. Drawn lines are 0.4 pixels wide at 64: with a half most of them would be missed.
 _LINE_FROM = 0.25
-_DRAWN_BY = {"shape", "palette", "shape_seed", "palette_seed"}
 
 
 @dataclass(frozen=True)
@@ -34,11 +34,6 @@ class Truth:
     parts: NDArray[np.uint8]
 
 
-def is_drawn(record: Record | None) -> bool:
-    """Say whether shape and palette of a picture are known."""
-    return record is not None and record.attributes.keys() >= _DRAWN_BY
-
-
 def recolored(
     sketch: Record, reference: Record, *, drawn_at: int, size: int, fit: Literal["pad", "crop"]
 ) -> Truth:
@@ -47,13 +42,7 @@ def recolored(
     drawn_at: side in pixels of the drawing; size, fit: of the square made of it.
     Parts are those that cover most of a pixel; a pixel is line where ink covers a quarter of it.
     """
-    drawing = render(
-        draw_shape(int(sketch.attributes["shape_seed"]), int(sketch.attributes["shape"])),
-        draw_palette(
-            int(reference.attributes["palette_seed"]), int(reference.attributes["palette"])
-        ),
-        size=drawn_at,
-    )
+    drawing = draw(sketch, size=drawn_at, palette_of=reference)
     shares = [_reduced(drawing.parts == label, size) for label in range(len(PARTS))]
     return Truth(
         color=image.square(drawing.color, size, fit=fit),

@@ -6,7 +6,7 @@ import numpy as np
 from skimage.measure import block_reduce
 
 from refcolor import image
-from refcolor.metrics.truth import is_drawn, observed, recolored
+from refcolor.metrics.truth import observed, recolored
 from refcolor.sources.manifest import Record
 from refcolor.sources.sample import PARTS, draw_palette, draw_shape, render
 
@@ -39,14 +39,6 @@ def test_parts_are_the_majority_and_lines_a_quarter_of_each_block() -> None:
     np.testing.assert_array_equal(truth.parts, np.argmax(counts, axis=0))
     np.testing.assert_array_equal(truth.line, block_reduce(drawing.ink, (4, 4), np.sum) >= 4)
     assert 0.05 < truth.line.mean() < 0.25
-
-
-def test_only_records_with_both_seeds_are_drawn() -> None:
-    """A picture from elsewhere, or of which only the shape is known, has no known truth."""
-    assert is_drawn(_record(1))
-    assert not is_drawn(None)
-    assert not is_drawn(Record(id="a", address="a.png"))
-    assert not is_drawn(Record(id="a", address="", attributes={"shape": "1", "shape_seed": "1"}))
 
 
 def test_observed_tells_background_and_lines_from_the_picture() -> None:

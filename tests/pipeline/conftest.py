@@ -88,8 +88,10 @@ class Project:
         return content
 
 
-def make_project(root: Path, values: dict[str, Any]) -> Project:
-    """Copy the files of the repository to `root` as a repository of its own."""
+def make_project(
+    root: Path, values: dict[str, Any], *, preset: str = "params.yaml", **environment: str
+) -> Project:
+    """Copy the files of the repository to `root` as a repository of its own, with a preset."""
     listed = subprocess.run(
         ["git", "ls-files", "--cached", "--others", "--exclude-standard", "-z"],
         cwd=ROOT,
@@ -97,14 +99,15 @@ def make_project(root: Path, values: dict[str, Any]) -> Project:
         check=True,
         text=True,
     ).stdout.split("\0")
-    kept = ("refcolor/", "pipeline/", "data/in", ".dvc", "dvc.yaml", "params.yaml", ".gitignore")
+    kept = ("refcolor/", "pipeline/", "data/in", "data/exclude.txt", ".dvc", "dvc.yaml", "params.yaml", ".gitignore")
     for name in listed:
         if name.startswith(kept) and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
             shutil.copy(ROOT / name, root / name)
+    shutil.copy(ROOT / preset, root / "params.yaml")
     (root / "metrics").mkdir()
     (root / "metrics" / ".gitkeep").touch()
-    environment = os.environ | {
+    environment = os.environ | environment | {
         "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
         "PYTHONPATH": str(root),
         "PYTHONDONTWRITEBYTECODE": "1",

@@ -17,7 +17,6 @@ from .conftest import Project
 pytestmark = pytest.mark.slow
 
 LONG = 60  # epochs that take some seconds
-SOURCE = ["discover", "download"]
 
 
 def test_an_unchanged_tree_runs_nothing(finished: Project) -> None:
@@ -38,11 +37,17 @@ def test_everything_listed_is_kept_or_dropped(finished: Project) -> None:
     ("name", "value", "stages"),
     [
         ("seed", 5, ["train"]),
-        ("source.count", 25, SOURCE),
-        ("source.sample.palette_seed", 9, SOURCE),
-        ("source.folder.layout", "pairs", ["clean", *SOURCE]),
+        ("source.count", 25, ["discover"]),
+        ("source.sample.palette_seed", 9, ["discover"]),
+        ("source.folder.layout", "pairs", ["clean", "discover"]),
+        ("source.danbooru.max_id", 7, ["discover"]),
+        ("source.danbooru.contact", "me@example.org", []),
+        ("source.danbooru.rate", 2, []),
+        ("source.transfer.threads", 9, []),
+        ("source.transfer.min_success", 0.5, ["download"]),
+        ("filter.max_aspect", 2, ["discover"]),
         ("clean.min_colorfulness", 6, ["clean"]),
-        ("source.sample.size", 96, [*SOURCE, "evaluate"]),
+        ("source.sample.size", 96, ["download", "evaluate"]),
         ("clean.fit", "crop", ["clean", "evaluate"]),
         ("sketch.preset", "xdog_python", ["sketch"]),
         ("split.seed", 3, ["split"]),

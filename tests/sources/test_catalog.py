@@ -1,108 +1,181 @@
-"""One door to all sources: listing them, fetching a picture, drawing one again."""
+"""One door to all sources: listing them, and bringing their pictures here."""
 
+import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from refcolor import image
-from refcolor.params import SourceParams
+from refcolor.errors import RefcolorError
+from refcolor.params import Params, SourceParams
 from refcolor.sources import catalog
-from refcolor.sources.manifest import Record
-from refcolor.sources.sample import ACCESSORIES, CLOTHES, HAIR_STYLES
+from refcolor.sources.drawn import draw, list_drawn
+from refcolor.sources.listing import Listing
+from refcolor.sources.manifest import Record, write_manifest
+from refcolor.sources.transfer import Failure
+
+Make = Callable[..., Params]
 
 
 @pytest.fixture
-def sample(make_params: Callable[..., object]) -> SourceParams:
-    """Eleven drawn characters."""
-    return make_params().source  # type: ignore[attr-defined]
+def make_source(make_params: Make, tmp_path: Path) -> Callable[..., SourceParams]:
+    """Give source parameters with changes, and a take-down list of given lines."""
+
+    def make(*, takedown: str = "", **changes: Any) -> SourceParams:
+        (tmp_path / "exclude.txt").write_text(takedown)
+        changes = {"exclude_file": str(tmp_path / "exclude.txt")} | changes
+        source = make_params({f"source.{name}": value for name, value in changes.items()}).source
+        return source
+
+    return make
 
 
-def folder_of(path: Path, *, count: int, make_params: Callable[..., object]) -> SourceParams:
-    """Describe a folder as source."""
-    folder = {"path": str(path), "layout": "pictures"}
-    changes = {"source.kind": "folder", "source.count": count, "source.folder": folder}
-    return make_params(changes).source  # type: ignore[attr-defined]
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of five pictures and a text."""
+    folder = tmp_path / "in"
+    for index in range(5):
+        image.write(folder / f"{index}.png", np.full((5, 7, 3), 20 * index, np.uint8))
+    (folder / "readme.txt").write_text("x")
+    return folder
 
 
-def test_drawn_characters_are_listed_with_their_facts(sample: SourceParams) -> None:
-    """As many records as asked for, all different, with the seeds and styles that made them."""
-    listing = catalog.discover(sample)
-    assert len(listing.records) == 11
-    assert listing.dropped == {}
-    assert len({record.id for record in listing.records}) == 11
-    for index, record in enumerate(listing.records):
-        facts = record.attributes
-        assert catalog.is_drawn(record)
-        assert (facts["shape_seed"], facts["palette_seed"]) == ("1", "2")
-        assert facts["shape"] == facts["palette"] == str(index)
-        assert facts["hair"] in HAIR_STYLES
-        assert facts["clothes"] in CLOTHES
-        assert facts["accessory"] in ACCESSORIES
+def discover(source: SourceParams, make_params: Make, state: Path) -> Listing:
+    """List a source with the filter of the tests."""
+    return catalog.discover(source, make_params().filter, state=state)
 
 
-def test_more_characters_keep_those_before_them(make_params: Callable[..., object]) -> None:
-    """A larger count adds records and changes none, so a longer run extends a shorter one."""
-    few, many = (
-        catalog.discover(make_params({"source.count": count}).source).records  # type: ignore[attr-defined]
-        for count in (8, 13)
+def bring(records: list[Record], source: SourceParams, root: Path) -> tuple[Path, list[Any]]:
+    """Bring records to `root/raw`."""
+    write_manifest(root / "manifest.jsonl", records)
+    failures = catalog.bring(
+        root / "manifest.jsonl",
+        source,
+        destination=root / "raw",
+        state=root / "state",
+        workers=1,
+        max_megapixels=50,
     )
-    assert many[:8] == few
-
-
-def test_fetching_draws_the_record(sample: SourceParams, tmp_path: Path) -> None:
-    """A fetched character is the drawing of its record, at the size asked for."""
-    record = catalog.discover(sample).records[3]
-    catalog.fetch(record, sample, destination=tmp_path)
-    assert [path.name for path in tmp_path.iterdir()] == ["sample-000003.png"]
-    fetched = image.read(tmp_path / "sample-000003.png")
-    assert fetched.shape == (48, 48, 3)
-    assert np.array_equal(fetched, catalog.draw(record, size=48).color)
-
-
-def test_another_palette_keeps_every_part_in_place(sample: SourceParams) -> None:
-    """The true recolouring has the parts and lines of the one and the colours of the other."""
-    one, other = catalog.discover(sample).records[3:5]
-    own, recolored = catalog.draw(one, size=64), catalog.draw(one, size=64, palette_of=other)
-    assert np.array_equal(own.parts, recolored.parts)
-    assert np.array_equal(own.ink, recolored.ink)
-    assert (own.color != recolored.color).any(axis=-1).mean() > 0.1
-    assert not np.array_equal(own.parts, catalog.draw(other, size=64).parts)
+    return root / "raw", failures
 
 
 def test_a_folder_is_cut_at_the_count_and_says_so(
-    tmp_path: Path, make_params: Callable[..., object]
+    pictures: Path, make_source: Callable[..., SourceParams], make_params: Make, tmp_path: Path
 ) -> None:
     """Of five pictures and a text, a count of 3 keeps 3 and counts every other file by reason."""
-    for index in range(5):
-        image.write(tmp_path / f"{index}.png", np.full((5, 7, 3), 20 * index, np.uint8))
-    (tmp_path / "readme.txt").write_text("x")
-    listing = catalog.discover(folder_of(tmp_path, count=3, make_params=make_params))
+    folder = {"path": str(pictures), "layout": "pictures"}
+    listing = discover(make_source(kind="folder", count=3, folder=folder), make_params, tmp_path)
     assert len(listing.records) == 3
     assert listing.dropped == {"over_count": 2, "not_a_picture_name": 1}
-    assert not any(catalog.is_drawn(record) for record in listing.records)
+    assert listing.line_art == []
 
 
 @pytest.mark.parametrize("count", [0, 5, 9])
 def test_a_count_of_zero_or_enough_takes_the_whole_folder(
-    tmp_path: Path, count: int, make_params: Callable[..., object]
+    count: int,
+    pictures: Path,
+    make_source: Callable[..., SourceParams],
+    make_params: Make,
+    tmp_path: Path,
 ) -> None:
     """Zero means all that the folder holds."""
-    for index in range(5):
-        image.write(tmp_path / f"{index}.png", np.full((5, 7, 3), 20 * index, np.uint8))
-    listing = catalog.discover(folder_of(tmp_path, count=count, make_params=make_params))
+    folder = {"path": str(pictures), "layout": "pictures"}
+    source = make_source(kind="folder", count=count, folder=folder)
+    listing = discover(source, make_params, tmp_path)
     assert len(listing.records) == 5
-    assert listing.dropped == {}
+    assert listing.dropped == {"not_a_picture_name": 1}
 
 
-def test_fetching_from_a_folder_copies_the_bytes(
-    tmp_path: Path, make_params: Callable[..., object]
+def test_a_taken_down_picture_is_counted_and_not_replaced(
+    make_source: Callable[..., SourceParams], make_params: Make, tmp_path: Path
 ) -> None:
-    """A file of a folder arrives under its id, byte for byte."""
+    """Of eleven characters the one that is named goes; the others stay the same."""
+    all_of_them = discover(make_source(), make_params, tmp_path).records
+    listing = discover(make_source(takedown="id sample-000004\n"), make_params, tmp_path)
+    assert listing.dropped == {"excluded": 1}
+    assert listing.records == [one for one in all_of_them if one.id != "sample-000004"]
+
+
+def test_drawn_characters_are_drawn(
+    make_source: Callable[..., SourceParams], tmp_path: Path
+) -> None:
+    """A drawn character arrives as the drawing of its record, at the size asked for."""
+    source = make_source()
+    record = list_drawn(source.sample, 11)[3]
+    raw, failures = bring([record], source, tmp_path)
+    assert failures == []
+    assert [path.name for path in raw.iterdir()] == ["sample-000003.png"]
+    fetched = image.read(raw / "sample-000003.png")
+    assert np.array_equal(fetched, draw(record, size=48).color)
+
+
+def test_files_of_a_folder_are_copied(
+    make_source: Callable[..., SourceParams], make_params: Make, tmp_path: Path
+) -> None:
+    """A file of a folder arrives under its id, byte for byte; one that has gone is a failure."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.JPG").write_bytes(b"whatever")
-    source = folder_of(tmp_path / "in", count=0, make_params=make_params)
-    record: Record = catalog.discover(source).records[0]
-    catalog.fetch(record, source, destination=tmp_path / "raw")
-    assert (tmp_path / "raw" / f"{record.id}.jpg").read_bytes() == b"whatever"
+    folder = {"path": str(tmp_path / "in"), "layout": "pictures"}
+    source = make_source(kind="folder", count=0, folder=folder)
+    record = discover(source, make_params, tmp_path).records[0]
+    gone = replace(record, id="gone", address="b.jpg")
+    raw, failures = bring([record, gone], source, tmp_path)
+    assert (raw / f"{record.id}.jpg").read_bytes() == b"whatever"
+    assert failures == [Failure("gone", "unreadable_file")]
+
+
+def test_a_picture_taken_down_since_is_not_brought(
+    make_source: Callable[..., SourceParams], tmp_path: Path
+) -> None:
+    """A manifest may be older than the take-down: nothing is drawn, copied or asked for."""
+    source = make_source(takedown="id sample-000001\nmd5 " + "ab" * 16 + "\n")
+    records = list_drawn(source.sample, 3)
+    records[2] = replace(records[2], address="http://127.0.0.1:1/x.png", md5="ab" * 16)
+    raw, failures = bring(records, source, tmp_path)
+    assert [path.stem for path in raw.iterdir()] == ["sample-000000"]
+    assert failures == [Failure(f"sample-00000{n}", "excluded") for n in (1, 2)]
+
+
+def test_a_published_manifest_is_a_source(
+    make_source: Callable[..., SourceParams], make_params: Make, tmp_path: Path
+) -> None:
+    """Anybody else's manifest gives the same records."""
+    records = list_drawn(make_source().sample, 9)
+    write_manifest(tmp_path / "theirs.jsonl", records)
+    source = make_source(
+        kind="manifest", count=7, manifest={"path": str(tmp_path / "theirs.jsonl")}
+    )
+    listing = discover(source, make_params, tmp_path)
+    assert listing.records == records[:7]
+    assert listing.dropped == {"over_count": 2}
+
+
+def test_a_manifest_of_local_files_is_refused(
+    make_source: Callable[..., SourceParams], make_params: Make, tmp_path: Path
+) -> None:
+    """A manifest names places, and a place on somebody's disk is none."""
+    (tmp_path / "theirs.jsonl").write_text(json.dumps({"id": "a", "address": "a/b.png"}) + "\n")
+    source = make_source(kind="manifest", manifest={"path": str(tmp_path / "theirs.jsonl")})
+    with pytest.raises(RefcolorError, match=r"names a at 'a/b.png', a place on somebody's disk"):
+        discover(source, make_params, tmp_path)
+    source = make_source(kind="manifest", manifest={"path": str(tmp_path)})
+    with pytest.raises(RefcolorError, match=r"source.manifest.path must be a manifest, got"):
+        discover(source, make_params, tmp_path)
+
+
+@pytest.mark.parametrize(("failures", "of"), [(0, 0), (0, 10), (1, 10)])
+def test_enough_pictures_pass(
+    failures: int, of: int, make_source: Callable[..., SourceParams]
+) -> None:
+    """With min_success 0.9 one of ten may fail."""
+    catalog.refuse_too_few(failures, of, make_source())
+
+
+def test_too_few_pictures_are_refused(make_source: Callable[..., SourceParams]) -> None:
+    """With min_success 0.9 two of ten may not fail, and the message says what to do."""
+    with pytest.raises(RefcolorError, match=r"8 of 10 pictures could be had, less than .* 0.9;"):
+        catalog.refuse_too_few(2, 10, make_source())

@@ -1,0 +1,50 @@
+"""Drawn characters as records: facts enough to draw them again, in any colours."""
+
+from refcolor.params import SampleParams
+from refcolor.sources import sample
+from refcolor.sources.manifest import Record
+
+SCHEME = "sample:"  # how the address of a drawn character begins
+_DRAWN_BY = {"shape", "palette", "shape_seed", "palette_seed"}
+
+
+def list_drawn(params: SampleParams, count: int) -> list[Record]:
+    """List `count` characters; a larger count adds to a smaller one and changes nothing."""
+    records = []
+    for index in range(count):
+        shape = sample.draw_shape(params.shape_seed, index)
+        records.append(
+            Record(
+                id=f"sample-{index:06d}",
+                address=f"{SCHEME}{params.shape_seed}/{params.palette_seed}/{index}",
+                licence="MIT",
+                attributes={
+                    "shape_seed": str(params.shape_seed),
+                    "palette_seed": str(params.palette_seed),
+                    "shape": str(index),
+                    "palette": str(index),
+                    "hair": shape.hair_style,
+                    "clothes": shape.clothes,
+                    "accessory": shape.accessory,
+                },
+            )
+        )
+    return records
+
+
+def is_drawn(record: Record | None) -> bool:
+    """Say whether shape and palette of a picture are known."""
+    return record is not None and record.attributes.keys() >= _DRAWN_BY
+
+
+def draw(record: Record, *, size: int, palette_of: Record | None = None) -> sample.Drawing:
+    """Draw a character again, in the colours of another where one is given.
+
+    Shape and palette are independent, so this is the true recolouring. size: side in pixels.
+    """
+    shape, palette = record.attributes, (palette_of or record).attributes
+    return sample.render(
+        sample.draw_shape(int(shape["shape_seed"]), int(shape["shape"])),
+        sample.draw_palette(int(palette["palette_seed"]), int(palette["palette"])),
+        size=size,
+    )

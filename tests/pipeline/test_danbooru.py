@@ -1,0 +1,139 @@
+"""The preset danbooru-256, from discover to evaluate, against a Danbooru on loopback."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refcolor import image
+from refcolor.sources.manifest import read_manifest
+from tests.sources.danbooru_server import DanbooruServer, Fault
+
+from .conftest import Project, make_project
+
+pytestmark = pytest.mark.slow
+
+SMALL: dict[str, Any] = {
+    "source.danbooru.rate": 0,
+    "source.danbooru.contact": "tests@example.org",
+    "source.count": 64,
+    "model.width": 2,
+    "train.epochs": 1,
+    "train.batch_size": 4,
+    "loss.perceptual": 0,
+    "loss.style": 0,
+    "evaluate.features": "random",
+}
+ALONE = {"NO_PROXY": "*", "DANBOORU_CONTACT": "", "DANBOORU_LOGIN": "", "DANBOORU_API_KEY": ""}
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[DanbooruServer]:
+    """A site of 2,000 posts, 64 drawings, and some trouble: all of it passes but one picture."""
+    with DanbooruServer(size=300, distinct=64) as server:
+        # As where the database has its three seconds.
+        server.times_out = lambda tags, limit: "parent:none" in tags or limit > 100
+        server.short_pages = True
+        server.faults = {
+            server.path_of(server.good[3]): Fault("cut", times=2),
+            server.path_of(server.good[5]): Fault("503", times=1, retry_after="0"),
+            server.path_of(server.good[8]): Fault("html", times=1),
+            server.path_of(server.good[9]): Fault("404"),
+        }
+        yield server
+
+
+@pytest.fixture(scope="module")
+def project(server: DanbooruServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """A project whose pipeline ran on the site."""
+    root = tmp_path_factory.mktemp("danbooru") / "project"
+    root.mkdir()
+    values = SMALL | {"source.danbooru.url": server.url}
+    project = make_project(root, values, preset="presets/danbooru-256.yaml", **ALONE)
+    ran = project.repro()
+    assert ran == ["discover", "download", "clean", "sketch", "split", "train", "evaluate"]
+    project.run("git", "add", "-A")
+    project.run("git", "commit", "-qm", "baseline")
+    return project
+
+
+def test_the_filtered_set_is_trained_and_judged(server: DanbooruServer, project: Project) -> None:
+    """Sixty-four posts pass, one cannot be had, and each of the others has its place."""
+    records = read_manifest(project.root / "data/manifest.jsonl")
+    assert {record.id for record in records} == {f"danbooru-{id}" for id in server.good[:64]}
+    failures = (project.root / "data/download.jsonl").read_text().splitlines()
+    gone = {"id": f"danbooru-{server.good[9]}", "list": "manifest", "reason": "not_found"}
+    assert [json.loads(line) for line in failures] == [gone]
+    counts = project.numbers("data.json")
+    assert counts["download"]["kept"] == counts["clean"]["kept"] == 63
+    assert counts["split"]["train"] + counts["split"]["validation"] == 63
+    assert project.numbers("eval.json")["pairs"] > 0
+
+
+def test_every_file_is_the_one_of_the_site(server: DanbooruServer, project: Project) -> None:
+    """Cut, refused and mistyped at first, each picture ends as the site has it, byte for byte."""
+    wanted = server.files(id for id in server.good[:64] if id != server.good[9])
+    raw = project.root / "data/raw"
+    assert {path.name: path.read_bytes() for path in raw.iterdir()} == wanted
+
+
+def test_nothing_was_asked_twice_without_need(server: DanbooruServer, project: Project) -> None:
+    """Each picture was asked for once, and once more for each fault; each page once."""
+    for number, id in enumerate(server.good[:64]):
+        extra = {3: 2, 5: 1, 8: 1}.get(number, 0)
+        assert len(server.requests_of(server.path_of(id))) == 1 + extra
+    pages = [request.path for request in server.requests_of("/posts.json") if request.status == 200]
+    assert len(set(pages)) == len(pages)
+
+
+def test_line_art_by_hand_is_coloured_and_counted_apart(project: Project) -> None:
+    """Twenty-four drawings lie in data/lineart, none in the set, and evaluation shows them."""
+    drawings = list((project.root / "data/lineart").iterdir())
+    assert len(drawings) == project.numbers("data.json")["line_art"]["kept"] == 24
+    assert all(image.read_gray(path).shape == (256, 256) for path in drawings)
+    assert not {path.stem for path in drawings} & {
+        path.stem for path in (project.root / "data/color").iterdir()
+    }
+    assert (project.root / "metrics/images/lineart.png").exists()
+
+
+def test_another_filter_asks_the_network_nothing(server: DanbooruServer, project: Project) -> None:
+    """A stricter filter within what was listed lists anew from the pages that are kept."""
+    before = len(server.log)
+    project.change(source__count=20)
+    assert project.repro("discover", "download") == ["discover", "download"]
+    assert len(read_manifest(project.root / "data/manifest.jsonl")) == 20
+    assert len([one for one in server.log[before:] if one.status == 200]) == 0
+    project.run("git", "checkout", "-q", ".")
+    project.run("dvc", "checkout")
+
+
+def test_a_forgotten_picture_is_gone_after_the_next_run(
+    server: DanbooruServer, project: Project
+) -> None:
+    """`refcolor forget` and `dvc repro` leave it in no folder, and the others stay the same."""
+    name = f"danbooru-{server.good[0]}"
+    assert list(project.root.rglob(f"{name}.*"))
+    before = {record.id for record in read_manifest(project.root / "data/manifest.jsonl")}
+    said = project.run("refcolor", "forget", name)
+    assert "dvc gc" in said
+    assert f"id {server.good[0]}" in (project.root / "data/exclude.txt").read_text()
+    project.repro("split")
+    left = {record.id for record in read_manifest(project.root / "data/manifest.jsonl")}
+    assert left == before - {name}
+    assert not [path for path in project.root.rglob(f"*{name}*") if ".dvc" not in path.parts]
+    assert project.numbers("data.json")["discover"]["dropped"]["excluded"] == 1
+
+
+def test_without_a_contact_nothing_is_asked(
+    server: DanbooruServer, project: Project, tmp_path: Path
+) -> None:
+    """The stage refuses to start and says what to set."""
+    before = len(server.log)
+    project.change(source__danbooru__contact="", source__danbooru__max_id=5000)
+    said = project.run("python", "-m", "pipeline.discover", check=False)
+    assert "DANBOORU_CONTACT" in said and "Traceback" not in said
+    assert len(server.log) == before
+    project.run("git", "checkout", "-q", "params.yaml")

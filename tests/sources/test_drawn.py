@@ -1,0 +1,48 @@
+"""Drawn characters as records."""
+
+import numpy as np
+
+from refcolor.params import SampleParams
+from refcolor.sources.drawn import draw, is_drawn, list_drawn
+from refcolor.sources.manifest import Record
+from refcolor.sources.sample import ACCESSORIES, CLOTHES, HAIR_STYLES
+
+PARAMS = SampleParams(shape_seed=1, palette_seed=2, size=48)
+
+
+def test_drawn_characters_are_listed_with_their_facts() -> None:
+    """As many records as asked for, all different, with the seeds and styles that made them."""
+    records = list_drawn(PARAMS, 11)
+    assert len({record.id for record in records}) == 11
+    for index, record in enumerate(records):
+        facts = record.attributes
+        assert is_drawn(record)
+        assert record.address == f"sample:1/2/{index}"
+        assert (facts["shape_seed"], facts["palette_seed"]) == ("1", "2")
+        assert facts["shape"] == facts["palette"] == str(index)
+        assert facts["hair"] in HAIR_STYLES
+        assert facts["clothes"] in CLOTHES
+        assert facts["accessory"] in ACCESSORIES
+
+
+def test_more_characters_keep_those_before_them() -> None:
+    """A larger count adds records and changes none, so a longer run extends a shorter one."""
+    assert list_drawn(PARAMS, 13)[:8] == list_drawn(PARAMS, 8)
+
+
+def test_another_palette_keeps_every_part_in_place() -> None:
+    """The true recolouring has the parts and lines of the one and the colours of the other."""
+    one, other = list_drawn(PARAMS, 5)[3:5]
+    own, recolored = draw(one, size=64), draw(one, size=64, palette_of=other)
+    assert np.array_equal(own.parts, recolored.parts)
+    assert np.array_equal(own.ink, recolored.ink)
+    assert (own.color != recolored.color).any(axis=-1).mean() > 0.1
+    assert not np.array_equal(own.parts, draw(other, size=64).parts)
+
+
+def test_only_records_with_both_seeds_are_drawn() -> None:
+    """A picture from elsewhere, or of which only the shape is known, has no known truth."""
+    assert is_drawn(list_drawn(PARAMS, 1)[0])
+    assert not is_drawn(None)
+    assert not is_drawn(Record(id="a", address="a.png"))
+    assert not is_drawn(Record(id="a", address="", attributes={"shape": "1", "shape_seed": "1"}))
