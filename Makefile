@@ -31,7 +31,8 @@ lint: $(READY)  ## Format, lint, types and import contracts
 ui: $(READY)  ## MLflow's page on http://127.0.0.1:5000
 	@echo "Runs: http://127.0.0.1:$${PORT:-5000}/#/experiments/1/runs?workflowType=machine_learning"
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
-	mlflow ui --workers 1 --backend-store-uri sqlite:///mlflow.db --port $${PORT:-5000}
+	mlflow ui --workers 1 --port $${PORT:-5000} \
+	--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
 check-lock: $(READY)  ## Does dvc.lock match the code and the parameters?
 	@if dvc repro --dry --allow-missing | grep "Running stage"; \

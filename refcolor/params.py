@@ -1,7 +1,7 @@
 """The parameters of params.yaml as frozen typed models, read as DVC reads them."""
 
 import difflib
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -42,7 +42,7 @@ class FolderParams(Section):
 class DanbooruParams(Section):
     """The live API of Danbooru, or of a site that speaks like it."""
 
-    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+")]
+    url: Annotated[str, Field(pattern=r"^https?://[^/\s]+", description="https://example.org")]
     query: str  # what the site filters; an anonymous search has two tags, metatags are free
     max_id: Count  # newest post that is looked at, so that a later listing finds the same ones
     rate: Weight  # requests a second, pages and pictures together, for every source on a network
@@ -54,7 +54,12 @@ class ArchiveParams(Section):
 
     metadata: str  # JSON lines, plain, .gz or .xz, or a folder of such files
     pictures: str  # folder or http address that holds 512px/
-    buckets: Annotated[str, Field(pattern=r"^(\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*)?$")]
+    buckets: Annotated[
+        str,
+        Field(
+            pattern=r"^(\d{1,4}(-\d{1,4})?(,\d{1,4}(-\d{1,4})?)*)?$", description="0000-0003,0999"
+        ),
+    ]
 
 
 class UrlListParams(Section):
@@ -226,7 +231,12 @@ class EvaluateParams(Section):
 class RuntimeParams(Section):
     """What should not change a result; no stage lists it."""
 
-    device: Annotated[str, Field(pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$")]
+    device: Annotated[
+        str,
+        Field(
+            pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:1"
+        ),
+    ]
     workers: Annotated[int, Field(ge=0)]  # processes that draw and clean; 0 means all cores
     tracker: Literal["mlflow", "none"]
 
@@ -334,11 +344,21 @@ def _in_words(problem: Mapping[str, Any]) -> str:
             return f"{name} is no parameter; {hint}"
         case "missing":
             return f"{name} is missing; presets/ shows every key"
+        case "string_pattern_mismatch":
+            return f"{name} must read like {_example(location)}, got {given!r}"
         case "value_error":
             return str(problem["ctx"]["error"])
         case _:
             said = problem["msg"].removeprefix("Input ")
             return f"{name or 'the file'} {said}, got {given!r}"
+
+
+def _example(location: Sequence[Any]) -> str:
+    field = Params.model_fields[location[0]]
+    for name in location[1:]:
+        assert isinstance(field.annotation, type) and issubclass(field.annotation, BaseModel)
+        field = field.annotation.model_fields[name]
+    return str(field.description)
 
 
 def _known_keys(section: type[BaseModel], prefix: str = "") -> Iterator[str]:
