@@ -15,8 +15,10 @@ from pathlib import Path
 
 from refcolor.params import TransferParams
 from refcolor.sources.manifest import Record
-from refcolor.sources.network import Client, Hosts, Limiter
-from refcolor.sources.transfer import fetch_all
+from refcolor.sources.network.client import Client
+from refcolor.sources.network.hosts import Hosts
+from refcolor.sources.network.manners import Limiter
+from refcolor.sources.network.transfer import fetch_all
 
 THREADS, SIDE = 8, 256
 COUNTS = (1_000, 50_000)

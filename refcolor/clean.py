@@ -107,8 +107,8 @@ def clean_picture(
     the layout has them, and the measurement. Both pictures are None when the measurement has a
     reason: one of `refcolor.image.read`, `no_partner`, `pair_mismatch`, the reason of an unreadable
     line art after `sketch_`, or, in the order in which they are checked, `too_small`, `empty`,
-    `grey`, `one_hue`. An empty picture is also grey, and a grey one has no second hue: the first reason
-    is the one that explains it.
+    `grey`, `one_hue`. An empty picture is also grey, and a grey one has no second hue: the first
+    reason is the one that explains it.
     """
     try:
         picture = read(source, max_megapixels=params.max_megapixels)

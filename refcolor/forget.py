@@ -7,8 +7,8 @@ from pathlib import Path
 
 from refcolor.errors import RefcolorError
 from refcolor.sources.danbooru import find_posts, forget_posts
-from refcolor.sources.file_cache import FileCache
 from refcolor.sources.manifest import Record, iterate_manifest
+from refcolor.sources.network.file_cache import FileCache
 from refcolor.sources.takedown import PREFIX, add_ids, read_takedown
 
 LISTS = (Path("data/manifest.jsonl"), Path("data/lineart.jsonl"))

@@ -15,8 +15,8 @@ from refcolor.errors import RefcolorError
 from refcolor.forget import PICTURES, Forgotten, forget
 from refcolor.params import load
 from refcolor.sources.danbooru import list_danbooru
-from refcolor.sources.file_cache import FileCache
 from refcolor.sources.manifest import write_manifest
+from refcolor.sources.network.file_cache import FileCache
 from refcolor.sources.takedown import read_takedown
 
 EXCLUDE = Path("data/exclude.txt")

@@ -69,7 +69,11 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         ("train.epochs", 0, "train.epochs should be greater than or equal to 1, got 0"),
         ("train.precision", "fp16", "train.precision should be 'bf16' or 'fp32', got 'fp16'"),
         ("loss", 3, "loss should be a valid dictionary"),
-        ("runtime.device", "gpu", "device must read like auto, cpu, mps, cuda or cuda:1, got 'gpu'"),
+        (
+            "runtime.device",
+            "gpu",
+            "device must read like auto, cpu, mps, cuda or cuda:1, got 'gpu'",
+        ),
         ("source.danbooru.url", "danbooru", "must read like https://example.org, got 'danbooru'"),
         ("source.archive.buckets", "all", "must read like 0000-0003,0999, got 'all'"),
         ("filter.ratings", ["general"], "filter.ratings.0 should be 'g', 's', 'q' or 'e'"),

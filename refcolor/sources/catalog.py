@@ -13,9 +13,9 @@ from refcolor.sources.archive import list_archive
 from refcolor.sources.danbooru import list_danbooru
 from refcolor.sources.listing import Listing
 from refcolor.sources.manifest import Record, iterate_manifest
-from refcolor.sources.network import client_for
+from refcolor.sources.network.client import client_for
+from refcolor.sources.network.transfer import Failure, fetch_all
 from refcolor.sources.takedown import read_takedown
-from refcolor.sources.transfer import Failure, fetch_all
 from refcolor.sources.url_list import list_urls
 
 ONLINE = ("http://", "https://")

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams, SourceParams
 from refcolor.sources.listing import Listing
+from refcolor.sources.network.refusal import Refused
 from refcolor.sources.post import UNKNOWN_LICENCE, from_api
-from refcolor.sources.refusal import Refused
 from refcolor.sources.tag_filter import judge, to_record
 
 Get = Callable[[str, Mapping[str, str]], Any]

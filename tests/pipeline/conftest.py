@@ -99,7 +99,16 @@ def make_project(
         check=True,
         text=True,
     ).stdout.split("\0")
-    kept = ("refcolor/", "pipeline/", "data/in", "data/exclude.txt", ".dvc", "dvc.yaml", "params.yaml", ".gitignore")
+    kept = (
+        "refcolor/",
+        "pipeline/",
+        "data/in",
+        "data/exclude.txt",
+        ".dvc",
+        "dvc.yaml",
+        "params.yaml",
+        ".gitignore",
+    )
     for name in listed:
         if name.startswith(kept) and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)
@@ -107,18 +116,22 @@ def make_project(
     shutil.copy(ROOT / preset, root / "params.yaml")
     (root / "metrics").mkdir()
     (root / "metrics" / ".gitkeep").touch()
-    environment = os.environ | environment | {
-        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-        "PYTHONPATH": str(root),
-        "PYTHONDONTWRITEBYTECODE": "1",
-        "DVC_SITE_CACHE_DIR": str(root.parent / "site-cache"),
-        "DVC_NO_ANALYTICS": "1",
-        "OMP_NUM_THREADS": "1",
-        "GIT_AUTHOR_NAME": "a",
-        "GIT_AUTHOR_EMAIL": "a@example.org",
-        "GIT_COMMITTER_NAME": "a",
-        "GIT_COMMITTER_EMAIL": "a@example.org",
-    }
+    environment = (
+        os.environ
+        | environment
+        | {
+            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+            "PYTHONPATH": str(root),
+            "PYTHONDONTWRITEBYTECODE": "1",
+            "DVC_SITE_CACHE_DIR": str(root.parent / "site-cache"),
+            "DVC_NO_ANALYTICS": "1",
+            "OMP_NUM_THREADS": "1",
+            "GIT_AUTHOR_NAME": "a",
+            "GIT_AUTHOR_EMAIL": "a@example.org",
+            "GIT_COMMITTER_NAME": "a",
+            "GIT_COMMITTER_EMAIL": "a@example.org",
+        }
+    )
     environment.pop("MLFLOW_TRACKING_URI", None)
     project = Project(root, environment)
     project.set(values)

@@ -2,14 +2,15 @@
 
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 from refcolor.params import TransferParams
 from refcolor.sources.manifest import Record
-from refcolor.sources.network import Client, Hosts, Limiter
-from refcolor.sources.transfer import Failure, fetch_all
-from tests.sources.clock import Time
+from refcolor.sources.network.hosts import Hosts
+from refcolor.sources.network.transfer import Failure, fetch_all
+from tests.sources.clients import Time, client_of
 from tests.sources.danbooru_server import DanbooruServer
 
 
@@ -30,6 +31,13 @@ def now() -> Time:
 
 
 @pytest.fixture
+def ask(server: DanbooruServer, now: Time) -> Callable[..., Any]:
+    """Ask the server for JSON: `ask("/posts.json", limit="3")`; the client stays the same."""
+    client = client_of(server, now)
+    return lambda path, **params: client.get_json(server.url + path, params)
+
+
+@pytest.fixture
 def download(server: DanbooruServer, now: Time, tmp_path: Path) -> Callable[..., list[Failure]]:
     """Download records into `tmp_path / "raw"` as the stage does; waits cost nothing."""
 
@@ -42,13 +50,10 @@ def download(server: DanbooruServer, now: Time, tmp_path: Path) -> Callable[...,
         hosts: Hosts | None = None,
         into: str = "raw",
     ) -> list[Failure]:
-        limiter = Limiter(0, clock=now.clock, sleep=now.sleep)
-        hosts = hosts or Hosts.of(server.url)
-        agent = "refcolor-tests (+tests@example.org)"
         return fetch_all(
             records,
-            client=Client(
-                user_agent=agent, limiter=limiter, hosts=hosts, timeout=timeout, tries=tries
+            client=client_of(
+                server, now, timeout=timeout, tries=tries, hosts=hosts or Hosts.of(server.url)
             ),
             cache=tmp_path / "cache",
             destination=tmp_path / into,

@@ -11,6 +11,7 @@ What it answers and how it fails was read in Danbooru's source of August 2026.
 
 import argparse
 import base64
+import gzip
 import hashlib
 import json
 import re
@@ -105,6 +106,11 @@ class DanbooruServer(Site):
         self._http.shutdown()
         self._http.server_close()
         self._thread.join()
+
+    @property
+    def statuses(self) -> list[int]:
+        """What was answered, in order."""
+        return [request.status for request in self.log]
 
     def requests_of(self, path: str) -> list[Request]:
         """Everything that was asked of a path, with any query."""
@@ -220,6 +226,10 @@ class _Handler(BaseHTTPRequestHandler):
         marks = {"Server": "cloudflare", "cf-mitigated": "challenge"}
         self._send(CHALLENGE, "text/html; charset=UTF-8", status=403, **marks)
 
+    def _fault_html_403(self, _body: bytes) -> None:
+        """Refuse with a page that bears no mark of Cloudflare."""
+        self._send(CHALLENGE, "text/html", status=403)
+
     def _fault_html(self, _body: bytes) -> None:
         self._send(CHALLENGE, "text/html")
 
@@ -228,6 +238,13 @@ class _Handler(BaseHTTPRequestHandler):
 
     def _fault_mislabelled(self, body: bytes) -> None:
         self._send(body, "text/html")
+
+    def _fault_gzip(self, body: bytes) -> None:
+        """Compress on the way, where that is welcome."""
+        welcome = "gzip" in self.headers.get("Accept-Encoding", "")
+        marks = {"Content-Encoding": "gzip"} if welcome else {}
+        kind = "image/jpeg" if body[:1] == b"\xff" else "application/json"
+        self._send(gzip.compress(body) if welcome else body, kind, status=200, **marks)
 
     def _fault_octets(self, body: bytes) -> None:
         self._send(body, "application/octet-stream")

@@ -16,7 +16,7 @@ from refcolor.sources import catalog
 from refcolor.sources.drawn import draw, list_drawn
 from refcolor.sources.listing import Listing
 from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.transfer import Failure
+from refcolor.sources.network.transfer import Failure
 
 Make = Callable[..., Params]
 

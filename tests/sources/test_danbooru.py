@@ -15,7 +15,7 @@ from refcolor.sources import danbooru
 from refcolor.sources.danbooru import find_posts, forget_posts, list_danbooru
 from refcolor.sources.listing import Listing
 from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.refusal import Refused
+from refcolor.sources.network.refusal import Refused
 
 URL = "https://posts.example"
 NEWEST = 9_000

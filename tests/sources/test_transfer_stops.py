@@ -18,11 +18,13 @@ from typing import Any
 import pytest
 
 from refcolor.errors import RefcolorError
-from refcolor.sources import transfer
-from refcolor.sources.file_cache import FileCache
 from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.network import Blocked, Client, Limiter
-from refcolor.sources.transfer import HOPELESS, Failure
+from refcolor.sources.network import transfer
+from refcolor.sources.network.client import Client
+from refcolor.sources.network.file_cache import FileCache
+from refcolor.sources.network.manners import Limiter
+from refcolor.sources.network.refusal import Blocked
+from refcolor.sources.network.transfer import HOPELESS, Failure
 from tests.sources.danbooru_server import DanbooruServer, Fault
 
 Download = Callable[..., list[Failure]]
@@ -39,9 +41,11 @@ import os, signal, sys
 from pathlib import Path
 from refcolor import errors
 from refcolor.params import TransferParams
-from refcolor.sources import transfer
+from refcolor.sources.network import transfer
 from refcolor.sources.manifest import read_manifest
-from refcolor.sources.network import Client, Hosts, Limiter
+from refcolor.sources.network.client import Client
+from refcolor.sources.network.hosts import Hosts
+from refcolor.sources.network.manners import Limiter
 
 folder, url, events = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
@@ -181,12 +185,13 @@ def test_a_broken_manifest_ends_the_download(download: Download, server: Danboor
         yield from server.records(server.good[:3])
         raise RefcolorError("line 4 is no record")
 
+    before = set(threading.enumerate())
     with pytest.raises(RefcolorError, match="line 4"):
         download(records())
     asked = len(server.log)
     time.sleep(0.1)
     assert len(server.log) == asked
-    assert not [thread for thread in threading.enumerate() if "work" in thread.name]
+    assert not [thread for thread in set(threading.enumerate()) - before if "work" in thread.name]
 
 
 class Killed(BaseException):

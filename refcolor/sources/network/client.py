@@ -14,21 +14,9 @@ from urllib3.util import Retry
 
 from refcolor.errors import RefcolorError
 from refcolor.params import SourceParams
-from refcolor.sources.hosts import GuardedAdapter, Hosts, is_private_host
-from refcolor.sources.manners import Limiter, check_rate, login, user_agent
-from refcolor.sources.refusal import Blocked, Refused, refusal
-
-__all__ = [
-    "Blocked",
-    "Client",
-    "Hosts",
-    "Limiter",
-    "Refused",
-    "check_rate",
-    "client_for",
-    "login",
-    "user_agent",
-]
+from refcolor.sources.network.hosts import GuardedAdapter, Hosts, is_private_host
+from refcolor.sources.network.manners import Limiter, check_rate, login, user_agent
+from refcolor.sources.network.refusal import Refused, refusal
 
 REDIRECTS = 5
 PATIENCE = 10  # times the time-out, until which a body must be here

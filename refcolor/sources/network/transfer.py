@@ -21,10 +21,11 @@ from tqdm import tqdm
 from refcolor import image
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.params import TransferParams
-from refcolor.sources.file_cache import FileCache, Part, place
 from refcolor.sources.manifest import Record
-from refcolor.sources.network import Client, Refused
-from refcolor.sources.threads import in_threads
+from refcolor.sources.network.client import Client
+from refcolor.sources.network.file_cache import FileCache, Part, place
+from refcolor.sources.network.refusal import Refused
+from refcolor.sources.network.threads import in_threads
 
 # So many failures in a row that speak of the network, not of a file, mean that it is down.
 HOPELESS = 50

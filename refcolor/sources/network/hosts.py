@@ -4,7 +4,7 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
-from ipaddress import IPv6Address, ip_address
+from ipaddress import ip_address
 from typing import Any, Self
 
 from requests.adapters import HTTPAdapter
@@ -14,7 +14,7 @@ from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from refcolor.errors import RefcolorError
-from refcolor.sources.refusal import Refused
+from refcolor.sources.network.refusal import Refused
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
@@ -105,9 +105,7 @@ class GuardedAdapter(HTTPAdapter):
 
 def is_public(address: str) -> bool:
     """Whether an IP address is one of the internet: not private, loopback, link-local, ..."""
-    ip = ip_address(address.partition("%")[0])
-    if isinstance(ip, IPv6Address) and ip.ipv4_mapped:
-        ip = ip.ipv4_mapped
+    ip = ip_address(address)
     return ip.is_global and not ip.is_multicast
 
 
@@ -166,7 +164,7 @@ def _domain(host: str) -> str:
 
 def _is_ip(host: str) -> bool:
     try:
-        ip_address(host.partition("%")[0])
+        ip_address(host)
     except ValueError:
         return False
     return True

@@ -10,7 +10,7 @@ from tqdm import tqdm
 
 from refcolor import __version__
 from refcolor.errors import RefcolorError
-from refcolor.sources.hosts import is_private_host
+from refcolor.sources.network.hosts import is_private_host
 
 FASTEST = 10.0  # requests a second, Danbooru's hard limit
 
