@@ -108,13 +108,12 @@ def page(browser_page: "Page", tmp_path: Path, request: pytest.FixtureRequest) -
 
 
 def test_dvc_shows_both_revisions_side_by_side(experiment: Project, page: "Page") -> None:
-    """`dvc plots diff` has every preview, contact sheet and curve of both revisions, offline."""
+    """`dvc plots diff` has every preview, sheet, curve and report of both revisions, offline."""
     experiment.run("dvc", "plots", "diff", "HEAD", "workspace", "--out", "plots")
     page.goto((experiment.root / "plots" / "index.html").as_uri())
     names = [
         "_".join(path.relative_to(experiment.root).parts)
-        for folder in ("previews", "images")
-        for path in (experiment.root / "metrics" / folder).glob("*.png")
+        for path in (experiment.root / "metrics").rglob("*.png")
     ]
     assert "metrics_images_curves.png" in names and len(names) > 4
     tops = dict(page.evaluate(f"{PICTURES}.map(i => [i.src.split('/').at(-1), i.y])"))

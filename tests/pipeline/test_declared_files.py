@@ -8,6 +8,8 @@ from pathlib import Path
 import pytest
 from ruamel.yaml import YAML
 
+from refcolor.params import flatten
+
 from .closure import ALLOWED
 from .conftest import Project
 
@@ -29,6 +31,7 @@ PLUMBING = {
     ".dvcignore",
     "refcolor/serving.py",
 } | ALLOWED
+INTERPOLATED = re.compile(r"\$\{(.*?)\}")
 OPENED = re.compile(r'open(?:at)?\((?:AT_FDCWD, )?"([^"]+)", ([A-Z_|]+)[^)]*\) = \d')
 
 
@@ -56,9 +59,12 @@ def test_a_stage_opens_only_declared_files(project: Project, stage: str, tmp_pat
         capture_output=True,
         timeout=300,
     )
-    declared = {"data/inbox", "data/init"} | PLUMBING
+    values = flatten(YAML(typ="safe").load(project.root / "params.yaml"))
+    declared = set(PLUMBING)
     for group in ("deps", "outs", "metrics", "plots"):
-        declared |= {next(iter(e)) if isinstance(e, dict) else e for e in definition.get(group, [])}
+        for entry in definition.get(group, []):
+            path = next(iter(entry)) if isinstance(entry, dict) else entry
+            declared.add(INTERPOLATED.sub(lambda match: str(values[match[1]]), path))
     undeclared = set()
     for name, flags in OPENED.findall(trace.read_text(errors="replace")):
         path = Path(name) if name.startswith("/") else project.root / name

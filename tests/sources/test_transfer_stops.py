@@ -11,6 +11,7 @@ import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from itertools import count
 from pathlib import Path
 from typing import Any
@@ -255,15 +256,26 @@ def test_any_kills_give_the_same_folder(
 
 
 @pytest.fixture
-def child(server: DanbooruServer, tmp_path: Path) -> Callable[..., "subprocess.Popen[str]"]:
+def child(
+    server: DanbooruServer, tmp_path: Path
+) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
     """Start a process that downloads the manifest of `tmp_path`: `child(kill_at, into)`."""
+    with ExitStack() as started:
 
-    def start(kill_at: int, into: str = "raw") -> "subprocess.Popen[str]":
-        command = [sys.executable, "-c", CHILD, str(tmp_path), server.url, str(kill_at), into]
-        pipe = subprocess.PIPE
-        return subprocess.Popen(command, stdout=pipe, stderr=subprocess.STDOUT, text=True)
+        def start(kill_at: int, into: str = "raw") -> "subprocess.Popen[str]":
+            process = subprocess.Popen(
+                [sys.executable, "-c", CHILD, str(tmp_path), server.url, str(kill_at), into],
+                stdout=subprocess.PIPE,
+                stderr=subprocess.STDOUT,
+                text=True,
+                # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit.
+                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+            )
+            started.enter_context(process)
+            started.callback(process.kill)
+            return process
 
-    return start
+        yield start
 
 
 @pytest.mark.slow
