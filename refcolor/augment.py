@@ -2,10 +2,13 @@
 
 Everything random is drawn first, from an explicit generator, and applied by a pure function.
 Lee et al. (CVPR 2020), section 3.2; the warp is a thin-plate spline (Bookstein 1989).
+Beyond the paper: references with shuffled patches, as in MangaNinja (Liu et al., arXiv
+2501.08332), and references left out.
 """
 
 import dataclasses
 import functools
+import math
 
 import torch
 import torch.nn.functional as F
@@ -28,11 +31,11 @@ class Warps:
 
 @dataclasses.dataclass(frozen=True)
 class Warped:
-    """What a warp gives.
+    """What a warp gives, and what is made of it.
 
     picture: (B, C, H, W).
     grid: (B, H, W, 2) float32, xy of the source of each pixel, [-1, 1] being the picture's edges.
-    valid: (B, H, W) bool, False where the source lies outside the picture.
+    valid: (B, H, W) bool, False where the source lies outside the picture or is not shown.
     """
 
     picture: Tensor
@@ -96,13 +99,71 @@ def warp(picture: Tensor, warps: Warps) -> Warped:
     return Warped(picture=bent, grid=grid, valid=(grid.abs() <= 1).all(dim=-1))
 
 
+def draw_some(count: int, *, share: float, generator: torch.Generator) -> Tensor:
+    """Draw for each picture whether it is one of a share of them.
+
+    share: a probability.  Returns (count,) bool.
+    """
+    return torch.rand(count, generator=generator) < share
+
+
+def draw_patch_orders(
+    count: int, *, share: float, patches: int, generator: torch.Generator
+) -> Tensor:
+    """Draw for each picture an order of its patches: any one for a share, their own for the rest.
+
+    patches: along each side.  Returns (count, patches * patches) int64, for `shuffle_patches`.
+    """
+    shuffled = draw_some(count, share=share, generator=generator)
+    orders = torch.rand(count, patches**2, generator=generator).argsort(dim=1)
+    return torch.where(shuffled[:, None], orders, torch.arange(patches**2))
+
+
+def shuffle_patches(warped: Warped, orders: Tensor) -> Warped:
+    """Let square patches change places, with their sources and validity.
+
+    orders: (B, P * P) int64, P patches along each side, row by row; place k of the result shows the
+    patch that was at place orders[b, k]. P divides H and W.
+    The match stays known where P divides the attention cells too: then no cell shows two patches.
+    """
+    side = math.isqrt(orders.shape[1])
+    order = orders.to(warped.grid.device)
+    batch = torch.arange(len(order), device=order.device)[:, None]
+
+    def shuffled(x: Tensor) -> Tensor:
+        # Axes: B, C, patch row, h, patch column, w.
+        apart = torch.unflatten(torch.unflatten(x, 3, (side, -1)), 2, (side, -1))
+        patches = apart.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)[batch, order]
+        back = torch.unflatten(patches, 1, (side, side)).permute(0, 3, 1, 4, 2, 5)
+        return back.flatten(4, 5).flatten(2, 3)
+
+    return Warped(
+        picture=shuffled(warped.picture),
+        grid=shuffled(warped.grid.permute(0, 3, 1, 2)).permute(0, 2, 3, 1),
+        valid=shuffled(warped.valid.unsqueeze(1)).squeeze(1),
+    )
+
+
+def drop_references(warped: Warped, dropped: Tensor) -> Warped:
+    """Show white paper instead of some pictures; nothing of them has a match.
+
+    dropped: (B,) bool.
+    """
+    gone = dropped.to(warped.grid.device)[:, None, None]
+    return Warped(
+        picture=warped.picture.masked_fill(gone.unsqueeze(1), 1.0),
+        grid=warped.grid,
+        valid=warped.valid & ~gone,
+    )
+
+
 def known_match(grid: Tensor, valid: Tensor, *, cells: tuple[int, int]) -> Match:
     """Say for each sketch cell which reference cell shows the same thing.
 
-    grid, valid: of `warp`. cells: (rows, columns) of the attention; they divide H and W.
+    grid, valid: of `Warped`. cells: (rows, columns) of the attention; they divide H and W.
     p(r) is the mean source of reference cell r, in sketch cells. The match of sketch cell q is the
     r with the smallest |p(r) - q|, the lowest r among equals; it is unknown when that distance
-    exceeds 0.75 cell or when a pixel of r came from outside the picture.
+    exceeds 0.75 cell or when a pixel of r is not valid.
     """
     rows, columns = cells
     block = (grid.shape[1] // rows, grid.shape[2] // columns)

@@ -159,17 +159,28 @@ class SplitParams(Section):
 
 
 class AugmentParams(Section):
-    """The two transforms of the augmented-self reference."""
+    """The two transforms of the augmented-self reference, and more that a share of them gets."""
 
     color_offset: Annotated[float, Field(ge=0, le=2)]  # largest offset, in [-1, 1] units
     warp: Annotated[float, Field(ge=0, le=0.5)]  # control-point displacement, share of the side
     mirror: Share  # probability that the reference is mirrored
+    patch_shuffle: Share  # probability that the patches of the reference change places
+    patches: Annotated[int, Field(ge=2)]  # along each side; they divide the attention cells
+    drop_reference: Share  # probability that the reference is white paper
+    sketch_variation: Share  # probability that the sketch is drawn anew, with settings of its own
+
+    @property
+    def plain(self) -> "AugmentParams":
+        """The transforms without what only a share gets: questions asked of every run alike."""
+        return self.model_copy(
+            update={"patch_shuffle": 0.0, "drop_reference": 0.0, "sketch_variation": 0.0}
+        )
 
 
 class ModelParams(Section):
     """The generator and its discriminator."""
 
-    attention: Literal["scft", "none"]
+    attention: Literal["scft", "sga", "none"]
     width: Count  # channels of the first layer; doubled at each level
     levels: Annotated[int, Field(ge=2, le=7)]  # two convolutions each; the stride is 2**(levels-1)
     blocks: Annotated[int, Field(ge=0)]  # residual blocks of the trunk
@@ -225,6 +236,8 @@ class EvaluateParams(Section):
     seed: Seed
     warp: Annotated[float, Field(ge=0, le=0.5)]  # as augment.warp; strong, see attention_identity
     features: Literal["inception", "random"]
+    fid: Literal["clean", "pytorch"]  # whose way of resizing pictures for Inception
+    tagger: str  # a folder with an ONNX tagger and its list of tags; an empty folder means none
     batch_size: Count
 
 
@@ -274,7 +287,20 @@ class Params(Section):
         if self.model.attention == "none" and self.loss.needs_match:
             raise ValueError(
                 "loss.triplet and loss.match act on the attention, got model.attention none; "
-                "set both to 0 or take scft"
+                "set both to 0 or take scft or sga"
+            )
+        cells, patches = self.clean.size // stride, self.augment.patches
+        if self.augment.patch_shuffle and cells % patches:
+            fitting = [str(count) for count in range(2, cells + 1) if cells % count == 0]
+            raise ValueError(
+                f"augment.patches must divide the {cells} attention cells of a side "
+                f"(clean.size {self.clean.size}, model.levels {self.model.levels}), got {patches}; "
+                f"take one of {', '.join(fitting)}"
+            )
+        if self.augment.sketch_variation and self.source.layout != "pictures":
+            raise ValueError(
+                "augment.sketch_variation draws line art anew, but source.folder.layout "
+                f"{self.source.layout} brings its own, which is never replaced; set it to 0"
             )
         if not self.loss.trains_generator:
             raise ValueError(
@@ -300,12 +326,19 @@ def load(path: Path | str = "params.yaml") -> Params:
     YAML 1.2, as DVC reads it: `1e-4` is a number. Raises RefcolorError naming every key that is
     unknown, missing, of another type or impossible.
     """
-    content = read_yaml(Path(path))
+    return check(read_yaml(Path(path)), where=path)
+
+
+def check(content: Any, *, where: object) -> Params:
+    """Check the content of a parameter file; `where` begins the message.
+
+    Raises RefcolorError as `load` does.
+    """
     try:
         return Params.model_validate(content)
     except ValidationError as error:
         problems = "; ".join(_in_words(problem) for problem in error.errors())
-        raise RefcolorError(f"{path}: {problems}") from error
+        raise RefcolorError(f"{where}: {problems}") from error
 
 
 def read_yaml(path: Path) -> Any:

@@ -104,6 +104,22 @@ def draw_settings(params: SketchParams, id: str) -> XDoGSettings:
     return XDoGSettings(sigma, k, preset.sharpness, preset.epsilon, preset.phi)
 
 
+def settings_between(sigma: float, k: float) -> XDoGSettings:
+    """Give settings anywhere in the range of `default`, which holds that of `tag2pix`.
+
+    sigma, k: in [0, 1], places between 0.3 and 0.5 pixels and between 2 and 4.5.
+    """
+    preset = PRESETS["default"]
+    sigmas, (low, high) = _DRAWN["default"]
+    return XDoGSettings(
+        sigmas[0] + (sigmas[-1] - sigmas[0]) * sigma,
+        low + (high - low) * k,
+        preset.sharpness,
+        preset.epsilon,
+        preset.phi,
+    )
+
+
 def ink_share(sketch: Picture) -> float:
     """Share of a sketch that is darker than middle grey.  sketch: (H, W) uint8."""
     return float(np.mean(to_unit(sketch) < 0.5))

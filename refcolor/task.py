@@ -1,13 +1,17 @@
 """One training task: colour a sketch after its own picture, offset in colour and bent."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
+import numpy as np
 import torch
 from torch import Tensor
 
-from refcolor import augment
+from refcolor import augment, image
 from refcolor.data import Pictures
+from refcolor.image import Picture
 from refcolor.params import Params
+from refcolor.sketch import XDoGSettings, settings_between, sketch_picture
 
 
 @dataclass(frozen=True)
@@ -36,14 +40,52 @@ def make_task(
 
     chosen: (B,) int64. The target is the offset picture, the reference its warp; the sketch was
     drawn from the picture before the offset, so that it cannot know the colours asked for.
+    A share of 0 draws nothing: the tasks are those of a program without it.
     """
-    offsets = augment.draw_color_offsets(
-        len(chosen), largest=params.augment.color_offset, generator=random
-    )
-    warps = augment.draw_warps(
-        len(chosen), strength=params.augment.warp, mirror=params.augment.mirror, generator=random
-    )
+    count, asked = len(chosen), params.augment
+    offsets = augment.draw_color_offsets(count, largest=asked.color_offset, generator=random)
+    warps = augment.draw_warps(count, strength=asked.warp, mirror=asked.mirror, generator=random)
     colors = pictures.colors(chosen, device=device).contiguous(memory_format=torch.channels_last)
     target = augment.offset_colors(colors, offsets.to(device))
     warped = augment.warp(target, warps)
-    return Task(pictures.sketches(chosen, device=device), warped.picture, target, warped)
+    if asked.patch_shuffle:
+        orders = augment.draw_patch_orders(
+            count, share=asked.patch_shuffle, patches=asked.patches, generator=random
+        )
+        warped = augment.shuffle_patches(warped, orders)
+    if asked.drop_reference:
+        dropped = augment.draw_some(count, share=asked.drop_reference, generator=random)
+        warped = augment.drop_references(warped, dropped)
+    sketch = pictures.sketches(chosen, device=device)
+    if asked.sketch_variation:
+        settings = draw_variations(count, share=asked.sketch_variation, generator=random)
+        drawn = vary_sketches(pictures, chosen, settings)
+        sketch = image.to_tensor(drawn[..., None]).to(device, non_blocking=True)
+    return Task(sketch, warped.picture, target, warped)
+
+
+def draw_variations(
+    count: int, *, share: float, generator: torch.Generator
+) -> list[XDoGSettings | None]:
+    """Draw for each picture XDoG settings of its own, or None for one that keeps its sketch."""
+    varied = augment.draw_some(count, share=share, generator=generator).tolist()
+    places = torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist()
+    return [
+        settings_between(sigma, k) if asked else None
+        for asked, (sigma, k) in zip(varied, places, strict=True)
+    ]
+
+
+def vary_sketches(
+    pictures: Pictures, chosen: Tensor, settings: Sequence[XDoGSettings | None]
+) -> Picture:
+    """Draw the sketches of the chosen places anew where there are settings for it.
+
+    Returns (B, S, S) uint8. The colours are those of the picture, before any offset.
+    """
+    return np.stack(
+        [
+            pictures.sketch[place] if own is None else sketch_picture(pictures.color[place], own)
+            for place, own in zip(chosen.tolist(), settings, strict=True)
+        ]
+    )

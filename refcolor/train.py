@@ -100,7 +100,7 @@ def train(
     questions = make_task(
         validation,
         torch.arange(min(VALIDATION, len(validation))),
-        params,
+        params.model_copy(update={"augment": params.augment.plain}),
         random=torch.Generator().manual_seed(0),
         device=device,
     )

@@ -60,7 +60,14 @@ clean:
   min_foreground: 0.08
 sketch: {preset: default}
 split: {seed: 0, validation: 0.3, hold_out: [], duplicate_distance: 24, references: 2}
-augment: {color_offset: 0.4, warp: 0.12, mirror: 0.5}
+augment:
+  color_offset: 0.4
+  warp: 0.12
+  mirror: 0.5
+  patch_shuffle: 0
+  patches: 4
+  drop_reference: 0
+  sketch_variation: 0
 model: {attention: scft, width: 2, levels: 3, blocks: 1, norm: batch, discriminator_width: 2}
 loss:
   reconstruction: 30
@@ -81,7 +88,7 @@ train:
   precision: fp32
   threads: 1
   init: ""
-evaluate: {seed: 0, warp: 0.2, features: random, batch_size: 4}
+evaluate: {seed: 0, warp: 0.2, features: random, fid: clean, tagger: "", batch_size: 4}
 runtime: {device: cpu, workers: 1, tracker: none}
 """
 

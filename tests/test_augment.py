@@ -10,11 +10,16 @@ from torch import Tensor
 
 from refcolor.augment import (
     CONTROL_POINTS,
+    Warped,
     Warps,
     draw_color_offsets,
+    draw_patch_orders,
+    draw_some,
     draw_warps,
+    drop_references,
     known_match,
     offset_colors,
+    shuffle_patches,
     warp,
 )
 
@@ -268,3 +273,128 @@ def test_match_agrees_with_the_definition_on_random_warps() -> None:
             a == b for a, b, k in zip(match.key[index].tolist(), keys, known, strict=True) if k
         ]
         assert all(agreed)
+
+
+def numbered(height: int, width: int) -> Warped:
+    """Give an unbent picture whose pixels are numbered row by row, on three channels apart."""
+    numbers = torch.arange(height * width, dtype=torch.float32).reshape(1, 1, height, width)
+    warped = warp(numbers, still())
+    picture = torch.cat([numbers, numbers + 1000, numbers + 2000], dim=1)
+    return Warped(picture, warped.grid, warped.valid)
+
+
+def test_a_share_is_drawn_as_asked() -> None:
+    """Three tenths are chosen of many, none for 0, all for 1."""
+    assert draw_some(997, share=0.3, generator=seeded()).float().mean().item() == pytest.approx(
+        0.3, abs=0.05
+    )
+    assert not draw_some(997, share=0.0, generator=seeded()).any()
+    assert draw_some(997, share=1.0, generator=seeded()).all()
+
+
+def test_patch_orders_are_permutations_for_a_share_of_the_pictures() -> None:
+    """Every row holds each patch once; a share is in any order, the others in their own."""
+    orders = draw_patch_orders(499, share=0.3, patches=3, generator=seeded())
+    own = torch.arange(9)
+    assert orders.shape == (499, 9)
+    assert torch.equal(orders.sort(dim=1).values, own.expand(499, 9))
+    shuffled = orders[(orders != own).any(dim=1)]
+    assert len(shuffled) / 499 == pytest.approx(0.3, abs=0.07)
+    # Each place shows each patch about equally often.
+    counts = torch.stack([(shuffled == patch).float().mean(dim=0) for patch in range(9)])
+    assert counts.min() > 0.02
+    assert torch.equal(orders, draw_patch_orders(499, share=0.3, patches=3, generator=seeded()))
+
+
+def test_patches_change_places_as_a_whole() -> None:
+    """Of 2 x 2 patches of 2 x 3 pixels, written out: place 0 shows patch 3, place 1 patch 0."""
+    shuffled = shuffle_patches(numbered(4, 6), torch.tensor([[3, 0, 2, 1]])).picture
+    wanted = [
+        [15, 16, 17, 0, 1, 2],
+        [21, 22, 23, 6, 7, 8],
+        [12, 13, 14, 3, 4, 5],
+        [18, 19, 20, 9, 10, 11],
+    ]
+    assert shuffled[0, 0].tolist() == wanted
+    assert torch.equal(shuffled[0, 2], shuffled[0, 0] + 2000)
+
+
+def test_each_picture_has_an_order_of_its_own() -> None:
+    """One picture of a batch is shuffled and the other stays; grid and validity go along."""
+    pictures = torch.rand(2, 3, 10, 14, generator=seeded())
+    warped = warp(pictures, draw_warps(2, strength=0.2, mirror=0.0, generator=seeded()))
+    orders = torch.tensor([[0, 1, 2, 3], [1, 0, 2, 3]])
+    shuffled = shuffle_patches(warped, orders)
+    for name in ("picture", "grid", "valid"):
+        before, after = getattr(warped, name), getattr(shuffled, name)
+        assert after.shape == before.shape
+        assert after.dtype == before.dtype
+        assert torch.equal(after[0], before[0])
+    assert torch.equal(shuffled.picture[1, :, :5, :7], warped.picture[1, :, :5, 7:])
+    assert torch.equal(shuffled.grid[1, :5, 7:], warped.grid[1, :5, :7])
+    assert torch.equal(shuffled.valid[1, :5, 7:], warped.valid[1, :5, :7])
+    assert torch.equal(shuffled.grid[1, 5:], warped.grid[1, 5:])
+    assert not warped.valid.all()
+
+
+def test_the_match_follows_shuffled_patches() -> None:
+    """Four by four cells, patches of four cells; places show patches 3, 0, 2 and 1.
+
+    The patch at home above on the left (cells 0, 1, 4, 5) is shown above on the right (2, 3, 6, 7).
+    """
+    shuffled = shuffle_patches(numbered(8, 12), torch.tensor([[3, 0, 2, 1]]))
+    match = known_match(shuffled.grid, shuffled.valid, cells=(4, 4))
+    wanted = [
+        [2, 3, 10, 11],
+        [6, 7, 14, 15],
+        [8, 9, 0, 1],
+        [12, 13, 4, 5],
+    ]
+    assert match.key.reshape(4, 4).tolist() == wanted
+    assert match.known.all()
+
+
+def test_validity_follows_shuffled_patches() -> None:
+    """Shifted by a whole cell, the last column shows the outside; then it goes elsewhere.
+
+    Sketch column c is shown by column c - 1; columns 0, 1 and 2, 3 then change places as patches.
+    """
+    warped = warp(torch.zeros(1, 1, 8, 8), shifted(x=2 / 4))
+    shuffled = shuffle_patches(warped, torch.tensor([[1, 0, 3, 2]]))
+    assert shuffled.valid[0, 0].tolist() == [True] * 2 + [False] * 2 + [True] * 4
+    match = known_match(shuffled.grid, shuffled.valid, cells=(4, 4))
+    assert match.known.reshape(4, 4).tolist() == [[False, True, True, True]] * 4
+    assert match.key.reshape(4, 4)[:, 1:].tolist() == [
+        [4 * row + column for column in (2, 3, 0)] for row in range(4)
+    ]
+
+
+def test_match_agrees_with_the_definition_on_shuffled_warps() -> None:
+    """A cell-by-cell reading of the definition finds the same matches in shuffled references."""
+    warped = warp(
+        torch.zeros(4, 1, 22, 33), draw_warps(4, strength=0.2, mirror=0.5, generator=seeded(2))
+    )
+    orders = draw_patch_orders(4, share=1.0, patches=11, generator=seeded(3))
+    shuffled = shuffle_patches(warped, orders)
+    match = known_match(shuffled.grid, shuffled.valid, cells=(11, 11))
+    for index in range(4):
+        keys, known = match_by_loops(shuffled.grid[index], shuffled.valid[index], (11, 11))
+        assert match.known[index].tolist() == known
+        assert [k for k, sure in zip(match.key[index].tolist(), known, strict=True) if sure] == [
+            k for k, sure in zip(keys, known, strict=True) if sure
+        ]
+
+
+def test_a_dropped_reference_is_white_and_matches_nothing() -> None:
+    """One picture of two becomes paper and unknown; the other stays as it is."""
+    pictures = torch.rand(2, 3, 10, 14, generator=seeded())
+    warped = warp(pictures, still(2))
+    dropped = drop_references(warped, torch.tensor([False, True]))
+    assert torch.equal(dropped.picture[0], warped.picture[0])
+    assert (dropped.picture[1] == 1).all()
+    match = known_match(dropped.grid, dropped.valid, cells=(5, 7))
+    assert match.known[0].all()
+    assert not match.known[1].any()
+    # The pictures that came in are left alone.
+    assert warped.valid.all()
+    assert (warped.picture[1] < 1).any()

@@ -67,6 +67,8 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         ("train.epochs", "abc", "train.epochs should be a valid integer, got 'abc'"),
         ("train.epochs", 2.5, "train.epochs should be a valid integer, got 2.5"),
         ("train.epochs", 0, "train.epochs should be greater than or equal to 1, got 0"),
+        ("evaluate.fid", "tensorflow", "evaluate.fid should be 'clean' or 'pytorch', got 'tensorf"),
+        ("evaluate.tagger", None, "evaluate.tagger should be a valid string, got None"),
         ("train.precision", "fp16", "train.precision should be 'bf16' or 'fp32', got 'fp16'"),
         ("loss", 3, "loss should be a valid dictionary"),
         (
@@ -84,6 +86,11 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         ("model.levels", 6, "at least 4 x 4 attention cells, got 32 with model.levels 6; take at"),
         ("model.levels", 7, "clean.size must be a multiple of 64"),
         ("model.levels", 7, "nearest: 256"),
+        ("augment.patch_shuffle", 1.5, "augment.patch_shuffle should be less than or equal to 1"),
+        ("augment.drop_reference", -0.1, "augment.drop_reference should be greater than or equal"),
+        ("augment.sketch_variation", 2, "augment.sketch_variation should be less than or equal"),
+        ("augment.patches", 1, "augment.patches should be greater than or equal to 2, got 1"),
+        ("model.attention", "sgs", "model.attention should be 'scft', 'sga' or 'none', got 'sgs'"),
         ("source.count", 7, "source.count must be at least 8 for drawn characters, got 7"),
         ("split.hold_out", ["bob"], "'attribute=value', got 'bob'; for example 'hair=bob'"),
         ("split.hold_out", "hair=bob", "split.hold_out"),
@@ -110,6 +117,45 @@ def test_attention_none_cannot_be_asked_for_a_match(
     content["loss"][term] = 1
     with pytest.raises(RefcolorError, match=r"got model.attention none; set both to 0 or take"):
         load(write(content))
+
+
+@pytest.mark.parametrize("term", ["triplet", "match"])
+def test_stop_gradient_attention_can_be_asked_for_a_match(
+    make_params: Callable[..., Params], term: str
+) -> None:
+    """SGA has logits, so triplet and match are allowed."""
+    assert make_params({"model.attention": "sga", f"loss.{term}": 1}).loss.needs_match
+
+
+def test_patches_must_divide_the_attention_cells(content: dict[str, Any], write: Write) -> None:
+    """A cell that shows two patches has no match; without shuffling the number does not matter."""
+    content["augment"]["patches"] = 3
+    load(write(content))
+    content["augment"]["patch_shuffle"] = 0.5
+    said = r"must divide the 8 attention cells of a side .*, got 3; take one of 2, 4, 8$"
+    with pytest.raises(RefcolorError, match=said):
+        load(write(content))
+
+
+@pytest.mark.parametrize("layout", ["pairs", "side_by_side"])
+def test_own_line_art_is_never_drawn_anew(
+    content: dict[str, Any], write: Write, layout: str
+) -> None:
+    """A folder that brings its line art cannot have it varied; drawn line art can."""
+    content["augment"]["sketch_variation"] = 0.5
+    content["source"]["folder"]["layout"] = layout
+    load(write(content))
+    content["source"]["kind"] = "folder"
+    said = rf"augment.sketch_variation .* source.folder.layout {layout} brings .*; set it to 0"
+    with pytest.raises(RefcolorError, match=said):
+        load(write(content))
+
+
+def test_plain_augmentation_is_what_every_picture_gets(make_params: Callable[..., Params]) -> None:
+    """Offset, warp and mirror stay; what a share of the pictures gets is off."""
+    shares = {"patch_shuffle": 0.5, "drop_reference": 0.2, "sketch_variation": 0.1}
+    asked = make_params({f"augment.{name}": share for name, share in shares.items()})
+    assert asked.augment != asked.augment.plain == make_params().augment
 
 
 def test_a_generator_without_any_loss_is_refused(content: dict[str, Any], write: Write) -> None:

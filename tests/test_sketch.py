@@ -16,6 +16,7 @@ from refcolor.sketch import (
     draw_settings,
     flag,
     ink_share,
+    settings_between,
     sketch_picture,
     xdog,
 )
@@ -237,3 +238,22 @@ def test_real_portraits_are_not_flooded() -> None:
     }
     assert not any(flag(share) for share in ink["default"] + ink["tag2pix"])
     assert sum(flag(share) == "too_dark" for share in ink["xdog_python"]) > len(pictures) / 2
+
+
+def test_settings_between_span_the_range_of_default() -> None:
+    """Both ends and the middle, worked by hand; the rest is that of the preset."""
+    found = [settings_between(*places) for places in ((0, 0), (0.5, 0.5), (1, 1))]
+    assert [settings.sigma for settings in found] == pytest.approx([0.3, 0.4, 0.5])
+    assert [settings.k for settings in found] == pytest.approx([2.0, 3.25, 4.5])
+    rest = {(settings.sharpness, settings.epsilon, settings.phi) for settings in found}
+    assert rest == {(19.0, 0.01, 1e9)}
+
+
+@pytest.mark.parametrize("preset", ["default", "tag2pix"])
+def test_settings_between_hold_what_the_thin_presets_draw(preset: str) -> None:
+    """No stored sketch of these presets lies outside of what varied ones are drawn from."""
+    low, high = settings_between(0, 0), settings_between(1, 1)
+    for index in range(200):
+        drawn = draw_settings(SketchParams(preset=preset), f"p{index}")
+        assert low.sigma <= drawn.sigma <= high.sigma
+        assert low.k <= drawn.k <= high.k

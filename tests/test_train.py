@@ -25,7 +25,16 @@ from refcolor.params import Params
 from refcolor.tracking import NullTracker
 
 CPU = torch.device("cpu")
-EVERY_TERM = {"loss.triplet": 1, "loss.match": 0.5, "train.learning_rate_half_life": 1}
+AUGMENTED = {
+    "augment.patch_shuffle": 0.5,
+    "augment.drop_reference": 0.2,
+    "augment.sketch_variation": 0.5,
+}
+EVERY_TERM = AUGMENTED | {
+    "loss.triplet": 1,
+    "loss.match": 0.5,
+    "train.learning_rate_half_life": 1,
+}
 
 
 class Recorder(NullTracker):
@@ -118,24 +127,10 @@ def make_run(tmp_path: Path, make_pictures: Callable[..., Pictures]) -> Callable
 def task(
     make_params: Callable[..., Params], make_pictures: Callable[..., Pictures]
 ) -> training.Task:
-    """A task of 5 pictures whose colours are far enough from black and white not to be clamped."""
-    return questions(make_params(), grayish(make_pictures(7)))
-
-
-def grayish(pictures: Pictures) -> Pictures:
-    """Move all colours to the middle half of the range."""
-    return Pictures(pictures.ids, pictures.color // 4 + 96, pictures.sketch)
-
-
-def questions(params: Params, pictures: Pictures, *, seed: int = 0) -> training.Task:
-    """Draw a task of pictures 6, 0, 3, 2 and 5."""
-    return training.make_task(
-        pictures,
-        torch.tensor([6, 0, 3, 2, 5]),
-        params,
-        random=torch.Generator().manual_seed(seed),
-        device=CPU,
-    )
+    """A task of 5 pictures."""
+    random = torch.Generator().manual_seed(0)
+    places = torch.arange(5)
+    return training.make_task(make_pictures(5), places, make_params(), random=random, device=CPU)
 
 
 def test_what_a_training_leaves(make_run: Callable[..., Run], make_params: Callable) -> None:
@@ -227,6 +222,22 @@ def test_killed_and_resumed_is_as_if_never_stopped(
     assert f"resumed at step {step}\n" in capsys.readouterr().out
     assert killed.files() == straight.files()
     assert killed.tracker.points == straight.tracker.points
+
+
+def test_weights_that_no_term_teaches_stay_and_survive_a_stop(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """SGA without triplet and match keeps W_q and W_k the identity, stopped or not."""
+    params = make_params({"model.attention": "sga"})
+    straight, killed = make_run("straight"), make_run("killed")
+    straight(params)
+    with pytest.raises(KeyboardInterrupt):
+        killed(params, dies_after=2)
+    killed(params)
+    assert killed.files() == straight.files()
+    weights = load_file(straight.out / "models" / "generator.safetensors")
+    assert torch.equal(weights["attention.query.weight"], torch.eye(28))
+    assert torch.equal(weights["attention.key.weight"], torch.eye(28))
 
 
 def test_more_epochs_go_on_as_if_asked_at_once(
@@ -537,6 +548,25 @@ def test_an_epoch_shows_pictures_once(
     assert seen[1:] == [orders[0][:4], orders[0][4:8], orders[1][:4], orders[1][4:8]]
 
 
+def test_every_run_is_asked_the_same_questions(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Shuffled, dropped and varied is what is trained on, never what is validated and shown."""
+    tasks: list[training.Task] = []
+    make_task = training.make_task
+
+    def spy(*args: Any, **options: Any) -> training.Task:
+        tasks.append(make_task(*args, **options))
+        return tasks[-1]
+
+    monkeypatch.setattr(training, "make_task", spy)
+    make_run("plain")(make_params()), make_run("augmented")(make_params(AUGMENTED))
+    plain, augmented = tasks[0], tasks[5]
+    assert torch.equal(plain.sketch, augmented.sketch)
+    assert torch.equal(plain.reference, augmented.reference)
+    assert not torch.equal(tasks[1].reference, tasks[6].reference)
+
+
 def test_fewer_pictures_than_a_batch_make_a_small_one(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
@@ -582,59 +612,6 @@ def test_half_a_folder_of_weights_is_refused(tmp_path: Path, make_params: Callab
     wider = build_generator(params.model.model_copy(update={"width": 3}))
     with pytest.raises(RefcolorError, match=r"generator\.safetensors does not fit this network"):
         training.start_from(tmp_path, generator=wider, discriminator=discriminator)
-
-
-def test_the_offset_is_one_per_picture_and_channel(
-    make_params: Callable, make_pictures: Callable[..., Pictures]
-) -> None:
-    """Target minus picture is constant over pixels, in the range, and differs otherwise."""
-    pictures = grayish(make_pictures(7))
-    task = questions(make_params(), pictures)
-    offset = task.target - pictures.colors([6, 0, 3, 2, 5], device=CPU)
-    per_channel = offset.flatten(2)
-    assert torch.allclose(per_channel, per_channel[..., :1].expand_as(per_channel), atol=1e-6)
-    assert per_channel.abs().max() <= 0.4
-    assert len(per_channel[..., 0].unique()) == 15
-    assert per_channel[..., 0].abs().mean() > 0.1
-
-
-def test_the_sketch_does_not_know_the_offset(
-    make_params: Callable, make_pictures: Callable[..., Pictures]
-) -> None:
-    """The sketch was drawn before the offset: it is the stored one, whatever colours are asked."""
-    pictures = make_pictures(7)
-    wanted = pictures.sketches([6, 0, 3, 2, 5], device=CPU)
-    for offset in (0.0, 0.4):
-        task = questions(make_params({"augment.color_offset": offset}), pictures)
-        assert torch.equal(task.sketch, wanted)
-
-
-def test_the_reference_is_the_warp_of_the_target(task: training.Task) -> None:
-    """The reference shows the jittered picture, sampled where the warp's grid says."""
-    wanted = F.grid_sample(
-        task.target, task.warped.grid, padding_mode="border", align_corners=False
-    )
-    assert torch.allclose(task.reference, wanted, atol=1e-5)
-    assert not torch.allclose(task.reference, task.target, atol=0.05)
-
-
-def test_without_warp_and_mirror_reference_and_target_agree(
-    make_params: Callable, make_pictures: Callable[..., Pictures]
-) -> None:
-    """One jitter serves both: the colours asked for are the colours shown."""
-    params = make_params({"augment.warp": 0.0, "augment.mirror": 0.0})
-    task = questions(params, make_pictures(7))
-    assert torch.allclose(task.reference, task.target, atol=1e-4)
-
-
-def test_tasks_follow_from_the_generator(
-    make_params: Callable, make_pictures: Callable[..., Pictures]
-) -> None:
-    """Equal generator states give equal tasks, others differ."""
-    one, two, other = (questions(make_params(), make_pictures(7), seed=s) for s in (0, 0, 1))
-    assert torch.equal(one.reference, two.reference)
-    assert not torch.equal(one.target, other.target)
-    assert not torch.equal(one.warped.grid, other.warped.grid)
 
 
 def test_steps_above_a_million_are_written_in_full(tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refcolor.model.attention import ATTENTIONS
+from refcolor.model.attention import build_attention
 from refcolor.model.blocks import NORMS, ConvBlock, Norm, ResidualBlock
 from refcolor.params import ModelParams
 
@@ -81,7 +81,7 @@ class Generator(nn.Module):
         self.stride = params.stride
         self.sketch_encoder = Encoder(1, widths, norm=norm)
         self.reference_encoder = Encoder(3, widths, norm=norm)
-        self.attention = ATTENTIONS[params.attention](channels)
+        self.attention = build_attention(params.attention, channels, norm=norm)
         self.trunk = nn.Sequential(
             *(ResidualBlock(channels, norm=norm) for _ in range(params.blocks))
         )

@@ -69,7 +69,7 @@ def test_the_pyramid_pools_all_maps_to_the_last_size() -> None:
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "instance", "group"])
-@pytest.mark.parametrize("attention", ["scft", "none"])
+@pytest.mark.parametrize("attention", ["scft", "sga", "none"])
 def test_every_kind_colours_a_picture(attention: str, norm: str) -> None:
     """Each attention and norm gives a picture in [-1, 1]; only attention has logits."""
     output = build(attention=attention, norm=norm)(
@@ -79,7 +79,7 @@ def test_every_kind_colours_a_picture(attention: str, norm: str) -> None:
     assert output.picture.dtype == torch.float32
     assert output.picture.abs().max() <= 1
     assert output.cells == (5, 7)
-    assert (output.logits is not None) == (attention == "scft")
+    assert (output.logits is None) == (attention == "none")
 
 
 def test_group_norm_fits_any_width() -> None:
@@ -139,9 +139,10 @@ def test_skips_come_from_the_sketch_only() -> None:
     assert not torch.equal(first, generator(sketch=-sketch, reference=reference).picture)
 
 
-def test_a_shuffled_reference_leaves_the_picture_unmoved() -> None:
+@pytest.mark.parametrize("attention", ["scft", "sga"])
+def test_a_shuffled_reference_leaves_the_picture_unmoved(attention: str) -> None:
     """The whole generator takes reference positions as a set: their order carries no layout."""
-    generator = build().eval()
+    generator = build(attention=attention).eval()
     sketch, reference = picture(2, 1, 20, 28, seed=1), picture(2, 3, 20, 28, seed=2)
     straight = generator(sketch=sketch, reference=reference).picture
     order = torch.randperm(35, generator=torch.Generator().manual_seed(3))
@@ -156,19 +157,21 @@ def test_a_shuffled_reference_leaves_the_picture_unmoved() -> None:
     )
 
 
-@pytest.mark.parametrize("attention", ["scft", "none"])
+@pytest.mark.parametrize("attention", ["scft", "sga", "none"])
 def test_gradients_reach_every_weight_and_both_pictures(attention: str) -> None:
-    """A loss on the picture teaches both encoders, correspondence, trunk and decoder."""
+    """A loss on the picture teaches encoders, trunk, decoder and all attention but SGA's map."""
     generator = build(attention=attention, norm="instance")
     sketch = picture(1, 1, 20, 28, seed=1).requires_grad_()
     reference = picture(1, 3, 20, 28, seed=2).requires_grad_()
     generator(sketch=sketch, reference=reference).picture.square().sum().backward()
     assert sketch.grad.abs().max() > 0
     assert reference.grad.abs().max() > 0
-    for name, weight in generator.named_parameters():
-        assert weight.grad is not None, name
+    stopped = {"attention.query.weight", "attention.key.weight"} if attention == "sga" else set()
+    untaught = {name for name, weight in generator.named_parameters() if weight.grad is None}
+    assert untaught == stopped
     for part in (generator.sketch_encoder, generator.reference_encoder, generator.attention):
-        assert all(x.grad.abs().max() > 0 for n, x in part.named_parameters() if n[-6:] == "weight")
+        grads = [x.grad for n, x in part.named_parameters() if n[-6:] == "weight"]
+        assert all(grad.abs().max() > 0 for grad in grads if grad is not None)
 
 
 def test_a_picture_alone_equals_its_place_in_a_batch() -> None:
