@@ -1,0 +1,132 @@
+"""The step of `refcolor.train`, with a clock read between its parts, and that clock.
+
+A test holds both together: after the same steps the weights are the same, byte for byte.
+"""
+
+import time
+from collections.abc import Callable
+from typing import Any
+
+import torch
+from torch import Tensor
+
+from benchmarks.material import first_networks
+from refcolor import losses
+from refcolor.data import Pictures
+from refcolor.features.vgg import VGGFeatures
+from refcolor.params import Params
+from refcolor.task import make_task
+from refcolor.train import epoch_order, generator_terms, update_ema
+
+PARTS = ("task", "forward", "discriminator", "losses", "backward", "optimiser")
+
+
+class TrainingStep:
+    """One training step after another, all pictures being one batch."""
+
+    def __init__(
+        self, params: Params, *, pictures: Pictures, vgg: VGGFeatures, device: torch.device
+    ) -> None:
+        """params: all losses on; train.batch_size is not read."""
+        self.params, self.pictures, self.device, self.done = params, pictures, device, 0
+        self.generator, self.ema, self.discriminator = first_networks(params)
+        for network in (self.generator, self.ema, self.discriminator):
+            network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.generator.train(), self.discriminator.train()
+        self.vgg = vgg.to(device)
+        self.random = torch.Generator().manual_seed(params.seed)
+        self.optimizer_g, self.optimizer_d = (
+            torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
+            for network, rate in (
+                (self.generator, params.train.learning_rate_generator),
+                (self.discriminator, params.train.learning_rate_discriminator),
+            )
+        )
+
+    def compile(self, *, backend: str = "inductor") -> None:
+        """Let torch.compile make the passes of the three networks."""
+        for network in (self.generator, self.discriminator, self.vgg):
+            network.compile(backend=backend)
+
+    def __call__(self, lap: Callable[[str], None]) -> dict[str, float]:
+        """Do a step; call `lap` with the name of each part that ends.
+
+        Returns the raw loss terms.
+        """
+        params, random = self.params, self.random
+        autocast = torch.autocast(
+            self.device.type, dtype=torch.bfloat16, enabled=params.train.precision == "bf16"
+        )
+        chosen = epoch_order(self.done, len(self.pictures), seed=params.seed)
+        task = make_task(self.pictures, chosen, params, random=random, device=self.device)
+        lap("task")
+        with autocast:
+            output = self.generator(sketch=task.sketch, reference=task.reference)
+        lap("forward")
+        with autocast:
+            real = self.discriminator(picture=task.target, sketch=task.sketch)
+            fake = self.discriminator(picture=output.picture.detach(), sketch=task.sketch)
+        terms: dict[str, Tensor] = {"discriminator": losses.adversarial_discriminator(real, fake)}
+        self.optimizer_d.zero_grad(set_to_none=True)
+        terms["discriminator"].backward()  # type: ignore[no-untyped-call]
+        lap("discriminator")
+        self.optimizer_d.step()
+        lap("optimiser")
+        with autocast:
+            generator = generator_terms(
+                params.loss,
+                output,
+                task,
+                discriminator=self.discriminator,
+                vgg=self.vgg,
+                random=random,
+            )
+        terms |= generator
+        total = sum(getattr(params.loss, name) * term for name, term in generator.items())
+        lap("losses")
+        self.optimizer_g.zero_grad(set_to_none=True)
+        total.backward()
+        lap("backward")
+        self.optimizer_g.step()
+        self.done += 1
+        count = len(self.pictures)
+        update_ema(
+            self.ema,
+            self.generator,
+            half_life=params.train.ema_half_life,
+            images=self.done * count,
+            batch=count,
+        )
+        values = {name: term.item() for name, term in terms.items()}
+        lap("optimiser")
+        return values
+
+
+class Clock:
+    """Seconds of named parts, taken on the device without making it wait."""
+
+    def __init__(self, device: torch.device) -> None:
+        """The clock starts now."""
+        self._cuda = device.type == "cuda"
+        self._marks: list[tuple[str, Any]] = [("", self._now())]
+
+    def lap(self, name: str) -> None:
+        """End a part."""
+        self._marks.append((name, self._now()))
+
+    def seconds(self) -> dict[str, float]:
+        """Wait for the device; give the seconds of each part, parts of one name added up."""
+        if self._cuda:
+            torch.cuda.synchronize()
+        sums: dict[str, float] = {}
+        for (_, start), (name, end) in zip(self._marks, self._marks[1:], strict=False):
+            passed = start.elapsed_time(end) / 1e3 if self._cuda else end - start
+            sums[name] = sums.get(name, 0.0) + passed
+        return sums
+
+    def _now(self) -> Any:
+        if not self._cuda:
+            return time.perf_counter()
+        event: Any = torch.cuda.Event(enable_timing=True)  # type: ignore[no-untyped-call]
+        event.record()
+        return event
