@@ -1,11 +1,12 @@
 # Two commands do everything on a fresh clone: `make repro` and `make test`.
 
 PYTHON ?= python3
+PLAN ?= docs/study/plan.yaml
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 READY := .venv/ready
 
-.PHONY: repro test quick lint ui check-lock lock help
+.PHONY: repro test quick lint ui study check-lock lock help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -33,6 +34,10 @@ ui: $(READY)  ## MLflow's page on http://127.0.0.1:5000
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	mlflow ui --workers 1 --port $${PORT:-5000} \
 	--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+
+study: $(READY)  ## Run what a study lacks, and write its page; stop it when you like
+	refcolor study run --plan $(PLAN) $(if $(FOLDER),--folder $(FOLDER))
+	refcolor study report --plan $(PLAN)
 
 check-lock: $(READY)  ## Does dvc.lock match the code and the parameters?
 	@if dvc repro --dry --allow-missing | grep "Running stage"; \

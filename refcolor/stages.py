@@ -24,19 +24,28 @@ _NEVER_HASHED = (".git/", ".hg/", ".dvc/")  # what DVC leaves out of every folde
 _INTERPOLATION = re.compile(r"(?<!\\)\$\{(.*?)\}")
 
 
-def stage_key(stage: str, *, root: Path = Path(), without: Iterable[str] = ()) -> str:
+def stage_key(
+    stage: str,
+    *,
+    root: Path = Path(),
+    without: Iterable[str] = (),
+    without_outs_of: Iterable[str] = (),
+) -> str:
     """Return the key of a stage as it stands now: command, contents read, parameters.
 
     Outs of other stages count with the md5 that `dvc.lock` gives them (DVC writes it before the
     next stage starts); other files and folders are read. `root` is the folder of dvc.yaml, the
     working directory inside a stage. `without` names parameters that are left out of the key, one
-    by one (`train.epochs`) or as a section (`train`).
+    by one (`train.epochs`) or as a section (`train`). `without_outs_of` names stages whose outs are
+    left out: such a key is known before they ran.
     Raises RefcolorError when the stage or something that it reads is missing.
     """
-    definition = _entry(_read_yaml(root / "dvc.yaml"), stage, "dvc.yaml")
+    pipeline = _read_yaml(root / "dvc.yaml")
+    definition = _entry(pipeline, stage, "dvc.yaml")
     parameters = _read_yaml(root / PARAMETER_FILE)
     known = flatten(parameters)
     made = _made(read_lock(root))
+    later = {path for name in without_outs_of for path in _outs(_entry(pipeline, name, "dvc.yaml"))}
     paths = [normpath(_interpolate(path, known)) for path in definition.get("deps", [])]
     values: dict[str, Any] = {}
     for file, names in _listed(definition.get("params", [])):
@@ -44,7 +53,11 @@ def stage_key(stage: str, *, root: Path = Path(), without: Iterable[str] = ()) -
         values |= _selected(content, names, file)
     return _digest(
         cmd=_interpolate_each(definition["cmd"], known),
-        deps={path: made.get(path) or _md5(root / path, root=root) for path in paths},
+        deps={
+            path: made.get(path) or _md5(root / path, root=root)
+            for path in paths
+            if path not in later
+        },
         params=values,
         without=without,
     )
@@ -125,6 +138,12 @@ def _made(lock: Mapping[str, Any]) -> dict[str, str]:
         for out in stage.get("outs", [])
         if "md5" in out
     }
+
+
+def _outs(definition: Mapping[str, Any]) -> Iterable[str]:
+    for kind in ("outs", "metrics", "plots"):
+        for entry in definition.get(kind, []):
+            yield from map(normpath, [entry] if isinstance(entry, str) else entry)
 
 
 def _listed(entries: Iterable[Any]) -> Iterable[tuple[str, list[str]]]:

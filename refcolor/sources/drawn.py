@@ -1,5 +1,7 @@
 """Drawn characters as records: facts enough to draw them again, in any colours."""
 
+import dataclasses
+
 from refcolor.params import SampleParams
 from refcolor.sources import sample
 from refcolor.sources.manifest import Record
@@ -40,11 +42,18 @@ def is_drawn(record: Record | None) -> bool:
 def draw(record: Record, *, size: int, palette_of: Record | None = None) -> sample.Drawing:
     """Draw a character again, in the colours of another where one is given.
 
-    Shape and palette are independent, so this is the true recolouring. size: side in pixels.
+    Shape and palette are independent, so this is the true recolouring. Hair and clothes are those
+    that the record names, which need not be the ones that its seed draws. size: side in pixels.
     """
-    shape, palette = record.attributes, (palette_of or record).attributes
+    facts, palette = record.attributes, (palette_of or record).attributes
+    shape = sample.draw_shape(int(facts["shape_seed"]), int(facts["shape"]))
+    shape = dataclasses.replace(
+        shape,
+        hair_style=facts.get("hair", shape.hair_style),
+        clothes=facts.get("clothes", shape.clothes),
+    )
     return sample.render(
-        sample.draw_shape(int(shape["shape_seed"]), int(shape["shape"])),
+        shape,
         sample.draw_palette(int(palette["palette_seed"]), int(palette["palette"])),
         size=size,
     )

@@ -32,12 +32,18 @@ class MlflowTracker(Tracker):
     """Writes to one run, synchronously: asynchronous logging loses what a kill interrupts."""
 
     def __init__(
-        self, store: Store, run_id: str, *, closing_tags: Mapping[str, str] | None = None
+        self,
+        store: Store,
+        run_id: str,
+        *,
+        closing_tags: Mapping[str, str] | None = None,
+        stop_watching: Callable[[], None] | None = None,
     ) -> None:
         """Go on with an existing run, which may be empty.
 
-        closing_tags: set only when the run ends well.
+        closing_tags: set only when the run ends well. stop_watching: called at the end.
         """
+        self._stop_watching = stop_watching
         self._client, self._store, self._run_id = store.client, store, run_id
         self._closing_tags = dict(closing_tags or {})
         self._points: list[tuple[str, float, int, int]] = []  # name, value, milliseconds, step
@@ -153,6 +159,8 @@ class MlflowTracker(Tracker):
             return
         self._finished = True
         self._silent_until = 0.0
+        if self._stop_watching is not None:
+            self._try(self._stop_watching)
         self.flush()
         if status == "FINISHED":
             self.tags(self._closing_tags)

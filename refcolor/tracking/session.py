@@ -12,6 +12,7 @@ import refcolor
 from refcolor import image
 from refcolor.tracking.mlflow_tracker import RUNTIME, MlflowTracker, as_text
 from refcolor.tracking.store import LOG, Store, connect, first_line, quiet
+from refcolor.tracking.system import watch
 from refcolor.tracking.tracker import NullTracker, Tracker
 
 if TYPE_CHECKING:
@@ -20,6 +21,8 @@ if TYPE_CHECKING:
 Kind = Literal["mlflow", "none"]
 TRAIN_KEY, EVALUATE_KEY = "dvc.key.train", "dvc.key.evaluate"
 EXPERIMENT_NAME, COMMIT, PLACE = "dvc.exp_name", "git.commit", "refcolor.place"
+STUDY = "study"
+STUDY_VARIABLE = "REFCOLOR_STUDY"  # names the study that a run belongs to
 
 
 @dataclass(frozen=True)
@@ -151,7 +154,7 @@ def _reopened(
     closing_tags: Mapping[str, str] | None = None,
 ) -> MlflowTracker:
     store.client.update_run(run.info.run_id, status="RUNNING", name=_run_name(train_key))
-    tracker = MlflowTracker(store, run.info.run_id, closing_tags=closing_tags)
+    tracker = _tracker(store, run.info.run_id, closing_tags)
     tracker.tags(_tags(root, train_key))
     return tracker
 
@@ -162,7 +165,12 @@ def _new(
     run = store.client.create_run(
         store.experiment_id, run_name=_run_name(train_key), tags=_tags(root, train_key)
     )
-    return MlflowTracker(store, run.info.run_id, closing_tags=closing_tags)
+    return _tracker(store, run.info.run_id, closing_tags)
+
+
+def _tracker(store: Store, run_id: str, closing_tags: Mapping[str, str] | None) -> MlflowTracker:
+    stop = watch(store, run_id)
+    return MlflowTracker(store, run_id, closing_tags=closing_tags, stop_watching=stop)
 
 
 def _replay(training: Training, tracker: MlflowTracker) -> None:
@@ -178,6 +186,7 @@ def _replay(training: Training, tracker: MlflowTracker) -> None:
 
 def _tags(root: Path, train_key: str) -> dict[str, str]:
     commit = os.environ.get("DVC_EXP_BASELINE_REV") or _head(root)
+    study = os.environ.get(STUDY_VARIABLE, "")
     return {
         TRAIN_KEY: train_key,
         COMMIT: commit,
@@ -185,6 +194,7 @@ def _tags(root: Path, train_key: str) -> dict[str, str]:
         EXPERIMENT_NAME: _experiment_name(),
         PLACE: _place(root),
         "refcolor.version": refcolor.__version__,
+        **({STUDY: study} if study else {}),
     }
 
 

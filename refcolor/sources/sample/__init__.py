@@ -6,6 +6,8 @@ from refcolor.sources.sample.shape import (
     ACCESSORIES,
     CLOTHES,
     HAIR_STYLES,
+    UNSEEN_CLOTHES,
+    UNSEEN_HAIR_STYLES,
     Shape,
     draw_shape,
 )
@@ -15,6 +17,8 @@ __all__ = [
     "CLOTHES",
     "HAIR_STYLES",
     "PARTS",
+    "UNSEEN_CLOTHES",
+    "UNSEEN_HAIR_STYLES",
     "Drawing",
     "Palette",
     "Shape",

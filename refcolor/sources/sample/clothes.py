@@ -241,6 +241,21 @@ def _pinafore(pen: Pen, shape: Shape) -> None:
     _knot(pen, 39.0, 0.6, CLOTH + DEEP)
 
 
+def _scarf(pen: Pen, shape: Shape) -> None:
+    _torso(pen, shape, [(0, 33), (8, 32)], tone=LIGHT)
+    end = smooth([(3.0, 38), (11.5, 37), (14.5, 52), (15.5, 66)])
+    pen.fill(join(end, [(6.5, 68)], bend((6.5, 68), (3.0, 38), 0.03)), CLOTH)
+    for y in (51.0, 55.5):
+        pen.paint(bend((4.0, y), (15.5, y - 1.0), 0.04), CLOTH + DEEP, over=(CLOTH + BASE,))
+        _band(pen, bend((5.0, y), (14.6, y - 1.0), 0.04), CLOTH + LIGHT, width=1.8)
+    wrap = smooth([(0, 24.5), (8.8, 23.8), (15.6, 27.5), (15.8, 35), (8, 40.4), (0, 41.6)])
+    pen.fill(symmetric(wrap), CLOTH)
+    pen.shade(symmetric(smooth([(0, 33), (9, 31.5), (15.6, 31), (8, 40.4), (0, 41.6)])), CLOTH)
+    for side, y in ((-1, 31.0), (1, 34.6)):
+        fold = bend((side * 14.6, y - 2.2), (side * -5.0, y + 2.0), 0.10 * side)
+        pen.taper(fold, CLOTH + INK, widths=(0.0, LINE, 0.0))
+
+
 GARMENTS: Final[dict[str, Garment]] = {
     "sailor": Garment(_sailor),
     "hoodie": Garment(_hoodie, behind=_hood),
@@ -251,4 +266,5 @@ GARMENTS: Final[dict[str, Garment]] = {
     "armour": Garment(_armour),
     "cape": Garment(_cape, behind=_cape_collar),
     "pinafore": Garment(_pinafore),
+    "scarf": Garment(_scarf),
 }

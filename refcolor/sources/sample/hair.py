@@ -202,6 +202,24 @@ def _ringlets(pen: Pen, shape: Shape) -> None:
     _both(draw_ringlet, pen, shape)
 
 
+def _two_side_up(pen: Pen, shape: Shape) -> None:
+    _long_straight(pen, shape)
+    low, swing = 2 + 4 * shape.hair_length, 2 * shape.hair_wave
+    for side in SIDES:
+        spine = np.array([(19, -26), (29, -29), (34 + swing, -16), (32 - swing, low)])
+        draw_tail(pen, spine * (side, 1), (2.2, 4.6, 5.6, 0.0))
+
+
+def _top_knot(pen: Pen, shape: Shape) -> None:
+    _nape(pen, shape)
+    size = 9.4 + 0.8 * shape.hair_volume
+    pen.fill(ellipse(0, -35, size, 0.92 * size), HAIR)
+    pen.shade(ellipse(0.5 * size, -31, size, size), HAIR)
+    for reach, y in ((0.8, -37.5), (0.6, -33.5)):
+        arc = bend((-reach * size, y), (reach * size, y - 1.5), -0.3)
+        pen.taper(arc, HAIR + INK, widths=(0.0, THIN, 0.0))
+
+
 STYLES: Final[dict[str, HairStyle]] = {
     "long_straight": HairStyle(_long_straight, Locks((22, 36)), ("pointed", "blunt", "parted")),
     "hime_cut": HairStyle(_hime_cut, Locks((24.6, 22), blunt=7.4), ("blunt",)),
@@ -224,4 +242,6 @@ STYLES: Final[dict[str, HairStyle]] = {
     "buns": HairStyle(_buns, Locks((21, 24)), ("blunt", "parted", "pointed")),
     "ringlets": HairStyle(_ringlets, Locks((20, 16)), ("parted", "pointed")),
     "curly": HairStyle(_curly, Locks((21.5, 8)), ("curls",), crown=curly_crown, finish=_curl_marks),
+    "two_side_up": HairStyle(_two_side_up, Locks((22, 33)), ("blunt", "swept", "pointed")),
+    "top_knot": HairStyle(_top_knot, Locks((20.5, 20)), ("parted", "crossed", "swept")),
 }

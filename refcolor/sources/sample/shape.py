@@ -33,6 +33,9 @@ CLOTHES: Final = (
     "cape",
     "pinafore",
 )
+# Never drawn by lot: only a record that names them has them, as those of a study's test set do.
+UNSEEN_HAIR_STYLES: Final = ("two_side_up", "top_knot")
+UNSEEN_CLOTHES: Final = ("scarf",)
 ACCESSORIES: Final = (
     "bow",
     "cat_ears",

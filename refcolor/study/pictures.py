@@ -1,0 +1,45 @@
+"""The same few pairs from every arm, kept small beside the rows. Drawn characters only.
+
+Pictures that somebody else made stay out of git, and so does what was coloured from them.
+"""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+
+from refcolor import image
+from refcolor.params import Params
+from refcolor.sources import drawn
+from refcolor.sources.manifest import read_manifest
+
+PAIRS = 8
+GIVEN = ("sketch", "reference", "truth")  # strips that all arms share
+
+
+def keep_pictures(tree: Path, folder: Path, label: str, params: Params) -> None:
+    """Write a strip of results, one below the other, and the strips of what was asked.
+
+    tree: where a run finished. folder: gets `<label>.png`, and `sketch.png`, `reference.png` and
+    `truth.png`, each (PAIRS * S, S). The pairs are every n-th of data/split/pairs.csv: nobody chose
+    them, and they are the same for every arm of the same data.
+    """
+    with (tree / "data/split/pairs.csv").open(encoding="utf-8", newline="") as file:
+        pairs = [(row["sketch"], row["reference"]) for row in csv.DictReader(file)]
+    pairs = pairs[:: max(1, len(pairs) // PAIRS)][:PAIRS]
+    records = {record.id: record for record in read_manifest(tree / "data/manifest.jsonl")}
+
+    def truth(sketch: str, reference: str) -> image.Picture:
+        drawing = drawn.draw(
+            records[sketch], size=params.source.sample.size, palette_of=records[reference]
+        )
+        return image.square(drawing.color, params.clean.size, fit=params.clean.fit)
+
+    strips = {
+        label: [image.read(tree / "results" / f"{a}__{b}.png") for a, b in pairs],
+        "sketch": [image.read(tree / "data/sketch" / f"{a}.png") for a, _ in pairs],
+        "reference": [image.read(tree / "data/color" / f"{b}.png") for _, b in pairs],
+        "truth": [truth(a, b) for a, b in pairs],
+    }
+    for name, strip in strips.items():
+        image.write(folder / f"{name}.png", np.concatenate(strip))

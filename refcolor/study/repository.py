@@ -1,0 +1,59 @@
+"""The user's repository: what is committed, and which commit a study runs."""
+
+import subprocess
+from pathlib import Path
+
+from refcolor.errors import RefcolorError
+
+CODE = ("dvc.yaml", "pipeline", "refcolor")
+
+
+def refuse_uncommitted(root: Path, files: list[Path]) -> None:
+    """Refuse code or plans that differ from the commit: only what is committed runs.
+
+    files: the plan and what it reads. Raises RefcolorError naming what is not committed.
+    """
+    changed = git(root, "status", "--porcelain", "--", *CODE, *map(str, files)).splitlines()
+    if changed:
+        names = ", ".join(line[3:] for line in changed[:3]) + (", ..." if changed[3:] else "")
+        raise RefcolorError(
+            f"a study runs committed code after a committed plan, and these are not: {names}; "
+            "commit or restore them"
+        )
+    for file in files:
+        if not git(root, "ls-files", "--", str(file)):
+            raise RefcolorError(f"{file} is not in git; commit the plan before its first run")
+
+
+def code_commit(root: Path) -> str:
+    """Name the newest commit that changed more than documentation.
+
+    Rows that are committed between two sittings stand below docs/, so all sittings of a study have
+    one commit, and `dvc exp show` shows their experiments together.
+    """
+    head = git(root, "rev-parse", "HEAD")
+    outside = (".", ":(exclude)docs")
+    found = git(root, "log", "-1", "--format=%H", head, "--", *outside)
+    # History with merges may name a side branch.
+    same = found and not git(root, "diff", "--name-only", found, head, "--", *outside)
+    return found if same else head
+
+
+def git(folder: Path, *command: str) -> str:
+    """Run git and return what it printed, without the last line's end.
+
+    Raises RefcolorError when it fails.
+    """
+    return output_of(["git", *command], folder)
+
+
+def output_of(command: list[str], folder: Path) -> str:
+    """Run a command and return what it printed, without the last line's end.
+
+    Raises RefcolorError when it fails.
+    """
+    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    if done.returncode:
+        said = done.stderr.strip().splitlines() or ["no message"]
+        raise RefcolorError(f"{' '.join(command)} failed in {folder}: {said[-1]}")
+    return done.stdout.rstrip("\n")

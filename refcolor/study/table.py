@@ -1,0 +1,140 @@
+"""The rows of a study: one for each run, in a CSV file that git keeps."""
+
+import csv
+import os
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Literal
+
+from refcolor.study.plan import Changes, Run
+
+Status = Literal["finished", "failed"]
+FIXED = (
+    "arm",
+    "seed",
+    "status",
+    "changes",
+    "experiment",
+    "commit",
+    "plan",
+    "torch",
+    "key",
+    "train_key",
+    "evaluate_key",
+    "train_seconds",
+    "evaluate_seconds",
+    "parameters",
+    "operations",
+    "message",
+)
+
+
+@dataclass(frozen=True)
+class Row:
+    """What one run left.
+
+    changes: parameters that differ from the plan's, as text. experiment: of DVC and MLflow.
+    commit: of the code that ran. plan: digest of the plan as it was then. torch: its version.
+    key: of train and evaluate together, known before a run; a row with the key of today is current.
+    train_key, evaluate_key: as in MLflow's tags; empty where the stage did not finish.
+    train_seconds, evaluate_seconds: wall time, start of the stage included, sittings added up;
+    what a killed sitting took is not known.
+    parameters, operations: of the generator; operations are multiply-accumulates a picture.
+    message: why a run failed. metrics: metrics/eval.json, and metrics/train.json as `train_*`.
+    """
+
+    arm: str
+    seed: int
+    status: Status
+    changes: str
+    experiment: str
+    commit: str
+    plan: str
+    torch: str
+    key: str
+    train_key: str
+    evaluate_key: str = ""
+    train_seconds: float = 0.0
+    evaluate_seconds: float = 0.0
+    parameters: int = 0
+    operations: int = 0
+    message: str = ""
+    metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+def read_rows(path: Path) -> list[Row]:
+    """Read rows in the order of the file; none where there is no file."""
+    if not path.exists():
+        return []
+    with path.open(newline="", encoding="utf-8") as file:
+        return [_row(cells) for cells in csv.DictReader(file)]
+
+
+def write_rows(path: Path, rows: Iterable[Row]) -> None:
+    """Write rows under a temporary name, then rename: a kill leaves the old file or the new one.
+
+    The columns of metrics are sorted; a number that a run has not is an empty cell.
+    """
+    rows = list(rows)
+    metrics = sorted({name for row in rows for name in row.metrics})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.part")
+    with temporary.open("w", newline="", encoding="utf-8") as file:
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([*FIXED, *metrics])
+        for row in rows:
+            fixed = [_cell(getattr(row, name)) for name in FIXED]
+            writer.writerow([*fixed, *(_cell(row.metrics.get(name, "")) for name in metrics)])
+    os.replace(temporary, path)
+
+
+def find_row(rows: Iterable[Row], run: Run) -> Row | None:
+    """Return the row of a run, whatever its key."""
+    return next((row for row in rows if (row.arm, row.seed) == (run.arm, run.seed)), None)
+
+
+def replaced(rows: Iterable[Row], row: Row, *, order: Iterable[Run]) -> list[Row]:
+    """Put a row in the place of the one of its arm and seed, and all rows into the plan's order.
+
+    Rows of arms and seeds that the plan no longer has stay, at the end.
+    """
+    kept = {(one.arm, one.seed): one for one in rows} | {(row.arm, row.seed): row}
+    planned = [(run.arm, run.seed) for run in order]
+    places = [place for place in planned if place in kept]
+    return [kept[place] for place in (*places, *(place for place in kept if place not in planned))]
+
+
+def as_text(changes: Changes) -> str:
+    """Write changes in one line: `loss.triplet=1 train.epochs=8`."""
+    return " ".join(f"{name}={_value(value)}" for name, value in changes.items())
+
+
+def _row(cells: dict[str, str]) -> Row:
+    return Row(
+        arm=cells["arm"],
+        seed=int(cells["seed"]),
+        status="failed" if cells["status"] == "failed" else "finished",
+        changes=cells["changes"],
+        experiment=cells["experiment"],
+        commit=cells["commit"],
+        plan=cells["plan"],
+        torch=cells["torch"],
+        key=cells["key"],
+        train_key=cells["train_key"],
+        evaluate_key=cells["evaluate_key"],
+        train_seconds=float(cells["train_seconds"]),
+        evaluate_seconds=float(cells["evaluate_seconds"]),
+        parameters=int(cells["parameters"]),
+        operations=int(cells["operations"]),
+        message=cells["message"],
+        metrics={name: float(cell) for name, cell in cells.items() if cell and name not in FIXED},
+    )
+
+
+def _cell(value: object) -> str:
+    return f"{value:.10g}" if isinstance(value, float) else str(value)
+
+
+def _value(value: object) -> str:
+    return str(value).lower() if isinstance(value, bool) else str(value)

@@ -1,0 +1,107 @@
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from refcolor.errors import RefcolorError
+from refcolor.params import flatten, load, read_yaml
+from refcolor.study.plan import digest, load_plan, runs
+
+WritePlan = Callable[..., Path]
+
+
+def test_the_order_of_runs(write_plan: WritePlan) -> None:
+    """Seed by seed, the halfway runs right before the run that goes on, the screening last."""
+    names = [run.name for run in runs(load_plan(write_plan()))]
+    assert names == [
+        "tiny-scft-half-0",
+        "tiny-scft-0",
+        "tiny-triplet-0",
+        "tiny-scft-half-1",
+        "tiny-scft-1",
+        "tiny-triplet-1",
+        "tiny-scft-2",
+        "tiny-triplet-2",
+        "tiny-none-0",
+        "tiny-none-1",
+    ]
+
+
+def test_what_a_run_changes(write_plan: WritePlan, content: dict[str, Any]) -> None:
+    """A run changes what its part and its arm say, and the seed; the rest is the parameter file."""
+    plan = load_plan(write_plan())
+    by_name = {run.name: flatten(run.parameters(content)) for run in runs(plan)}
+    base = flatten(content)
+
+    def changed(name: str) -> dict[str, Any]:
+        return {key: value for key, value in by_name[name].items() if value != base[key]}
+
+    assert changed("tiny-triplet-1") == {"seed": 1, "train.epochs": 4, "loss.triplet": 1}
+    assert by_name["tiny-scft-half-0"]["train.epochs"] == 2
+    assert changed("tiny-none-1") == {"seed": 1, "model.attention": "none"}
+    assert content["seed"] == base["seed"] == 3
+
+
+@pytest.mark.parametrize(
+    ("changes", "message"),
+    [
+        ({"primry": 1}, "primry"),
+        ({"main.baseline": "sga"}, "'sga' is no arm of main"),
+        ({"comparisons": []}, "comparisons"),
+        ({"primary": "delta_e"}, "lack the primary endpoint 'delta_e'"),
+        ({"screening.seeds": [0, 9]}, "has seed 9, which main has not"),
+        ({"screening.arms": {"scft": {"asks": "again"}}}, "repeats the arm 'scft'"),
+        ({"main.changes": {"train.epoch": 1}}, "'train.epoch', which is no parameter"),
+        ({"main.changes": {"train.epochs": 0}}, "tiny-scft-half-0|tiny-scft-0: train.epochs"),
+        (
+            {"screening.arms": {"x": {"asks": "", "changes": {"source.kind": "tape"}}}},
+            "tiny-x-0: source.kind",
+        ),
+    ],
+)
+def test_a_plan_that_cannot_run_is_refused(
+    write_plan: WritePlan, changes: dict[str, Any], message: str
+) -> None:
+    """Every run is checked before the first one, and the message names what is wrong."""
+    with pytest.raises(RefcolorError, match=message):
+        load_plan(write_plan(changes))
+
+
+def test_an_arm_is_compared_once(write_plan: WritePlan, plan_content: dict[str, Any]) -> None:
+    """The same test twice in one family is refused."""
+    plan_content["comparisons"] *= 2
+    with pytest.raises(RefcolorError, match="twice"):
+        load_plan(write_plan())
+
+
+def test_the_digest_knows_plan_and_parameters(write_plan: WritePlan) -> None:
+    """Changing a word of the plan or a number of its parameter file changes the digest."""
+    path = write_plan()
+    before = digest(path)
+    path.write_text(path.read_text() + "# a word\n")
+    reworded = digest(path)
+    parameters = path.parent / "params.yaml"
+    parameters.write_text(parameters.read_text().replace("margin: 12", "margin: 13"))
+    assert len({before, reworded, digest(path)}) == 3
+
+
+@pytest.mark.parametrize(("folder", "count"), [("docs/study", 28), ("docs/study/portraits", 6)])
+def test_the_plans_of_this_repository(root: Path, folder: str, count: int) -> None:
+    """Our plans can run as they stand, and have as many runs as they were announced with."""
+    planned = list(runs(load_plan(root / folder / "plan.yaml")))
+    assert sum(not run.halfway for run in planned) == count
+    assert len({run.name for run in planned}) == len(planned)
+
+
+@pytest.mark.parametrize(
+    ("frozen", "preset"),
+    [("sample-64.yaml", "sample-64"), ("portraits/folder-128.yaml", "folder-128")],
+)
+def test_frozen_parameters_have_the_keys_of_today(root: Path, frozen: str, preset: str) -> None:
+    """The parameter files of our plans have every key that the presets have, in their order."""
+    study = root / "docs/study" / frozen
+    load(study)
+    assert list(flatten(read_yaml(study))) == list(
+        flatten(read_yaml(root / "presets" / f"{preset}.yaml"))
+    )
