@@ -14,6 +14,7 @@ from refcolor.tracking import Training, open_evaluation
 
 MANIFEST, SPLIT, MODELS = Path("data/manifest.jsonl"), Path("data/split"), Path("models")
 RESULTS, IMAGES = Path("results"), Path("metrics/images")
+CONFUSION = Path("metrics/confusion.csv")
 CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 
@@ -23,7 +24,7 @@ def main() -> None:
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     numbers = evaluate(settings, models=MODELS, manifest=MANIFEST, split=SPLIT, color=COLOR,
                        sketch=SKETCH, lineart=Path("data/lineart"), results=RESULTS, images=IMAGES,
-                       device=choose_device(runtime.device))
+                       confusion=CONFUSION, device=choose_device(runtime.device))
     write_json(Path("metrics/eval.json"), dict(sorted(numbers.items())))
     image.write(IMAGES / "curves.png", draw_curves(CURVES / "loss.csv"))
     example = png_example(read_ids(SPLIT / "val.txt")[0])

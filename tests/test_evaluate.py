@@ -17,8 +17,9 @@ from refcolor import image
 from refcolor.augment import Match
 from refcolor.data import Pictures
 from refcolor.errors import RefcolorError
-from refcolor.evaluate import choose, evaluate, own_truths, warp_all
+from refcolor.evaluate import evaluate
 from refcolor.features.random_convolutions import RandomConvolutions
+from refcolor.features.tagger import Tagger
 from refcolor.metrics.attention import cell_parts
 from refcolor.metrics.baselines import grey, mean_color, moved
 from refcolor.metrics.distance import fid, kid
@@ -26,6 +27,7 @@ from refcolor.metrics.summary import match_numbers, part_numbers
 from refcolor.metrics.truth import recolored
 from refcolor.model.generator import Output
 from refcolor.params import Params, load
+from refcolor.questions import choose, own_truths, second_references, warp_all
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources.manifest import Record, write_manifest
 from refcolor.sources.sample import PARTS, render
@@ -70,6 +72,7 @@ class World:
                 lineart=self.root / "lineart",
                 results=out / "results",
                 images=out / "images",
+                confusion=out / "confusion.csv",
             )
 
 
@@ -119,6 +122,9 @@ class Fake:
         self.answer = answer
         self.batches: list[int] = []
 
+    def to(self, *, memory_format: torch.memory_format) -> "Fake":
+        return self
+
     def __call__(self, *, sketch: Tensor, reference: Tensor) -> Output:
         self.batches.append(len(sketch))
         pairs = zip(image.to_uint8(sketch)[..., 0], image.to_uint8(reference), strict=True)
@@ -165,6 +171,9 @@ def test_the_oracle_is_perfect(world: World, tmp_path: Path) -> None:
     numbers = world.evaluate(Fake(_oracle(world)), tmp_path)
     for key in ("delta_e", "transfer_delta_e", "transfer_delta_e_hair", "transfer_delta_e_moved"):
         assert numbers[key] == pytest.approx(0, abs=1e-4)
+    assert numbers["cycle_delta_e"] == pytest.approx(0, abs=1e-4)
+    assert numbers["histogram_distance"] == numbers["true_histogram_distance"]
+    assert numbers["color_part_accuracy"] == 1
     assert numbers["ssim"] == numbers["ms_ssim"] == 1
     assert numbers["psnr"] == numbers["transfer_psnr"] == 100
 
@@ -179,9 +188,15 @@ def test_copying_scores_exactly_its_baseline(copied: dict[str, float]) -> None:
         "transfer_psnr",
         "fid_random",
         "kid_random",
+        "histogram_distance",
+        "entanglement",
+        "color_part_accuracy",
     }
     for key in keys:
         assert copied[key] == copied[f"copy_{key}"]
+    assert copied["cycle_delta_e"] == 0  # copying passes it, as its description says
+    assert copied["entanglement"] > 2 * copied["true_entanglement"]
+    assert copied["histogram_distance"] < copied["true_histogram_distance"]
     assert copied["transfer_delta_e"] > 15
     assert copied["transfer_delta_e_moved"] > 15
     assert copied["transfer_delta_e_moved"] != copied["transfer_delta_e"]
@@ -212,6 +227,8 @@ def test_spoilt_answers_score_exactly_their_baseline(
     numbers = world.evaluate(Fake(answer), tmp_path)
     keys = [key.removeprefix(prefix) for key in copied if key.startswith(prefix)]
     keys = [key for key in keys if "id_random" not in key]
+    if spoil is grey:  # of the sketch's own picture: the true recolouring is not always known
+        keys.remove("histogram_distance")
     assert {"delta_e", "ssim", "transfer_delta_e", "transfer_psnr"} <= set(keys)
     for key in keys:
         assert numbers[key] == copied[f"{prefix}{key}"]
@@ -244,12 +261,33 @@ def test_the_keys_are_the_promised_ones(copied: dict[str, float]) -> None:
         "grey_kid_random",
         *transfer,
         "transfer_delta_e_moved",
+        "histogram_distance",
+        *(f"{prefix}_histogram_distance" for prefix in ("grey", "mean_color", "copy", "true")),
+        "entanglement",
+        "copy_entanglement",
+        "true_entanglement",
+        "cycle_delta_e",
+        "color_part_accuracy",
+        "grey_color_part_accuracy",
+        "copy_color_part_accuracy",
         *(f"{prefix}{key}" for prefix in ("grey_", "mean_color_", "copy_") for key in baselines),
         *(f"grey_{part}" for part in parts),
     }
     assert (copied["images"], copied["pairs"], copied["real_images"]) == (14, 12, 8)
     assert json.loads(json.dumps(copied, allow_nan=False)) == copied
     assert all(float(f"{value:.6g}") == value for value in copied.values())
+
+
+def test_every_key_is_explained(copied: dict[str, float]) -> None:
+    """docs/metrics.md names each number, and the prefixes of its baselines."""
+    text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
+    prefixes = ("grey_", "mean_color_", "copy_", "true_")
+    assert all(f"`{prefix}`" in text for prefix in prefixes)
+    for key in copied:
+        prefix = next((prefix for prefix in prefixes if key.startswith(prefix)), "")
+        name = key.removeprefix(prefix)
+        part = name.removeprefix("transfer_delta_e_")
+        assert f"`{name}`" in text or (part in PARTS and "`transfer_delta_e_<part>`" in text), key
 
 
 def test_sets_are_compared_with_pictures_in_no_pair(world: World, tmp_path: Path) -> None:
@@ -279,7 +317,7 @@ def test_training_pictures_are_drawn_from_a_seed() -> None:
 
 
 def test_every_pair_is_kept_and_every_sheet_written(world: World, tmp_path: Path) -> None:
-    """results/ holds one picture for each pair, as the generator made it; images/ three sheets."""
+    """results/ holds one picture for each pair, as the generator made it; images/ the sheets."""
     generator = Fake(_copying)
     world.evaluate(generator, tmp_path)
     names = {f"{world.records[i].id}__{world.records[j].id}.png": j for i, j in world.pairs}
@@ -288,9 +326,9 @@ def test_every_pair_is_kept_and_every_sheet_written(world: World, tmp_path: Path
         result = image.read(tmp_path / "results" / name)
         np.testing.assert_array_equal(result, world.colors[j])
     sheets = {path.name for path in (tmp_path / "images").iterdir()}
-    assert sheets == {"self.png", "foreign.png", "worst.png"}
+    assert sheets == {"self.png", "foreign.png", "worst.png", "following.png", "confusion.png"}
     assert image.read(tmp_path / "images" / "foreign.png").shape[1] > 8 * 128
-    assert generator.batches == [5, 5, 4, 5, 5, 2, 5, 5, 2]
+    assert generator.batches == [5, 5, 4, *(4 * [5, 5, 2])]
 
 
 def test_numbers_and_pictures_repeat(
@@ -308,10 +346,12 @@ def test_pictures_from_elsewhere_have_no_transfer_numbers(world: World, tmp_path
     root = _changed(world, tmp_path)
     write_manifest(root.root / "manifest.jsonl", [Record(r.id, "x") for r in world.records])
     numbers = root.evaluate(Fake(_copying), tmp_path / "out")
-    assert {key for key in numbers if "transfer" in key or "part" in key} == set()
+    assert {key for key in numbers if "transfer" in key or "part" in key or "true" in key} == set()
     assert {"delta_e", "attention_accuracy", "fid_random", "copy_ssim"} <= set(numbers)
+    assert {"histogram_distance", "entanglement", "cycle_delta_e"} <= set(numbers)
     sheets = {path.name for path in (tmp_path / "out" / "images").iterdir()}
-    assert sheets == {"self.png", "foreign.png"}
+    assert sheets == {"self.png", "foreign.png", "following.png"}
+    assert (tmp_path / "out" / "confusion.csv").read_text() == "measure,part,took,share\n"
 
 
 def test_without_attention_its_numbers_are_left_out(world: World, tmp_path: Path) -> None:
@@ -319,6 +359,9 @@ def test_without_attention_its_numbers_are_left_out(world: World, tmp_path: Path
     numbers = world.evaluate(Unattended(_copying), tmp_path)
     assert not [key for key in numbers if "attention" in key]
     assert "transfer_delta_e" in numbers
+    table = (tmp_path / "confusion.csv").read_text()
+    assert "colour,hair,hair," in table
+    assert "attention" not in table
 
 
 def test_too_few_pictures_leave_fid_out_and_say_so(
@@ -347,15 +390,16 @@ def test_pairs_must_be_of_validation_pictures(
         broken.evaluate(Fake(_copying), tmp_path / "out")
 
 
+def _refuse(_address: str, **_options: object) -> None:
+    raise OSError("no network")
+
+
 def test_missing_inception_weights_stop_before_any_work(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """The error about the weights comes first; not one picture has been coloured."""
-
-    def refuse(url: str, **_: object) -> None:
-        raise OSError("no network")
-
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", refuse)
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    monkeypatch.setattr("refcolor.features.weights.requests.get", _refuse)
     generator = Fake(_copying)
     with pytest.raises(RefcolorError, match=r"evaluate\.features: random"):
         world.evaluate(generator, tmp_path, features="inception")
@@ -365,7 +409,8 @@ def test_missing_inception_weights_stop_before_any_work(
 def test_inception_features_give_the_keys_their_known_names(
     world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only with Inception features is a distance called fid or kid."""
+    """Only with Inception features is a distance called fid or kid; `fid` says how they resize."""
+    asked = []
 
     class FakeInception:
         name = "inception"
@@ -373,8 +418,13 @@ def test_inception_features_give_the_keys_their_known_names(
         def __call__(self, pictures: Picture) -> NDArray[np.float64]:
             return pictures.mean(axis=(1, 2), dtype=np.float64)
 
-    monkeypatch.setattr("refcolor.evaluate.Inception", lambda device: FakeInception())
-    numbers = world.evaluate(Fake(_copying), tmp_path, features="inception")
+    def make(resize: str, device: str) -> FakeInception:
+        asked.append((resize, device))
+        return FakeInception()
+
+    monkeypatch.setattr("refcolor.evaluate.Inception", make)
+    numbers = world.evaluate(Fake(_copying), tmp_path, features="inception", fid="pytorch")
+    assert asked == [("pytorch", "cpu")]
     assert {key for key in numbers if "id" in key.split("_")[-1] and key != "attention"} >= {
         "fid",
         "kid",
@@ -384,6 +434,71 @@ def test_inception_features_give_the_keys_their_known_names(
         "grey_kid",
     }
     assert not [key for key in numbers if key.endswith("random")]
+
+
+def test_a_tagger_is_asked_about_posts_with_named_colours(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Posts have exactly one hair colour; the reference itself is recognised, grey is not.
+
+    The tagger calls everything red hair that has a red pixel on average, everything else blue.
+    """
+
+    def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
+        redness = batch[..., 2].mean(axis=(1, 2)) - batch[..., 0].mean(axis=(1, 2))
+        return np.stack([redness, -redness], axis=1)
+
+    root = _changed(world, tmp_path)
+    is_red = [color[..., 0].mean() > color[..., 2].mean() for color in world.colors]
+    write_manifest(
+        root.root / "manifest.jsonl",
+        [
+            Record(r.id, "x", attributes={"hair": "red" if red else "blue"})
+            for r, red in zip(world.records, is_red, strict=True)
+        ],
+    )
+    tagger = Tagger(network, ("red_hair", "blue_hair"), side=16)
+    monkeypatch.setattr("refcolor.evaluate.load_tagger", lambda folder: tagger)
+    numbers = root.evaluate(Fake(_copying), tmp_path / "out", tagger="somewhere")
+    assert numbers["tag_transfer"] == numbers["copy_tag_transfer"] == 1
+    assert numbers["tag_transfer_hair"] == 1
+    assert "tag_transfer_eyes" not in numbers
+    assert numbers["grey_tag_transfer"] < 1
+
+
+def test_a_tagger_is_not_asked_about_drawn_characters(
+    world: World, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Their hair is a style, no colour: no tag transfer, even where a tag reads the same."""
+    tagger = Tagger(lambda batch: np.zeros((len(batch), 1), np.float32), ("bob_hair",), side=16)
+    monkeypatch.setattr("refcolor.evaluate.load_tagger", lambda folder: tagger)
+    numbers = world.evaluate(Fake(_copying), tmp_path, tagger="somewhere")
+    assert not [key for key in numbers if "tag" in key.split("_")]
+
+
+def test_a_tagger_that_is_none_stops_before_any_work(world: World, tmp_path: Path) -> None:
+    """A list without its network is refused, and not one picture has been coloured."""
+    (tmp_path / "selected_tags.csv").write_text("name\nred_hair\n")
+    generator = Fake(_copying)
+    with pytest.raises(RefcolorError, match=r"evaluate\.tagger must be a folder with one"):
+        world.evaluate(generator, tmp_path / "out", tagger=str(tmp_path))
+    assert not generator.batches
+
+
+def test_a_second_reference_is_another_picture() -> None:
+    """The next reference that is neither of the two pictures; the pair itself where none is."""
+    pairs = np.array([(0, 1), (0, 2), (1, 2), (2, 0)])
+    assert second_references(pairs).tolist() == [1, 0, 3, 0]
+    assert second_references(np.array([(0, 1), (1, 0)])).tolist() == [0, 1]
+
+
+def test_without_a_second_reference_there_is_no_entanglement(world: World, tmp_path: Path) -> None:
+    """Two pictures that colour each other have a cycle and no second reference."""
+    two = _changed(world, tmp_path)
+    _write_pairs(two.root, [("s00", "s01"), ("s01", "s00")])
+    numbers = two.evaluate(Fake(_copying), tmp_path / "out")
+    assert "cycle_delta_e" in numbers
+    assert not [key for key in numbers if key.endswith("entanglement") and key[:4] != "true"]
 
 
 def test_the_default_evaluation_warp_is_strong() -> None:

@@ -6,7 +6,14 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
-from refcolor.errors import RefcolorError
+from refcolor.features.weights import Weights, fetch
+
+WEIGHTS = Weights(
+    title="the ImageNet weights of VGG-19",
+    address="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
+    megabytes=548,
+    without="set loss.perceptual and loss.style to 0",
+)
 
 # Places of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 in torchvision's vgg19().features.
 RELU_LAYERS = (1, 6, 11, 20, 29)
@@ -56,11 +63,7 @@ def load_vgg(loader: Callable[[], nn.Module] | None = None) -> VGGFeatures:
     try:
         network = (loader or _imagenet_vgg19)()
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise RefcolorError(
-            f"the ImageNet weights of VGG-19 cannot be had ({_one_line(error)}); put "
-            "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth into "
-            f"{torch.hub.get_dir()}/checkpoints/, or set loss.perceptual and loss.style to 0"
-        ) from error
+        raise WEIGHTS.refused(error) from error
     assert isinstance(network.features, nn.Sequential)
     return VGGFeatures(network.features)
 
@@ -68,12 +71,6 @@ def load_vgg(loader: Callable[[], nn.Module] | None = None) -> VGGFeatures:
 def _imagenet_vgg19() -> nn.Module:
     import torchvision.models
 
-    # torchvision's own loader would unpickle whatever lies in the cache.
-    weights = torchvision.models.VGG19_Weights.IMAGENET1K_V1
     network: nn.Module = torchvision.models.vgg19(init_weights=False)
-    network.load_state_dict(weights.get_state_dict(check_hash=True, weights_only=True))
+    network.load_state_dict(torch.load(fetch(WEIGHTS), map_location="cpu", weights_only=True))
     return network
-
-
-def _one_line(error: Exception) -> str:
-    return " ".join(str(error).split())[:200]

@@ -38,13 +38,17 @@ def spread(count: int, shown: int = SHOWN) -> list[int]:
 def spread_by_sketch(sketches: Sequence[int]) -> list[int]:
     """Choose places of pairs so that a row shows one sketch with two references.
 
-    sketches: the sketch of each pair, pairs of one sketch in a row. Where a sketch has a single
-    reference the next pair takes the second place.
+    sketches: the sketch of each pair, pairs of one sketch in a row. Where every sketch has a single
+    reference the places are evenly spaced; where only some have one, the next pair takes the second
+    place.
     """
     first = [place for place, it in enumerate(sketches) if place == 0 or sketches[place - 1] != it]
+    if len(first) == len(sketches):
+        return spread(len(sketches))
+    first = [place for place in first if place + 1 < len(sketches)]  # the last one has no next pair
     starts = [first[place] for place in spread(len(first), ROWS)]
     both = [place for start in starts for place in range(start, start + GROUPS)]
-    return [place for place in dict.fromkeys(both) if place < len(sketches)]
+    return list(dict.fromkeys(both))
 
 
 def _shown(picture: image.Picture) -> image.Picture:

@@ -18,7 +18,10 @@ from refcolor.metrics.attention import (
 )
 from refcolor.metrics.baselines import grey, mean_color
 from refcolor.metrics.color import delta_e
+from refcolor.metrics.confusion import Counts, colored_like, diagonal, palettes
 from refcolor.metrics.distance import Features, fid, kid
+from refcolor.metrics.edges import entanglement
+from refcolor.metrics.histogram import color_histogram, histogram_distance
 from refcolor.metrics.structure import ms_ssim, psnr, ssim
 from refcolor.metrics.transfer import (
     TRANSFER_LABELS,
@@ -115,14 +118,79 @@ def set_numbers(
     return numbers
 
 
+def following_numbers(
+    results: Stack,
+    *,
+    asked: Sequence[Truth],
+    given: Sequence[Truth],
+    again: Stack,
+    others: NDArray[np.int64],
+    back: Stack,
+) -> dict[str, float]:
+    """Say whether foreign references are followed, without knowing the true recolouring.
+
+    results: (P, S, S, 3) uint8; asked: what each sketch was drawn from; given: its reference.
+    again: the same sketches coloured after the references of the pairs `others`; a pair that is its
+    own other is not asked. back: the sketches of the references, coloured after the results.
+    `histogram_distance` with the baselines grey_*, mean_color_*, copy_*, `entanglement` with
+    copy_*, and `cycle_delta_e`, which copying passes.
+    """
+    references = np.stack([truth.color for truth in given])
+    wanted = [color_histogram(truth.color, line=truth.line) for truth in given]
+    originals = [truth.color for truth in asked]
+    numbers = {}
+    for prefix, pictures in _with_baselines(results, originals, references).items():
+        found = (color_histogram(p, line=t.line) for p, t in zip(pictures, asked, strict=True))
+        numbers[f"{prefix}histogram_distance"] = _mean(map(histogram_distance, found, wanted))
+    two = np.flatnonzero(others != np.arange(len(others)))
+    numbers["entanglement"] = _mean(map(entanglement, results[two], again[two]))
+    numbers["copy_entanglement"] = _mean(
+        map(entanglement, references[two], references[others[two]])
+    )
+    numbers["cycle_delta_e"] = _mean(
+        delta_e(p, t.color, line=t.line) for p, t in zip(back, given, strict=True)
+    )
+    return numbers
+
+
+def color_confusions(results: Stack, cases: Sequence[Recoloring]) -> dict[str, Counts]:
+    """Count whose colour each part took, for results and for the baselines grey_ and copy_."""
+    wanted = [case.wanted for case in cases]
+    references = [case.reference for case in cases]
+    asked = palettes([truth.color for truth in wanted], wanted)
+    given = palettes([truth.color for truth in references], references)
+    sides = {
+        "": list(results),
+        "grey_": [grey(truth.color) for truth in wanted],
+        "copy_": [truth.color for truth in references],
+    }
+    return {
+        prefix: colored_like(palettes(pictures, wanted), wanted=asked, given=given)
+        for prefix, pictures in sides.items()
+    }
+
+
+def color_part_numbers(confusions: Mapping[str, Counts]) -> dict[str, float]:
+    """Say how often a part took the colour of the same part; of `color_confusions`."""
+    return {
+        f"{prefix}color_part_accuracy": diagonal(counts) for prefix, counts in confusions.items()
+    }
+
+
 def recoloring_numbers(
-    results: Stack, cases: Sequence[Recoloring], *, table: Table, moved_results: Stack
+    results: Stack,
+    cases: Sequence[Recoloring],
+    *,
+    table: Table,
+    moved_results: Stack,
+    originals: Stack,
 ) -> dict[str, float]:
     """Compare foreign pairs with their true recolouring.
 
     results: (P, S, S, 3) uint8; table: `part_differences` of results and cases; moved_results:
-    coloured after the moved references. With the baselines grey_*, mean_color_*, copy_*; the grey
-    one also for each part.
+    coloured after the moved references; originals: what the sketches were drawn from. With the
+    baselines grey_*, mean_color_*, copy_*; the grey one also for each part; true_* is what the
+    true recolouring scores where that is not 0.
     """
     colors = [case.wanted.color for case in cases]
     references = np.stack([case.reference.color for case in cases])
@@ -135,6 +203,13 @@ def recoloring_numbers(
             found = transfer_numbers(part_differences(pictures, cases))
             kept = found if prefix == "grey_" else ["transfer_delta_e"]
             numbers |= {f"{prefix}{name}": found[name] for name in kept}
+    numbers["true_histogram_distance"] = _mean(
+        histogram_distance(
+            *(color_histogram(t.color, line=t.line) for t in (c.wanted, c.reference))
+        )
+        for c in cases
+    )
+    numbers["true_entanglement"] = _mean(map(entanglement, originals, colors))
     return numbers
 
 

@@ -1,6 +1,7 @@
 """The Inception wrapper, with a fake network: no test downloads anything."""
 
-import urllib.error
+import dataclasses
+import hashlib
 from collections.abc import Callable
 from pathlib import Path
 
@@ -11,15 +12,16 @@ from PIL import Image
 from torch import Tensor, nn
 
 from refcolor.errors import RefcolorError
-from refcolor.features.inception import Inception, resize_unit
+from refcolor.features import inception
+from refcolor.features.inception import WEIGHTS, Inception, resize_clean
 
 
 class FakeNetwork(nn.Module):
     """Gives the mean of each channel as the first three of 2048 pooled features."""
 
-    def __init__(self, *, resize_input: bool) -> None:
+    def __init__(self, *, resize_input: bool, normalize_input: bool) -> None:
         super().__init__()
-        assert not resize_input
+        self.prepares = resize_input, normalize_input
         self.seen: list[tuple[int, ...]] = []
 
     def forward(self, batch: Tensor) -> list[Tensor]:
@@ -33,22 +35,34 @@ class FakeNetwork(nn.Module):
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that nobody needs and the network above."""
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda url, **_: {})
+    monkeypatch.setattr(inception, "fetch", lambda weights: weights.place)
+    monkeypatch.setattr(torch, "load", lambda file, **_: {})
     monkeypatch.setattr("pytorch_fid.inception.InceptionV3", FakeNetwork)
 
 
 @pytest.mark.usefixtures("fake")
-def test_pictures_reach_the_network_at_299_pixels_in_unit_range() -> None:
-    """35 pictures of 13 x 17 come as batches of 32 and 3, RGB in [0, 1], and leave as rows."""
-    pictures = np.zeros((35, 13, 17, 3), np.uint8)
-    pictures[34] = (255, 51, 0)
-    features = Inception()
+def test_clean_pictures_reach_the_network_resized_and_normalised() -> None:
+    """35 pictures of 13 x 17 come as 32 and 3 squares of 299, (level - 128) / 128, as they are."""
+    pictures = np.full((35, 13, 17, 3), 128, np.uint8)
+    pictures[34] = (255, 64, 0)
+    features = Inception(resize="clean")
     rows = features(pictures)
+    assert features._network.prepares == (False, False)
     assert features._network.seen == [(32, 3, 299, 299), (3, 3, 299, 299)]
     assert rows.shape == (35, 2048)
     assert rows.dtype == np.float64
-    np.testing.assert_allclose(rows[34, :4], [1, 0.2, 0, 0], atol=1e-6)
+    np.testing.assert_allclose(rows[34, :4], [127 / 128, -0.5, -1, 0], atol=1e-6)
     assert not rows[:34].any()
+
+
+@pytest.mark.usefixtures("fake")
+def test_pytorch_pictures_are_left_to_the_package() -> None:
+    """They come in their own size in [0, 1]; the package's network resizes and normalises."""
+    features = Inception(resize="pytorch")
+    rows = features(np.full((2, 13, 17, 3), (255, 51, 0), np.uint8))
+    assert features._network.prepares == (True, True)
+    assert features._network.seen == [(2, 3, 13, 17)]
+    np.testing.assert_allclose(rows[1, :4], [1, 0.2, 0, 0], atol=1e-6)
 
 
 @pytest.mark.usefixtures("fake")
@@ -61,69 +75,67 @@ def test_resizing_is_antialiased() -> None:
     """A fine checkerboard reduced to 299 pixels is even grey; without antialiasing it is not."""
     fine = np.zeros((1196, 1196, 3), np.uint8)
     fine[::2, ::2] = fine[1::2, 1::2] = 255
-    reduced = resize_unit(fine)
+    reduced = resize_clean(fine)
     assert reduced.shape == (299, 299, 3)
     assert reduced.dtype == np.float32
-    np.testing.assert_allclose(reduced[4:-4, 4:-4], 0.5, atol=0.01)
+    np.testing.assert_allclose(reduced[4:-4, 4:-4], 127.5, atol=2.5)
 
 
 def test_resizing_is_pillows_bicubic_before_rounding() -> None:
-    """It is Pillow's own result, which rounds twice; what overshoots is clipped to [0, 1]."""
+    """It is Pillow's own result, which rounds twice; what overshoots is clipped."""
     picture = np.random.default_rng(0).integers(90, 160, (31, 37, 3)).astype(np.uint8)
     rounded = np.asarray(Image.fromarray(picture).resize((299, 299), Image.Resampling.BICUBIC))
-    apart = resize_unit(picture) * 255 - rounded
+    apart = resize_clean(picture) - rounded
     assert 0.2 < np.abs(apart).max() < 1.2
-    contrast = resize_unit(np.where(picture < 125, np.uint8(0), np.uint8(255)))
-    assert (contrast.min(), contrast.max()) == (0, 1)
+    contrast = resize_clean(np.where(picture < 125, np.uint8(0), np.uint8(255)))
+    assert (contrast.min(), contrast.max()) == (0, 255)
 
 
-def _no_network(url: str, **_: object) -> None:
-    raise urllib.error.URLError("Name or service not known")
+@pytest.fixture
+def put(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[object], None]:
+    """Put a file into an empty cache, with the checksum that is asked for."""
 
+    def put(content: object) -> None:
+        file = tmp_path / "saved"
+        torch.save(content, file)
+        digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
+        asked = dataclasses.replace(
+            WEIGHTS, address=WEIGHTS.address.replace(WEIGHTS.digits, digits)
+        )
+        asked.place.parent.mkdir()
+        file.rename(asked.place)
+        monkeypatch.setattr(inception, "WEIGHTS", asked)
+        monkeypatch.setattr("pytorch_fid.inception.FID_WEIGHTS_URL", asked.address)
 
-def _damaged(url: str, **_: object) -> None:
-    raise RuntimeError("invalid magic number; corrupt file?")
-
-
-@pytest.mark.parametrize(
-    "loader, reason", [(_no_network, "Name or service not known"), (_damaged, "corrupt file")]
-)
-def test_missing_weights_say_what_to_do(
-    loader: Callable[..., None], reason: str, monkeypatch: pytest.MonkeyPatch, tmp_path: Path
-) -> None:
-    """The error names the reason, the file, its address, its place, and the way around it."""
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", loader)
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    with pytest.raises(RefcolorError) as caught:
-        Inception()
-    message = str(caught.value)
-    place = tmp_path / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
-    assert reason in message
-    assert f"to {place} by hand" in message
-    assert "https://github.com/mseitzer/pytorch-fid/releases/" in message
-    assert "evaluate.features: random" in message
-    assert "\n" not in message
+    return put
 
 
-def test_a_file_with_code_in_it_is_refused(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_a_file_with_code_in_it_is_refused(put: Callable[[object], None], tmp_path: Path) -> None:
     """Weights are loaded as tensors only: a pickle that calls a function never runs."""
 
     class Evil:
         def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
             return Path.touch, (Path(tmp_path / "ran"),)
 
-    place = tmp_path / "checkpoints" / "pt_inception-2015-12-05-6726825d.pth"
-    place.parent.mkdir()
-    torch.save({"x": Evil()}, place)
-    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    with pytest.raises(RefcolorError, match="cannot be had"):
+    put({"x": Evil()})
+    with pytest.raises(RefcolorError, match="Weights only load failed"):
         Inception()
     assert not (tmp_path / "ran").exists()
 
 
+def test_weights_of_another_network_are_refused(put: Callable[[object], None]) -> None:
+    """The error names the parameter that does without, in one line."""
+    put({"x": torch.zeros(2)})
+    with pytest.raises(RefcolorError, match=r"Missing key.*evaluate\.features: random") as caught:
+        Inception()
+    assert "\n" not in str(caught.value)
+
+
 def test_the_packages_own_network_pools_2048_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real architecture, its weights left as they are made, takes what is handed to it."""
-    monkeypatch.setattr("torch.hub.load_state_dict_from_url", lambda url, **_: {})
+    monkeypatch.setattr(inception, "fetch", lambda weights: weights.place)
+    monkeypatch.setattr(torch, "load", lambda file, **_: {})
     monkeypatch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda url, **_: {})
     monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state, **_: None)
     features = Inception()

@@ -1,6 +1,7 @@
 """VGG features: torchvision's own numbers, frozen for good."""
 
 import pickle
+from pathlib import Path
 from urllib.error import URLError
 
 import numpy as np
@@ -14,7 +15,8 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from refcolor import image, losses
 from refcolor.errors import RefcolorError
-from refcolor.features.vgg import VGGFeatures, load_vgg
+from refcolor.features.vgg import WEIGHTS, VGGFeatures, load_vgg
+from refcolor.features.weights import Weights
 
 RELU_1 = ("1", "6", "11", "20", "29")
 
@@ -123,32 +125,27 @@ def test_missing_weights_say_what_goes_where(error: Exception) -> None:
     said = str(refusal.value)
     assert " ".join(str(error).split())[:40] in said
     assert "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth" in said
-    assert f"{torch.hub.get_dir()}/checkpoints/" in said
+    assert f"at {torch.hub.get_dir()}/checkpoints/vgg19-dcbb9e9d.pth by hand" in said
     assert "set loss.perceptual and loss.style to 0" in said
     assert "\n" not in said
 
 
-def test_the_address_is_the_one_that_torchvision_fetches() -> None:
-    """The file that a user is told to fetch is the file that is looked for."""
-    assert VGG19_Weights.IMAGENET1K_V1.url.endswith("/models/vgg19-dcbb9e9d.pth")
+def test_weights_are_never_unpickled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    """The checked file is read as tensors only, and fills torchvision's own network."""
+    asked: list[Weights] = []
 
-
-def test_weights_are_never_unpickled(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Our loader asks for tensors only and for the hash, and fills torchvision's own network."""
-    asked = {}
-
-    def fetch(url: str, **options: object) -> dict[str, torch.Tensor]:
-        asked.update(options, url=url)
-        return {"features.0.weight": torch.full((2, 3), 7.0)}
+    def fetch(weights: Weights) -> Path:
+        asked.append(weights)
+        return tmp_path / "weights"
 
     def empty(**_options: object) -> nn.Module:
-        whole = network(nn.Sequential(nn.Linear(3, 2, bias=False)))
-        return whole
+        return network(nn.Sequential(nn.Linear(3, 2, bias=False)))
 
-    monkeypatch.setattr(torchvision.models._api, "load_state_dict_from_url", fetch)
+    monkeypatch.setattr("refcolor.features.vgg.fetch", fetch)
     monkeypatch.setattr(torchvision.models, "vgg19", empty)
-    vgg = load_vgg()
-    assert asked["weights_only"] is True
-    assert asked["check_hash"] is True
-    assert asked["url"] == VGG19_Weights.IMAGENET1K_V1.url
-    assert vgg.layers[0].weight.tolist() == [[7.0] * 3] * 2
+    torch.save({"features.0.weight": torch.full((2, 3), 7.0)}, tmp_path / "weights")
+    assert load_vgg().layers[0].weight.tolist() == [[7.0] * 3] * 2
+    assert asked == [WEIGHTS]
+    torch.save({"features.0.weight": print}, tmp_path / "weights")
+    with pytest.raises(RefcolorError, match="Weights only load failed"):
+        load_vgg()

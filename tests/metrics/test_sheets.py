@@ -21,6 +21,21 @@ def test_a_row_shows_one_sketch_with_two_references() -> None:
     assert spread_by_sketch([4]) == [0]
 
 
+def test_single_references_fill_every_place() -> None:
+    """271 sketches with one pair each give 12 pairs, evenly spaced and with both ends."""
+    chosen = spread_by_sketch(range(271))
+    assert chosen == [0, 24, 49, 73, 98, 122, 147, 171, 196, 220, 245, 270]
+    assert spread_by_sketch([5, 9, 2]) == [0, 1, 2]
+
+
+def test_a_last_single_reference_leaves_no_hole() -> None:
+    """Where the last sketch has a single pair, both places of its row go to the pairs before."""
+    sketches = [sketch for sketch in range(12) for _ in range(2)] + [12]
+    chosen = spread_by_sketch(sketches)
+    assert len(chosen) == len(set(chosen)) == 12
+    assert max(chosen) < len(sketches)
+
+
 def test_a_sheet_lays_groups_side_by_side() -> None:
     """Three pictures of two columns fill one row of two groups and half of a second row."""
     sketches = np.full((5, 64, 64), 255, np.uint8)

@@ -99,16 +99,8 @@ def make_project(
         check=True,
         text=True,
     ).stdout.split("\0")
-    kept = (
-        "refcolor/",
-        "pipeline/",
-        "data/in",
-        "data/exclude.txt",
-        ".dvc",
-        "dvc.yaml",
-        "params.yaml",
-        ".gitignore",
-    )
+    code = ("refcolor/", "pipeline/", ".dvc", "dvc.yaml", "params.yaml", ".gitignore")
+    kept = (*code, "data/in", "data/tagger", "data/exclude.txt")
     for name in listed:
         if name.startswith(kept) and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)

@@ -33,6 +33,17 @@ def test_everything_listed_is_kept_or_dropped(finished: Project) -> None:
     assert counts["split"]["train"] + counts["split"]["validation"] == counts["clean"]["kept"]
 
 
+def test_the_plots_page_shows_which_part_took_which_colour(finished: Project) -> None:
+    """`dvc plots show` finds the confusion of parts once, drawn by our own template."""
+    pages = json.loads(finished.run("dvc", "plots", "show", "--json"))["data"]
+    found = [plots for name, plots in pages.items() if name.endswith("confusion.csv")]
+    assert len(found) == 1
+    content = found[0][0]["content"]
+    assert content["facet"]["row"]["field"] == "measure"
+    took = {(row["part"], row["took"]) for row in content["data"]["values"]}
+    assert ("hair", "hair") in took
+
+
 @pytest.mark.parametrize(
     ("name", "value", "stages"),
     [
@@ -57,6 +68,7 @@ def test_everything_listed_is_kept_or_dropped(finished: Project) -> None:
         ("train.epochs", 3, ["train"]),
         ("train.threads", 2, ["evaluate", "train"]),
         ("evaluate.seed", 4, ["evaluate"]),
+        ("evaluate.fid", "pytorch", ["evaluate"]),
         ("runtime.workers", 2, []),
         ("runtime.tracker", "none", []),
     ],

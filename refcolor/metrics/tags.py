@@ -1,0 +1,84 @@
+"""Whether a tagger that knows nothing of us sees the reference's hair and eyes in the result."""
+
+from collections.abc import Mapping, Sequence
+from typing import Protocol
+
+import numpy as np
+from numpy.typing import NDArray
+
+KINDS = ("hair", "eyes")
+
+Scores = NDArray[np.float64]
+Attributes = Mapping[str, str]
+
+
+class Tagging(Protocol):
+    """What scores pictures on tags."""
+
+    tags: tuple[str, ...]
+
+    def __call__(self, pictures: NDArray[np.uint8]) -> Scores:
+        """Map (N, S, S, 3) uint8 to (N, tags)."""
+
+
+def named_right(
+    scores: Scores,
+    *,
+    tags: Sequence[str],
+    kind: str,
+    sketches: Sequence[Attributes],
+    references: Sequence[Attributes],
+) -> NDArray[np.float64]:
+    """Say for each pair whether the strongest colour of hair or eyes is the reference's.
+
+    scores: (P, T); tags: T names; kind: `hair` or `eyes`, whose tags read `<colour>_<kind>`;
+    sketches, references: what is known about the two pictures of each pair. The colours that
+    compete are those that occur in any of them and that the tagger knows.
+    Returns (P,): 1 or 0, NaN where nothing is asked: a colour is unknown to record or tagger, or
+    both pictures have it, so that no colour had to change.
+    """
+    columns = {tag: column for column, tag in enumerate(tags)}
+    seen = sorted({known[kind] for known in (*sketches, *references) if kind in known})
+    colors = [color for color in seen if f"{color}_{kind}" in columns]
+    answers = np.full(len(references), np.nan)
+    if not colors:
+        return answers
+    strongest = scores[:, [columns[f"{color}_{kind}"] for color in colors]].argmax(axis=1)
+    for place, (own, given) in enumerate(zip(sketches, references, strict=True)):
+        wanted = given.get(kind)
+        if wanted in colors and kind in own and own[kind] != wanted:
+            answers[place] = colors[strongest[place]] == wanted
+    return answers
+
+
+def tag_numbers(
+    tagger: Tagging,
+    sides: Mapping[str, NDArray[np.uint8]],
+    *,
+    sketches: Sequence[Attributes],
+    references: Sequence[Attributes],
+) -> dict[str, float]:
+    """Give the share of hair and eyes that the tagger calls by the reference's colour.
+
+    sides: prefix of the key -> (P, S, S, 3) uint8, results and baselines.
+    `tag_transfer` is the mean over all questions, `tag_transfer_hair` and `tag_transfer_eyes` over
+    those of one kind; NaN where nothing is asked.
+    """
+    numbers = {}
+    for prefix, pictures in sides.items():
+        scores = tagger(pictures)
+        answers = {
+            kind: named_right(
+                scores, tags=tagger.tags, kind=kind, sketches=sketches, references=references
+            )
+            for kind in KINDS
+        }
+        numbers[f"{prefix}tag_transfer"] = _mean(np.concatenate(list(answers.values())))
+        if not prefix:
+            numbers |= {f"tag_transfer_{kind}": _mean(right) for kind, right in answers.items()}
+    return numbers
+
+
+def _mean(answers: NDArray[np.float64]) -> float:
+    known = answers[~np.isnan(answers)]
+    return float(known.mean()) if known.size else float("nan")
