@@ -36,7 +36,7 @@ ui: $(READY)  ## MLflow's page on http://127.0.0.1:5000
 	--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
 
 study: $(READY)  ## Run what a study lacks, and write its page; stop it when you like
-	refcolor study run --plan $(PLAN) $(if $(FOLDER),--folder $(FOLDER))
+	refcolor study run --plan $(PLAN) $(if $(FOLDER),--folder "$(FOLDER)")
 	refcolor study report --plan $(PLAN)
 
 check-lock: $(READY)  ## Does dvc.lock match the code and the parameters?

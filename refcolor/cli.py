@@ -67,7 +67,8 @@ def _add_study(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") 
 def _study_run(arguments: argparse.Namespace) -> None:
     from refcolor.study.runner import load_study, run_study
 
-    overrides = {"source.folder.path": str(arguments.folder.resolve())} if arguments.folder else {}
+    folder = arguments.folder and arguments.folder.expanduser().resolve()
+    overrides = {"source.folder.path": str(folder)} if folder else {}
     run_study(load_study(Path.cwd(), arguments.plan, overrides), dry=arguments.dry_run)
 
 

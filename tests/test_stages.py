@@ -122,6 +122,17 @@ def test_parameters_left_out(root: Path, without: str) -> None:
     assert after[1] == before[1]
 
 
+def test_outs_of_a_stage_left_out(root: Path) -> None:
+    """A key without the outs of a stage is known before it ran, and its result changes nothing."""
+    before = stage_key("use", root=root, without_outs_of=["make"])
+    (root / "dvc.lock").write_text(LOCK.replace("aa.dir", "cc.dir"))
+    assert stage_key("use", root=root, without_outs_of=["make"]) == before
+    (root / "dvc.lock").unlink()
+    assert stage_key("use", root=root, without_outs_of=["make"]) == before
+    (root / "use.py").write_text("print(1)")
+    assert stage_key("use", root=root, without_outs_of=["make"]) != before
+
+
 def test_locked_key_worked_by_hand() -> None:
     """Parameters count alike whether dvc.lock names them by section or one by one."""
     lock = parse_lock(

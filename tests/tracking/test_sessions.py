@@ -9,6 +9,7 @@ import pytest
 
 from refcolor import image
 from refcolor.tracking import (
+    STUDY_VARIABLE,
     NullTracker,
     Tracker,
     Training,
@@ -67,6 +68,17 @@ def test_a_training_in_an_experiment(
         run = read_run(tracker.run_id)
     assert run.info.run_name == run.data.tags["dvc.exp_name"] == "tidy-newt"
     assert run.data.tags["git.commit"] == run.data.tags["mlflow.source.git.commit"] == "c0ffee"
+
+
+def test_a_training_of_a_study(
+    root: Path, key: str, read_run: ReadRun, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A run that a study started bears its name as a tag; others have no such tag."""
+    with trained(root, key) as tracker:
+        assert "study" not in read_run(tracker.run_id).data.tags
+    monkeypatch.setenv(STUDY_VARIABLE, "drawn")
+    with trained(root, key[::-1]) as tracker:
+        assert read_run(tracker.run_id).data.tags["study"] == "drawn"
 
 
 def test_stale_runs_are_marked(root: Path, key: str, read_run: ReadRun) -> None:
