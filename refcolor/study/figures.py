@@ -16,7 +16,7 @@ from refcolor.study.results import BASELINES, Curve, Results
 DOTS_PER_INCH = 100
 COLORS = ("#3b6ea5", "#c8553d", "#588b4c", "#8d6cab", "#b08900", "#3d9c9c", "#a85a7a", "#777777")
 MARKERS = "osD^vPX*<>hp"
-ENLARGED = 1.35  # inches of a picture of a strip
+ENLARGED = 1.28  # inches of a picture of a strip: 64 px are doubled
 
 
 def learning_curves(results: Results) -> Picture | None:

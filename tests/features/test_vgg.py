@@ -106,15 +106,18 @@ def test_normalisation_stays_out_of_the_weights(vgg: VGGFeatures) -> None:
 
 
 @pytest.mark.parametrize(
-    "error",
+    ("error", "reason"),
     [
-        URLError("no route to host"),
-        RuntimeError('invalid hash value (expected "dcbb9e9d",\n got "0")'),
-        pickle.UnpicklingError("Weights only load failed"),
-        EOFError("Ran out of input"),
+        (URLError("no route to host"), "no route to host"),
+        (
+            RuntimeError('invalid hash value (expected "dcbb9e9d",\n got "0")'),
+            'invalid hash value (expected "dcbb9e9d", got "0")',
+        ),
+        (pickle.UnpicklingError("Weights only load failed"), "Weights only load failed"),
+        (EOFError("Ran out of input"), "Ran out of input"),
     ],
 )
-def test_missing_weights_say_what_goes_where(error: Exception) -> None:
+def test_missing_weights_say_what_goes_where(error: Exception, reason: str) -> None:
     """One line with the reason, the address, the place, and the parameters that do without."""
 
     def loader() -> nn.Module:
@@ -123,7 +126,7 @@ def test_missing_weights_say_what_goes_where(error: Exception) -> None:
     with pytest.raises(RefcolorError) as refusal:
         load_vgg(loader)
     said = str(refusal.value)
-    assert " ".join(str(error).split())[:40] in said
+    assert f"({reason})" in said
     assert "https://download.pytorch.org/models/vgg19-dcbb9e9d.pth" in said
     assert f"at {torch.hub.get_dir()}/checkpoints/vgg19-dcbb9e9d.pth by hand" in said
     assert "set loss.perceptual and loss.style to 0" in said

@@ -94,7 +94,7 @@ def browser_page() -> Iterator["Page"]:
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
     with playwright.sync_playwright() as started:
         browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
-        page = browser.new_page(viewport={"width": 1500, "height": 1000})
+        page = browser.new_page(viewport={"width": 1500, "height": 2400})  # charts load when seen
         page.set_default_timeout(MILLISECONDS_TO_SHOW)
         yield page
         browser.close()

@@ -13,6 +13,8 @@ from refcolor.sources.sample import (
     CLOTHES,
     HAIR_STYLES,
     PARTS,
+    UNSEEN_CLOTHES,
+    UNSEEN_HAIR_STYLES,
     Drawing,
     draw_palette,
     draw_shape,
@@ -88,7 +90,11 @@ def test_every_style_occurs(field: str, names: tuple[str, ...]):
 
 @pytest.mark.parametrize(
     ("field", "names"),
-    [("hair_style", HAIR_STYLES), ("clothes", CLOTHES), ("accessory", ACCESSORIES)],
+    [
+        ("hair_style", HAIR_STYLES + UNSEEN_HAIR_STYLES),
+        ("clothes", CLOTHES + UNSEEN_CLOTHES),
+        ("accessory", ACCESSORIES),
+    ],
 )
 def test_every_style_has_a_look_of_its_own(field: str, names: tuple[str, ...]):
     """Any two styles on the same character differ in ink, so no name repeats another."""
