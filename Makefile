@@ -6,7 +6,11 @@ export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 READY := .venv/ready
 
-.PHONY: repro test quick lint ui study check-lock lock help
+# What `make experiments` shows: the headline numbers, and parameters that differ.
+NUMBERS = transfer_delta_e|delta_e|attention_accuracy|seed
+SECTIONS = source|filter|clean|sketch|split|augment|model|loss|train|evaluate
+
+.PHONY: repro test quick lint ui experiments study check-lock lock help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -34,6 +38,10 @@ ui: $(READY)  ## MLflow's page on http://127.0.0.1:5000
 	@MLFLOW_SERVER_ENABLE_JOB_EXECUTION=false MLFLOW_DISABLE_TELEMETRY=true \
 	mlflow ui --workers 1 --port $${PORT:-5000} \
 	--backend-store-uri $${MLFLOW_TRACKING_URI:-sqlite:///mlflow.db}
+
+experiments: $(READY)  ## The experiments with what matters of them: headline numbers, changed parameters
+	@dvc exp show --only-changed --hide-workspace \
+	--drop '(?!Experiment|($(NUMBERS))$$|($(SECTIONS))\.)'
 
 study: $(READY)  ## Run what a study lacks, and write its page; stop it when you like
 	refcolor study run --plan $(PLAN) $(if $(FOLDER),--folder "$(FOLDER)")
