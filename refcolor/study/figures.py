@@ -14,7 +14,11 @@ from refcolor.study.pictures import GIVEN
 from refcolor.study.results import BASELINES, Curve, Results
 
 DOTS_PER_INCH = 100
-COLORS = ("#3b6ea5", "#c8553d", "#588b4c", "#8d6cab", "#b08900", "#3d9c9c", "#a85a7a", "#777777")
+# As many as markers, so that no two arms of one figure look alike before there are thirteen.
+COLORS = (
+    *("#3b6ea5", "#c8553d", "#588b4c", "#8d6cab", "#b08900", "#3d9c9c"),
+    *("#d678a8", "#777777", "#7a4a20", "#2f2f6f", "#9ac43c", "#f08c1a"),
+)
 MARKERS = "osD^vPX*<>hp"
 ENLARGED = 1.28  # inches of a picture of a strip: 64 px are doubled
 
