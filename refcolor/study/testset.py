@@ -63,7 +63,8 @@ def draw_test_set(folder: Path, test: TestSet, params: Params) -> None:
         lines = sketch_picture(square, draw_settings(params.sketch, record.id))
         image.write(folder / "sketch" / f"{record.id}.png", lines)
     ids = [record.id for record in records]
-    members, others = ids[::PAIRED], [name for name in ids if name not in set(ids[::PAIRED])]
+    members = ids[::PAIRED]
+    others = [name for place, name in enumerate(ids) if place % PAIRED]
     real, floor = others[::2], others[1::2]
     pairs = zip(members, [*members[1:], members[0]], strict=True)
     write_lines(folder / "split" / "val.txt", sorted(members + real))
