@@ -3,12 +3,12 @@
 import copy
 from collections.abc import Callable
 from pathlib import Path
-from typing import Any
+from typing import Any, get_args
 
 import pytest
 from ruamel.yaml import YAML
 
-from refcolor.study.plan import Run, digest
+from refcolor.study.plan import Quantity, Run, digest
 from refcolor.study.table import Row
 
 PLAN: dict[str, Any] = {
@@ -51,14 +51,7 @@ PLAN: dict[str, Any] = {
     },
     "observations": [
         {"said": f"about {name}", "question": "Is it so?", "quantity": name}
-        for name in (
-            "attention_channels",
-            "negatives",
-            "style_layer",
-            "triplet",
-            "swing",
-            "adversarial",
-        )
+        for name in get_args(Quantity)
     ],
     "test": {"shape_seed": 5, "palette_seed": 6, "count": 16},
 }
