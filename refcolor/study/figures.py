@@ -162,10 +162,10 @@ def screening(results: Results) -> Picture | None:
     def draw(panels: Sequence[Axes]) -> None:
         (panel,) = panels
         for place, label in enumerate(known):
-            color = "#c8553d" if label == results.reference else "#3b6ea5"
+            color = COLORS[1] if label == results.reference else COLORS[0]
             panel.plot(values[label], [-place] * len(values[label]), "o", color=color, ms=6)
         if values[results.reference]:
-            panel.axvline(float(np.mean(values[results.reference])), color="#c8553d", lw=0.8)
+            panel.axvline(float(np.mean(values[results.reference])), color=COLORS[1], lw=0.8)
         panel.set_yticks([-place for place in range(len(known))], known, fontsize=9)
         panel.set_xlabel(f"{primary} of each seed, lower is better; no claims", fontsize=9)
 

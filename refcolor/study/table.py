@@ -3,31 +3,13 @@
 import csv
 import os
 from collections.abc import Iterable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
 from refcolor.study.plan import Changes, Run
 
 Status = Literal["finished", "failed"]
-FIXED = (
-    "arm",
-    "seed",
-    "status",
-    "changes",
-    "experiment",
-    "commit",
-    "plan",
-    "torch",
-    "key",
-    "train_key",
-    "evaluate_key",
-    "train_seconds",
-    "evaluate_seconds",
-    "parameters",
-    "operations",
-    "message",
-)
 
 
 @dataclass(frozen=True)
@@ -61,6 +43,10 @@ class Row:
     operations: int = 0
     message: str = ""
     metrics: Mapping[str, float] = field(default_factory=dict)
+
+
+# Columns that every file has; those of the metrics follow.
+FIXED = tuple(one.name for one in fields(Row) if one.name != "metrics")
 
 
 def read_rows(path: Path) -> list[Row]:
