@@ -81,12 +81,10 @@ def _page(results: Results, folder: Path, figure: Draw) -> Iterator[str]:
     says = "Sketch, reference, every arm, true recolouring"
     if sheet := figure("pictures", says):
         yield from ("", "## The same pairs by every arm", "")
-        yield (
-            f"First seed of each arm, every n-th pair of the validation: nobody chose them. "
-            f"`{results.reference}` is the baseline after half of its training."
-            if plan.screening
-            else "First seed of each arm, every n-th pair of the validation: nobody chose them."
-        )
+        told = "First seed of each arm, every n-th pair of the validation: nobody chose them."
+        if plan.screening:
+            told += f" `{results.reference}` is the baseline after half of its training."
+        yield told
         yield from sheet
     yield from ("", "## What the arms cost", "")
     yield from sections.costs(results)

@@ -177,14 +177,16 @@ def costs(results: Results) -> Iterator[str]:
     """Write what each arm changes and what its network costs."""
     plan = results.plan
     size = results.base["clean"]["size"]
-    yield (
+    told = (
         f"Parameters of the generator, and its multiply-accumulates for one picture of {size} px. "
-        "Minutes are the median of the arm's trainings, on whatever else the machine did; where a "
-        "training went on from a halfway one, only what came after."
-        if plan.screening
-        else f"Parameters of the generator, and its multiply-accumulates for one picture of "
-        f"{size} px. Minutes are the median of the arm's trainings."
+        "Minutes are the median of the arm's trainings"
     )
+    if plan.screening:
+        told += (
+            ", on whatever else the machine did; where a training went on from a halfway one, only "
+            "what came after"
+        )
+    yield f"{told}."
     yield ""
     lines = []
     screened = plan.screening.arms if plan.screening else {}
