@@ -67,7 +67,7 @@ def _page(results: Results, folder: Path, figure: Draw) -> Iterator[str]:
     yield from ("", "## Everything measured on the main arms", "")
     yield from sections.everything(results)
     yield from figure("curves", "Learning curves of the main arms")
-    yield from figure("attention", "Transfer error over attention accuracy")
+    yield from figure("attention", f"`{plan.primary}` over attention accuracy")
     if plan.screening is not None:
         yield from ("", "## Screening", "")
         yield from sections.screening(results)
