@@ -18,7 +18,8 @@ class Attended:
     """What the decoder's trunk starts from.
 
     features: (B, D, h, w).
-    logits: (B, N_s, N_r) float32, the similarity before the softmax; None without attention.
+    logits: (B, N_s, N_r) float32, what the softmax is taken of: the similarity, and the bias where
+        there is one; None without attention.
     """
 
     features: Tensor
@@ -40,14 +41,15 @@ class DenseCorrespondence(nn.Module):
         for layer in (self.query, self.key, self.value):
             nn.init.orthogonal_(layer.weight)
 
-    def forward(self, *, sketch: Tensor, reference: Tensor) -> Attended:
+    def forward(self, *, sketch: Tensor, reference: Tensor, bias: Tensor | None = None) -> Attended:
         """Transfer reference features to sketch positions and add them.
 
         sketch, reference: (B, D, h, w); the two may differ in h and w.
+        bias: (N_s, N_r) float32, added to the logits of every picture of the batch.
         """
         cells = sketch.shape[-2:]
         v_s, v_r = sketch.flatten(2).mT, reference.flatten(2).mT
-        logits = similarity(self.query(v_s), self.key(v_r))
+        logits = biased(similarity(self.query(v_s), self.key(v_r)), bias)
         attention = logits.softmax(dim=-1)
         transferred = attention.to(v_r.dtype) @ self.value(v_r)
         return Attended(features=(v_s + transferred).mT.unflatten(2, cells), logits=logits)
@@ -80,14 +82,15 @@ class StopGradientAttention(nn.Module):
         self.cross_block = StopGradientBlock(channels, norm=norm)
         self.self_block = StopGradientBlock(channels, norm=norm)
 
-    def forward(self, *, sketch: Tensor, reference: Tensor) -> Attended:
+    def forward(self, *, sketch: Tensor, reference: Tensor, bias: Tensor | None = None) -> Attended:
         """Transfer reference features to sketch positions, then among these.
 
         sketch, reference: (B, D, h, w); the two may differ in h and w.
+        bias: (N_s, N_r) float32, added to the logits of the cross block.
         """
         cells = sketch.shape[-2:]
         v_s, v_r = sketch.flatten(2).mT, reference.flatten(2).mT
-        logits = similarity(self.query(v_s), self.key(v_r))
+        logits = biased(similarity(self.query(v_s), self.key(v_r)), bias)
         crossed = self.cross_block(v_s, v_r, logits)
         mixed = self.self_block(crossed, crossed, similarity(crossed, crossed))
         return Attended(features=mixed.mT.unflatten(2, cells), logits=logits)
@@ -127,6 +130,22 @@ def similarity(q: Tensor, k: Tensor) -> Tensor:
     return logits
 
 
+def biased(logits: Tensor, bias: Tensor | None) -> Tensor:
+    """Add a bonus for chosen pairs of positions; without one the logits are returned as they are.
+
+    logits: (B, N_s, N_r) float32.  bias: (N_s, N_r) float32.
+    Raises ValueError for a bias of another shape: it would be spread over the wrong positions.
+    """
+    if bias is None:
+        return logits
+    if bias.shape != logits.shape[1:]:
+        raise ValueError(
+            f"bias must be {tuple(logits.shape[1:])}, sketch by reference positions, "
+            f"got {tuple(bias.shape)}"
+        )
+    return logits + bias
+
+
 def twice_normalized(logits: Tensor) -> Tensor:
     """Softmax over the keys, then every key is shared out among the queries.
 
@@ -143,11 +162,13 @@ class Concatenation(nn.Module):
         super().__init__()
         self.mix = nn.Conv2d(2 * channels, channels, 1)
 
-    def forward(self, *, sketch: Tensor, reference: Tensor) -> Attended:
+    def forward(self, *, sketch: Tensor, reference: Tensor, bias: Tensor | None = None) -> Attended:
         """sketch, reference: (B, D, h, w).
 
-        Raises ValueError when they differ in h and w.
+        Raises ValueError when they differ in h and w, and for a bias: there are no logits.
         """
+        if bias is not None:
+            raise ValueError("without attention there are no logits to put a bias on; leave it out")
         if sketch.shape[-2:] != reference.shape[-2:]:
             raise ValueError(
                 "without attention sketch and reference must have one size, got "

@@ -1,5 +1,6 @@
 """The generator: two encoders, the dense correspondence, a residual trunk and a U-Net decoder."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
@@ -87,14 +88,25 @@ class Generator(nn.Module):
         )
         self.decoder = Decoder(2 * channels, widths, norm=norm)
 
-    def forward(self, *, sketch: Tensor, reference: Tensor) -> Output:
+    def forward(
+        self,
+        *,
+        sketch: Tensor,
+        reference: Tensor | Sequence[Tensor],
+        bias: Tensor | None = None,
+    ) -> Output:
         """Colour sketches after references.
 
         sketch: (B, 1, H, W), reference: (B, 3, H', W'), both in [-1, 1], sketch 1 = paper. Sides
         are multiples of `stride`; with attention the two sizes may differ.
-        Raises ValueError for other sides.
+        Several references of any sizes are attended to together: their positions come one
+        reference after another, N_r being all of them.
+        bias: (N_s, N_r) float32, added to the attention logits.
+        Raises ValueError for other sides, for no reference, and without attention for a bias and
+        for more than one reference.
         """
-        for name, picture in (("sketch", sketch), ("reference", reference)):
+        references = [reference] if isinstance(reference, Tensor) else list(reference)
+        for name, picture in (("sketch", sketch), *(("reference", one) for one in references)):
             if picture.shape[-2] % self.stride or picture.shape[-1] % self.stride:
                 raise ValueError(
                     f"{name} sides must be multiples of {self.stride}, got "
@@ -102,7 +114,9 @@ class Generator(nn.Module):
                 )
         maps = self.sketch_encoder(sketch)
         attended = self.attention(
-            sketch=pyramid(maps), reference=pyramid(self.reference_encoder(reference))
+            sketch=pyramid(maps),
+            reference=side_by_side([pyramid(self.reference_encoder(one)) for one in references]),
+            bias=bias,
         )
         trunk = self.trunk(attended.features)
         rows, columns = maps[-1].shape[-2:]
@@ -114,6 +128,18 @@ def pyramid(maps: list[Tensor]) -> Tensor:
     """V of eq. 1: all maps average-pooled to the size of the last one, side by side."""
     height, width = maps[-1].shape[-2:]
     return torch.cat([F.adaptive_avg_pool2d(x, (height, width)) for x in maps], dim=1)
+
+
+def side_by_side(maps: Sequence[Tensor]) -> Tensor:
+    """Give the positions of several maps as those of one.
+
+    maps: (B, D, h, w) each, of any h and w.  Returns (B, D, N, 1), N being all positions, map by
+    map and row by row; a single map is returned as it is.
+    Raises ValueError for no map.
+    """
+    if not maps:
+        raise ValueError("there must be at least one reference, got none")
+    return maps[0] if len(maps) == 1 else torch.cat([x.flatten(2) for x in maps], dim=2)[..., None]
 
 
 def build_generator(params: ModelParams) -> Generator:
