@@ -9,6 +9,14 @@ from collections.abc import Callable
 class RefcolorError(Exception):
     """A user error. Its text is one line: what, what was given, what to do."""
 
+    exit_code = 1
+
+
+class UsageError(RefcolorError):
+    """A command that asks for what cannot be; found before any work."""
+
+    exit_code = 2
+
 
 class PictureError(RefcolorError):
     """A picture that cannot be used; `reason` is the snake_case name under which it is counted."""
@@ -26,13 +34,13 @@ class PictureError(RefcolorError):
 def run(main: Callable[[], None]) -> None:
     """Run a program to its end; a user error, a full disk or Ctrl-C becomes one line and a code.
 
-    Exit codes: 1 user error, 130 Ctrl-C, 143 SIGTERM. A bug keeps its traceback.
+    Exit codes: 1 user error, 2 wrong use, 130 Ctrl-C, 143 SIGTERM. A bug keeps its traceback.
     """
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         main()
     except RefcolorError as error:
-        _end(f"refcolor: {error}", 1)
+        _end(f"refcolor: {error}", error.exit_code)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise

@@ -10,7 +10,7 @@ from collections.abc import Callable, Iterator
 import pytest
 
 from refcolor import errors
-from refcolor.errors import PictureError, RefcolorError
+from refcolor.errors import PictureError, RefcolorError, UsageError
 
 
 @pytest.fixture(autouse=True)
@@ -35,6 +35,7 @@ def raiser(error: BaseException) -> Callable[[], None]:
     [
         (RefcolorError("loss.x is wrong"), 1, "refcolor: loss.x is wrong"),
         (PictureError("truncated", "a.png is cut"), 1, "refcolor: a.png is cut"),
+        (UsageError("one of the two"), 2, "refcolor: one of the two"),
         (
             OSError(28, "in the words of a library", "models/x"),
             1,
