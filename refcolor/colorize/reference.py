@@ -1,0 +1,96 @@
+"""Pictures as people hand them over, and the one picture that is no reference: a line drawing."""
+
+from io import BytesIO
+from pathlib import Path
+from typing import TypeAlias
+
+import numpy as np
+from PIL import Image, ImageOps
+
+from refcolor import image
+from refcolor.errors import PictureError
+from refcolor.image import Picture
+
+Source: TypeAlias = Path | str | bytes | Image.Image | Picture
+SINGLE = (Path, str, bytes, Image.Image, np.ndarray)  # the same for isinstance
+
+_MAX_MEGAPIXELS = 50.0
+_LOOKED_AT = 256  # pixels of the longer side
+# Levels that a channel may differ from the paper more than another one, in a grey picture.
+_GREY = 24
+_COLORED_SHARE = 0.005  # of the pixels
+_PAPER_SHARE = 0.7
+
+
+def read_reference(source: Source) -> Picture:
+    """Read a picture whose colours are to be taken.
+
+    Returns (H, W, 3) uint8.
+    Raises PictureError as `image.read` does, and with the reason line_art for a line drawing: it
+    has no colours to give, and stands most likely where the drawing should.
+    """
+    file = as_file(source)
+    name = str(file) if isinstance(file, Path) else "the reference"
+    if isinstance(file, np.ndarray):
+        picture = file if file.ndim == 3 else np.repeat(file[..., None], 3, axis=2)
+    else:
+        try:
+            picture = image.read(file, max_megapixels=_MAX_MEGAPIXELS)
+        except PictureError as error:
+            if error.reason != "too_many_pixels":
+                raise
+            raise PictureError(
+                error.reason,
+                f"{name} has more than {_MAX_MEGAPIXELS:g} megapixels; a smaller copy will do",
+            ) from error
+    if is_line_art(picture):
+        raise PictureError(
+            "line_art",
+            f"{name} is a line drawing and has no colours to give; name a coloured picture "
+            "(the drawing itself comes first)",
+        )
+    return picture
+
+
+def is_line_art(picture: Picture) -> bool:
+    """Whether a picture is lines on paper: hardly any colour, and mostly one tone.
+
+    picture: (H, W, 3) uint8. Yellowed paper is paper, too.
+    """
+    height, width = picture.shape[:2]
+    scale = min(1.0, _LOOKED_AT / max(height, width))
+    small = image.resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    paper = np.median(small, axis=(0, 1))
+    differences = small - paper
+    spread = differences.max(axis=2) - differences.min(axis=2)
+    colored = np.mean(spread > _GREY) > _COLORED_SHARE
+    on_paper = np.mean(np.abs(differences).max(axis=2) < _GREY)
+    return bool(not colored and on_paper > _PAPER_SHARE)
+
+
+def as_file(source: Source) -> Path | bytes | Picture:
+    """Bring a picture to one of the kinds that are read: a path, the bytes of a file, an array.
+
+    A Pillow image becomes a file, so that its profile, transparency and depth are treated as those
+    of any file; so does an array with transparency.
+    Raises ValueError for an array that is no picture.
+    """
+    if isinstance(source, str):
+        return Path(source)
+    if isinstance(source, np.ndarray):
+        if source.dtype != np.uint8 or not (
+            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
+        ):
+            raise ValueError(
+                "an array must be (H, W), (H, W, 3) or (H, W, 4) uint8 to be a picture, got "
+                f"{source.shape} {source.dtype}"
+            )
+        if source.shape[2:] != (4,):
+            return source
+        source = Image.fromarray(source)
+    if isinstance(source, Image.Image):
+        file = BytesIO()
+        upright = ImageOps.exif_transpose(source)
+        upright.save(file, format="TIFF" if upright.mode in ("CMYK", "YCbCr", "F") else "PNG")
+        return file.getvalue()
+    return source

@@ -1,0 +1,62 @@
+"""The file of a model's weights: held against its description, and stored in half the room."""
+
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import load_file, save
+
+from refcolor.checkpoint import DESCRIPTION, GENERATOR
+from refcolor.errors import RefcolorError
+from refcolor.model.generator import build_generator
+from refcolor.params import ModelParams
+
+
+def refuse_other_weights(path: Path, model: ModelParams) -> None:
+    """Refuse a file of weights that is none, or that was made for another network.
+
+    Only the header is read, and no network is built: what a description claims costs nothing.
+    Raises RefcolorError that names the first tensor that differs.
+    """
+    try:
+        with safe_open(path, framework="pt") as file:
+            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+    except FileNotFoundError as error:
+        raise RefcolorError(f"{path} is missing; `dvc repro` writes it, or name another") from error
+    except (SafetensorError, OSError) as error:
+        raise RefcolorError(
+            f"{path} is no safetensors file, and no other kind is ever opened, because others can "
+            "carry code; take the file that `dvc repro` wrote"
+        ) from error
+    with torch.device("meta"):
+        network = build_generator(model)
+    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name in sorted(wanted.keys() | found.keys()):
+        if wanted.get(name) != found.get(name):
+            raise RefcolorError(
+                f"{path} does not fit the {DESCRIPTION} beside it: {name} is "
+                f"{_said(found.get(name))} there, {_said(wanted.get(name))} here; take both files "
+                "of one training"
+            )
+
+
+def halve(folder: Path, target: Path) -> None:
+    """Copy what is needed to run a model, with its weights in half precision: half the room.
+
+    They are loaded as single precision again. Vectors (biases, the statistics of norms) stay as
+    they are, because their values span more than half precision holds.
+    Raises ValueError for a weight that half precision does not hold.
+    """
+    weights = load_file(folder / GENERATOR)
+    for name, tensor in weights.items():
+        if tensor.ndim > 1:
+            weights[name] = tensor.half()
+            if not weights[name].isfinite().all():
+                raise ValueError(f"{name} holds values above 65504; keep {folder} as it is")
+    target.mkdir(parents=True, exist_ok=True)
+    (target / GENERATOR).write_bytes(save(weights))
+    (target / DESCRIPTION).write_bytes((folder / DESCRIPTION).read_bytes())
+
+
+def _said(shape: tuple[int, ...] | None) -> str:
+    return "missing" if shape is None else " x ".join(map(str, shape)) or "one number"

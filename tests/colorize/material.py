@@ -1,0 +1,48 @@
+"""Small drawings, references and models for the tests of colouring."""
+
+from pathlib import Path
+
+import numpy as np
+import torch
+from PIL import Image, ImageDraw
+
+from refcolor.checkpoint import save_model
+from refcolor.image import Picture
+from refcolor.model.discriminator import Discriminator
+from refcolor.model.generator import build_generator
+from refcolor.params import ModelParams
+
+SIZE = 32  # pixels at which the tiny models work; their stride is 4
+
+
+def line_art(height: int, width: int) -> Picture:
+    """Draw a frame and a circle, 2 pixels wide, in pure black on white: (H, W, 3) uint8."""
+    drawn = Image.new("RGB", (width, height), "white")
+    draw = ImageDraw.Draw(drawn)
+    draw.rectangle((3, 3, width - 4, height - 4), outline="black", width=2)
+    draw.ellipse(
+        (width // 4, height // 4, width * 3 // 4, height * 3 // 4), outline="black", width=2
+    )
+    return np.array(drawn)
+
+
+def blocks(height: int, width: int, *, seed: int = 0) -> Picture:
+    """Draw blocks of 8 pixels of any colours: (H, W, 3) uint8."""
+    random = np.random.default_rng(seed)
+    colors = random.integers(0, 256, (-(-height // 8), -(-width // 8), 3), np.uint8)
+    return colors.repeat(8, axis=0).repeat(8, axis=1)[:height, :width].copy()
+
+
+def tiny(**changes: object) -> ModelParams:
+    """Describe a model that takes milliseconds."""
+    content = {"attention": "scft", "width": 2, "levels": 3, "blocks": 1, "norm": "batch"}
+    return ModelParams.model_validate(content | {"discriminator_width": 2} | changes)
+
+
+def save_tiny(folder: Path, *, size: int = SIZE, **changes: object) -> Path:
+    """Write a model with random weights; returns its folder."""
+    params = tiny(**changes)
+    torch.manual_seed(0)
+    generator, discriminator = build_generator(params), Discriminator(params)
+    save_model(folder, generator=generator, discriminator=discriminator, params=params, size=size)
+    return folder

@@ -1,0 +1,303 @@
+"""A model as a tool: any picture in, a picture of the drawing's size out, its lines untouched."""
+
+import json
+import os
+import pickle
+import subprocess
+import sys
+from io import BytesIO
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image
+from safetensors.torch import load_file, save
+
+from refcolor import image
+from refcolor.checkpoint import DESCRIPTION, GENERATOR
+from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.hints import Match
+from refcolor.colorize.weights import halve
+from refcolor.errors import PictureError, RefcolorError
+
+from .material import blocks, line_art, save_tiny
+
+
+@pytest.mark.parametrize("shape", [(64, 64), (31, 97), (200, 50), (40, 41)])
+def test_the_result_has_the_size_of_the_drawing(
+    colorizer: Colorizer, shape: tuple[int, int]
+) -> None:
+    """Any size and any shape of drawing and reference; nothing is squashed or cut."""
+    colored = colorizer.colorize(line_art(*shape), blocks(90, 23))
+    assert colored.picture.shape == colored.colors.shape == (*shape, 3)
+    assert colored.image.size == shape[::-1]
+
+
+def test_the_lines_of_the_drawing_are_kept(colorizer: Colorizer) -> None:
+    """Every black pixel of the drawing is black in the result, and something else has colour."""
+    drawing = line_art(150, 100)
+    picture = colorizer.colorize(drawing, blocks(64, 64)).picture
+    black = (drawing == 0).all(axis=2)
+    assert black.any()
+    assert not picture[black].any()
+    assert np.ptp(picture[~black].astype(int), axis=0).max() > 0
+
+
+def test_every_kind_of_source_gives_the_same_picture(colorizer: Colorizer, tmp_path: Path) -> None:
+    """A path, its name, the file's bytes, a Pillow image and an array are one drawing."""
+    drawing, reference = line_art(60, 44), blocks(40, 56)
+    image.write(tmp_path / "sketch.png", drawing)
+    image.write(tmp_path / "reference.png", reference)
+    wanted = colorizer.colorize(drawing, reference).picture
+    kinds = (
+        lambda path: path,
+        str,
+        Path.read_bytes,
+        lambda path: Image.open(BytesIO(path.read_bytes())),
+        lambda path: image.read(path),
+    )
+    for kind in kinds:
+        found = colorizer.colorize(kind(tmp_path / "sketch.png"), kind(tmp_path / "reference.png"))
+        assert np.array_equal(found.picture, wanted)
+
+
+def test_a_turned_photograph_is_put_upright(colorizer: Colorizer) -> None:
+    """A Pillow image keeps its EXIF orientation on the way in."""
+    turned = Image.fromarray(line_art(60, 44))
+    exif = turned.getexif()
+    exif[0x0112] = 6
+    file = BytesIO()
+    turned.save(file, format="JPEG", exif=exif)
+    colored = colorizer.colorize(Image.open(BytesIO(file.getvalue())), blocks(40, 40))
+    assert colored.drawing.size == (44, 60)
+
+
+def test_the_working_size_does_not_change_the_size_of_the_result(colorizer: Colorizer) -> None:
+    """At 48 pixels the attention has more cells than at 32, and the picture is as large."""
+    drawing, reference = line_art(60, 60), blocks(60, 60)
+    small, large = (colorizer.colorize(drawing, reference, size=s) for s in (32, 48))
+    assert small.attention.weights is not None
+    assert large.attention.weights is not None
+    assert small.attention.weights.shape == (64, 64)
+    assert large.attention.weights.shape == (144, 144)
+    assert small.picture.shape == large.picture.shape
+
+
+@pytest.mark.parametrize("size", [0, 15, 1025])
+def test_a_size_that_does_not_fit_is_refused(colorizer: Colorizer, size: int) -> None:
+    """The message names the sizes that do."""
+    with pytest.raises(RefcolorError, match=f"size must be from 16 to 1024 pixels .* got {size}"):
+        colorizer.colorize(line_art(60, 60), blocks(60, 60), size=size)
+
+
+def test_more_cells_than_memory_is_for_are_refused_before_any_work(colorizer: Colorizer) -> None:
+    """Attention grows with the fourth power of the size; the message names a size that works."""
+    with pytest.raises(RefcolorError, match=r"65536 cells of the sketch .* take size 360"):
+        colorizer.colorize(line_art(60, 60), blocks(60, 60), size=1024)
+
+
+def test_several_references_are_attended_to_together(colorizer: Colorizer) -> None:
+    """Each has its own cells; the weights of a spot over all of them sum to 1."""
+    references = [blocks(60, 60), blocks(30, 60, seed=1)]
+    colored = colorizer.colorize(line_art(60, 60), references)
+    parts = colored.attention.looked_at(20, 30)
+    assert [part.shape for part in parts] == [(8, 8), (4, 8)]
+    assert sum(part.sum() for part in parts) == pytest.approx(1, abs=1e-5)
+    assert all(part.max() > 0 for part in parts)
+
+
+def test_one_reference_in_a_list_is_one_reference(colorizer: Colorizer) -> None:
+    """A list of one is no other question."""
+    drawing, reference = line_art(60, 60), blocks(60, 60)
+    alone, listed = (colorizer.colorize(drawing, given) for given in (reference, [reference]))
+    assert np.array_equal(alone.picture, listed.picture)
+    with pytest.raises(RefcolorError, match="at least one reference, got none"):
+        colorizer.colorize(drawing, [])
+
+
+def test_a_line_drawing_is_no_reference(colorizer: Colorizer) -> None:
+    """Two drawings in the place of a drawing and a picture are said to be that."""
+    with pytest.raises(PictureError, match="is a line drawing and has no colours") as refused:
+        colorizer.colorize(line_art(60, 60), line_art(90, 60))
+    assert refused.value.reason == "line_art"
+
+
+def test_drawings_of_one_shape_go_through_together(colorizer: Colorizer) -> None:
+    """A drawing in a batch gets the colours that it gets alone, to within rounding."""
+    reference = colorizer.place_reference(blocks(60, 60))
+    prepared = [colorizer.prepare(line_art(60, w), [reference]) for w in (60, 58, 57)]
+    assert prepared[0].sketch.shape == prepared[1].sketch.shape
+    together = colorizer.run(prepared[:2])
+    for one, answer in zip(prepared, together, strict=False):
+        alone = colorizer.run([one])[0].colors
+        assert np.abs(alone.astype(int) - answer.colors).max() <= 1
+
+
+def test_drawings_of_two_shapes_are_kept_apart(colorizer: Colorizer) -> None:
+    """What does not fit together is refused, and `fits` says so before."""
+    reference = colorizer.place_reference(blocks(60, 60))
+    square, tall = (colorizer.prepare(line_art(60, w), [reference]) for w in (60, 30))
+    hinted = colorizer.prepare(line_art(60, 60), [reference], matches=[Match(9, 9, 9, 9)])
+    assert not square.fits(tall)
+    assert not square.fits(hinted)
+    with pytest.raises(ValueError, match="one working shape"):
+        colorizer.run([square, tall])
+
+
+def test_without_attention_one_reference_is_brought_to_the_same_square(tmp_path: Path) -> None:
+    """A model without attention colours any shape, and refuses what it cannot do."""
+    colorizer = Colorizer.load(save_tiny(tmp_path, attention="none"), device="cpu")
+    drawing, reference = line_art(60, 30), blocks(20, 60)
+    colored = colorizer.colorize(drawing, reference)
+    assert colored.picture.shape == (60, 30, 3)
+    assert colored.attention.weights is None
+    with pytest.raises(RefcolorError, match=r"no attention, .* got 2 references"):
+        colorizer.colorize(drawing, [reference, reference])
+    with pytest.raises(RefcolorError, match=r"no attention, .* got matches"):
+        colorizer.colorize(drawing, reference, matches=[Match(1, 1, 1, 1)])
+    with pytest.raises(ValueError, match="no attention to look into"):
+        colored.attention.looked_at(1, 1)
+
+
+@pytest.mark.parametrize("attention", ["scft", "sga"])
+def test_a_match_sends_its_spot_to_the_place_asked_for(tmp_path: Path, attention: str) -> None:
+    """The strongest key of the spot is the asked cell of the asked reference."""
+    colorizer = Colorizer.load(save_tiny(tmp_path, attention=attention), device="cpu")
+    match = Match(x=13, y=41, u=70, v=22, reference=1)
+    colored = colorizer.colorize(
+        line_art(60, 60), [blocks(60, 60), blocks(45, 90, seed=1)], matches=[match]
+    )
+    weights = colored.attention.weights
+    assert weights is not None
+    sketch, (first, second) = colored.attention.sketch, colored.attention.references
+    asked = first.rows * first.columns + second.cell_at(match.u, match.v)
+    row = weights[sketch.cell_at(match.x, match.y)]
+    assert row.argmax() == asked
+    assert row[asked] > 0.99
+
+
+def test_a_match_moves_the_colour_of_its_spot_and_not_the_rest(root: Path) -> None:
+    """On the trained model a spot of the hair takes the colour of the clothes when told to."""
+    if not (root / "models" / GENERATOR).exists():
+        pytest.skip("no trained model here: dvc repro")
+    from refcolor.params import SketchParams
+    from refcolor.sketch import draw_settings, sketch_picture
+    from refcolor.sources import sample
+
+    colorizer = Colorizer.load(root / "models", device="cpu")
+    color, reference = (
+        sample.render(sample.draw_shape(3, i), sample.draw_palette(4, i), size=64).color
+        for i in (0, 1)
+    )
+    drawing = sketch_picture(color, draw_settings(SketchParams(preset="default"), "drawn"))
+    plain = colorizer.colorize(drawing, reference)
+    attention = plain.attention
+    assert attention.weights is not None
+    # The cell of the reference whose colour differs most from what the spot has now.
+    x, y = 32.0, 14.0
+    cells = image.resize(reference, 16, 16).reshape(-1, 3).astype(float)
+    now = plain.colors[int(y) - 2 : int(y) + 2, int(x) - 2 : int(x) + 2].mean(axis=(0, 1))
+    far = int(np.abs(cells - now).sum(axis=1).argmax())
+    u, v = attention.references[0].middle(far)
+    hinted = colorizer.colorize(drawing, reference, matches=[Match(x, y, u, v)])
+    after = hinted.colors[int(y) - 2 : int(y) + 2, int(x) - 2 : int(x) + 2].mean(axis=(0, 1))
+    assert np.abs(after - cells[far]).sum() < 0.8 * np.abs(now - cells[far]).sum()
+    # Far away, in the lower half, little changes.
+    changed = np.abs(hinted.colors.astype(int) - plain.colors)
+    assert changed[40:].mean() < 0.2 * changed[int(y) - 3 : int(y) + 3, 28:36].mean()
+
+
+def test_weights_stored_in_half_precision_are_loaded_as_single(
+    models: Path, colorizer: Colorizer, tmp_path: Path
+) -> None:
+    """A model may be stored in half the room; its pictures are nearly the same."""
+    halve(models, tmp_path)
+    assert set(os.listdir(tmp_path)) == {DESCRIPTION, GENERATOR}
+    stored, whole = (load_file(folder / GENERATOR) for folder in (tmp_path, models))
+    assert {tensor.dtype for tensor in stored.values() if tensor.ndim > 1} == {torch.float16}
+    assert all(torch.equal(stored[name], whole[name]) for name in whole if whole[name].ndim < 2)
+    half = Colorizer.load(tmp_path, device="cpu")
+    drawing, reference = line_art(60, 60), blocks(60, 60)
+    found, wanted = (one.colorize(drawing, reference).colors for one in (half, colorizer))
+    assert np.abs(found.astype(int) - wanted).max() <= 2
+
+
+def test_a_weight_that_half_precision_does_not_hold_is_refused(
+    models: Path, tmp_path: Path
+) -> None:
+    """Infinity is never stored."""
+    (tmp_path / DESCRIPTION).write_bytes((models / DESCRIPTION).read_bytes())
+    (tmp_path / GENERATOR).write_bytes(save({"x": torch.full((1, 1), 1e6)}))
+    with pytest.raises(ValueError, match="x holds values above 65504"):
+        halve(tmp_path, tmp_path / "half")
+
+
+def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
+    """The message says what is missing and how it is made."""
+    with pytest.raises(RefcolorError, match=r"holds no model \(model.json is missing\)"):
+        Colorizer.load(tmp_path)
+    (tmp_path / DESCRIPTION).write_text("[1]")
+    with pytest.raises(RefcolorError, match="describes no model of refcolor"):
+        Colorizer.load(tmp_path)
+
+
+def test_missing_weights_are_refused(models: Path, tmp_path: Path) -> None:
+    """A description alone is no model."""
+    (tmp_path / DESCRIPTION).write_bytes((models / DESCRIPTION).read_bytes())
+    with pytest.raises(RefcolorError, match=r"generator.safetensors is missing"):
+        Colorizer.load(tmp_path)
+
+
+def test_a_pickle_is_never_opened(models: Path, tmp_path: Path) -> None:
+    """Code in a file that is called safetensors does not run; the file is refused."""
+
+    class Bomb:
+        def __reduce__(self) -> tuple[object, tuple[str]]:
+            return exec, (f"open({str(tmp_path / 'ran')!r}, 'w')",)
+
+    (tmp_path / DESCRIPTION).write_bytes((models / DESCRIPTION).read_bytes())
+    (tmp_path / GENERATOR).write_bytes(pickle.dumps(Bomb()))
+    with pytest.raises(RefcolorError, match="is no safetensors file, and no other kind is ever"):
+        Colorizer.load(tmp_path)
+    assert not (tmp_path / "ran").exists()
+
+
+@pytest.mark.parametrize("changes", [{"width": 3}, {"levels": 4}, {"width": 500_000}])
+def test_weights_of_another_network_are_refused(
+    models: Path, tmp_path: Path, changes: dict[str, int]
+) -> None:
+    """A description that does not fit is named with the first tensor that differs, at no cost."""
+    described = json.loads((models / DESCRIPTION).read_text())
+    described["model"] |= changes
+    (tmp_path / DESCRIPTION).write_text(json.dumps(described))
+    (tmp_path / GENERATOR).write_bytes((models / GENERATOR).read_bytes())
+    with pytest.raises(RefcolorError, match=r"does not fit the model.json beside it: \S+ is"):
+        Colorizer.load(tmp_path)
+
+
+@pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu", ""])
+def test_a_device_that_is_not_there_is_refused(models: Path, device: str) -> None:
+    """One line, whatever the name."""
+    with pytest.raises(RefcolorError, match="device"):
+        Colorizer.load(models, device=device)
+
+
+def test_refcolor_gives_the_colorizer_and_loads_torch_only_then() -> None:
+    """`from refcolor import Colorizer` works, and `import refcolor` stays light."""
+    program = (
+        "import sys, refcolor; assert 'torch' not in sys.modules; "
+        "from refcolor import Colorizer; assert 'torch' in sys.modules; print(Colorizer.__name__)"
+    )
+    done = subprocess.run(
+        [sys.executable, "-c", program], capture_output=True, text=True, check=True
+    )
+    assert done.stdout.strip() == "Colorizer"
+
+
+def test_refcolor_has_no_other_attributes() -> None:
+    """A name that is not there is an AttributeError, as in any module."""
+    import refcolor
+
+    with pytest.raises(AttributeError, match="has no attribute 'Colouriser'"):
+        _ = refcolor.Colouriser

@@ -1,0 +1,89 @@
+"""Hints: how they are written, and the bonus that they become."""
+
+import math
+
+import numpy as np
+import pytest
+
+from refcolor.colorize.hints import SIGMA, STRENGTH, Match, bonus, parse_match
+from refcolor.colorize.placement import place
+from refcolor.errors import RefcolorError
+
+SKETCH = place(80, 40, size=40, stride=4)  # 10 x 5 cells of 8 x 8 pixels of the picture
+FIRST = place(24, 32, size=32, stride=4)  # 6 x 8 cells of 4 x 4 pixels
+SECOND = place(8, 8, size=32, stride=4)  # 8 x 8 cells of 1 x 1 pixel
+
+
+@pytest.mark.parametrize(
+    ("text", "match"),
+    [
+        ("120,80=300,45", Match(120, 80, 300, 45)),
+        ("1.5, 2 = 3 ,4.25", Match(1.5, 2, 3, 4.25)),
+        ("1,2=3:4,5", Match(1, 2, 4, 5, reference=2)),
+    ],
+)
+def test_a_match_is_read_as_it_is_written(text: str, match: Match) -> None:
+    """Pixels of both pictures, and the number of the reference, counted from 1 by people."""
+    assert parse_match(text) == match
+    assert parse_match(str(match)) == match
+
+
+@pytest.mark.parametrize(
+    "text", ["", "1,2", "1,2=3", "a,b=c,d", "-1,2=3,4", "1,2=0:3,4", "1;2=3;4"]
+)
+def test_another_text_is_refused(text: str) -> None:
+    """The message says what to write."""
+    with pytest.raises(ValueError, match=r"a match reads X,Y=U,V in pixels"):
+        parse_match(text)
+
+
+def test_no_match_is_no_bias() -> None:
+    """Without hints the logits are left alone."""
+    assert bonus([], SKETCH, [FIRST]) is None
+
+
+def test_the_bonus_by_hand() -> None:
+    """Whole for the two cells, less by exp(-d^2 / 2 sigma^2) of both distances in cells."""
+    found = bonus([Match(x=17, y=30, u=9, v=13)], SKETCH, [FIRST])
+    assert found is not None
+    assert found.shape == (50, 48)
+    asking, asked = 3 * 5 + 2, 3 * 8 + 2
+    assert found[asking, asked] == STRENGTH
+    assert found.argmax() == asking * 48 + asked
+    diagonal = found[asking - 5 - 1, asked]  # one row up, one column left: d^2 = 2
+    assert diagonal == pytest.approx(STRENGTH * math.exp(-2 / (2 * SIGMA**2)), rel=1e-6)
+    both = found[asking + 1, asked + 8]  # one cell away on each side: d^2 = 1 + 1
+    assert both == pytest.approx(diagonal, rel=1e-6)
+
+
+def test_two_references_have_their_own_columns() -> None:
+    """A match with the second reference leaves the keys of the first alone."""
+    found = bonus([Match(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])
+    assert found is not None
+    assert found.shape == (50, 48 + 64)
+    assert not found[:, :48].any()
+    assert found[0, -1] == STRENGTH
+
+
+def test_matches_do_not_add_up() -> None:
+    """Where two hints reach, the larger bonus counts: the same hint twice is one hint."""
+    match, other = Match(x=17, y=30, u=9, v=13), Match(x=25, y=30, u=30, v=2)
+    one, twice, both = (
+        bonus(some, SKETCH, [FIRST]) for some in ([match], [match] * 2, [match, other])
+    )
+    assert np.array_equal(one, twice)
+    assert np.array_equal(both, np.maximum(one, bonus([other], SKETCH, [FIRST])))
+
+
+@pytest.mark.parametrize(
+    ("match", "said"),
+    [
+        (Match(40, 1, 1, 1), "40,1 lies outside of the sketch, which is 40 x 80 pixels"),
+        (Match(1, 1, 1, 24), "1,24 lies outside of the reference, which is 32 x 24 pixels"),
+        (Match(1, 1, 1, 1, reference=1), "names reference 2, but there is 1; count from 1"),
+    ],
+)
+def test_a_spot_outside_is_refused(match: Match, said: str) -> None:
+    """The message names the spot, the picture and its size."""
+    with pytest.raises(RefcolorError, match=said):
+        bonus([match], SKETCH, [FIRST])

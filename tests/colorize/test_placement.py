@@ -1,0 +1,89 @@
+"""A picture on a model's grid: no squash, no place lost, pixels to cells and back."""
+
+import numpy as np
+import pytest
+
+from refcolor.colorize.placement import place
+
+SIZES = [(600, 400), (31, 97), (1, 500), (64, 64), (7, 3)]
+
+
+def test_a_tall_picture_by_hand() -> None:
+    """600 x 400 at 50 pixels is 50 x 33, on 13 x 9 cells of 4: 52 x 36, padded 1 above and left."""
+    placed = place(600, 400, size=50, stride=4)
+    assert (placed.inner_height, placed.inner_width) == (50, 33)
+    assert (placed.rows, placed.columns) == (13, 9)
+    assert (placed.top, placed.left) == (1, 1)
+    # x = 399 is scaled to 32.9, and lies 33.9 pixels from the left: column 8.
+    assert placed.cell_at(399, 0) == 8
+    # y = 40 is scaled to 3.33, and lies 4.33 pixels from the top: row 1.
+    assert placed.cell_at(0, 40) == 9
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_the_shape_is_kept(height: int, width: int) -> None:
+    """The longer side has the size asked for, the other one follows to within a pixel's half."""
+    placed = place(height, width, size=64, stride=4)
+    assert max(placed.inner_height, placed.inner_width) == 64
+    scale = 64 / max(height, width)
+    assert abs(placed.inner_height - max(1, height * scale)) <= 0.5
+    assert abs(placed.inner_width - max(1, width * scale)) <= 0.5
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_no_more_is_padded_than_whole_cells_need(height: int, width: int) -> None:
+    """Less than a cell is added to each axis, and a grid is never smaller than its picture."""
+    placed = place(height, width, size=64, stride=16)
+    for side, inner in zip(placed.shape, (placed.inner_height, placed.inner_width), strict=True):
+        assert 0 <= side - inner < 16
+
+
+def test_a_square_is_padded_to_one() -> None:
+    """A model without attention gets as many rows as columns."""
+    placed = place(30, 90, size=64, stride=4, square=True)
+    assert (placed.rows, placed.columns) == (16, 16)
+    assert (placed.inner_height, placed.inner_width) == (21, 64)
+    assert placed.top == 21
+
+
+@pytest.mark.parametrize(("height", "width"), [(600, 400), (31, 97), (64, 64), (7, 3)])
+def test_the_middle_of_a_cell_leads_back_to_it(height: int, width: int) -> None:
+    """Cell to place to cell is the identity, wherever the middle of the cell is in the picture."""
+    placed = place(height, width, size=61, stride=4)
+    inside = 0
+    for cell in range(placed.rows * placed.columns):
+        x, y = placed.middle(cell)
+        if placed.holds(x, y):
+            assert placed.cell_at(x, y) == cell
+            inside += 1
+    assert inside > 0
+
+
+@pytest.mark.parametrize(("height", "width"), SIZES)
+def test_the_cells_of_all_pixels_are_those_of_each(height: int, width: int) -> None:
+    """The map of cells says for each pixel what `cell_at` says of its middle."""
+    placed = place(height, width, size=61, stride=4)
+    cells = placed.cells()
+    assert cells.shape == (height, width)
+    for y in range(0, height, 13):
+        for x in range(0, width, 13):
+            assert cells[y, x] == placed.cell_at(x + 0.5, y + 0.5)
+
+
+def test_padding_and_cutting_are_inverse() -> None:
+    """What was put on the grid comes out of it; around it is the one colour."""
+    placed = place(31, 97, size=61, stride=4)
+    random = np.random.default_rng(0)
+    picture = random.integers(0, 256, (placed.inner_height, placed.inner_width, 3), np.uint8)
+    padded = placed.pad(picture, np.array([1, 2, 3], np.uint8))
+    assert padded.shape == (*placed.shape, 3)
+    assert np.array_equal(placed.inside(padded), picture)
+    ground = (padded == [1, 2, 3]).all(axis=2)
+    assert ground.sum() == padded[..., 0].size - picture[..., 0].size
+
+
+@pytest.mark.parametrize(("x", "y"), [(-1, 0), (400, 0), (0, 600), (float("nan"), 0)])
+def test_a_place_outside_is_refused(x: float, y: float) -> None:
+    """A place that is not in the picture is refused with the picture's size."""
+    with pytest.raises(ValueError, match="outside of the picture, which is 400 x 600"):
+        place(600, 400, size=50, stride=4).cell_at(x, y)
