@@ -1,0 +1,141 @@
+"""Many drawings at once: the same pictures as one by one, and one that fails stops no other."""
+
+import errno
+import os
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refcolor import image
+from refcolor.colorize.batch import Report, Wish, color_all
+from refcolor.colorize.colorizer import Answer, Colorizer, Prepared
+from refcolor.colorize.jobs import Failure, Job
+from refcolor.errors import RefcolorError
+
+from .material import blocks, line_art
+
+
+@pytest.fixture
+def jobs(tmp_path: Path) -> list[Job]:
+    """Seven drawings of two shapes after two references."""
+    found = []
+    for index in range(7):
+        sketch, reference = tmp_path / f"s{index}.png", tmp_path / f"r{index % 2}.png"
+        image.write(sketch, line_art(64, 64 if index < 5 else 40))
+        image.write(reference, blocks(48, 48, seed=index % 2))
+        found.append(Job(sketch, (reference,), tmp_path / "out" / f"s{index}.png"))
+    return found
+
+
+def test_a_batch_gives_what_one_call_each_gives(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """Every result is there, and equals the picture of `colorize` to within rounding."""
+    report = color_all(colorizer, jobs, Wish())
+    assert (report.done, report.skipped, report.failures) == (7, 0, [])
+    for job in jobs:
+        wanted = colorizer.colorize(job.sketch, job.references).picture
+        assert np.abs(image.read(job.output).astype(int) - wanted).max() <= 1
+
+
+def test_drawings_of_one_shape_go_through_the_model_together(
+    colorizer: Colorizer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Neighbours of one working shape are one pass, another shape begins another."""
+    passes: list[int] = []
+    run = Colorizer.run
+
+    def counted(
+        self: Colorizer, prepared: Sequence[Prepared], *, look: bool = True
+    ) -> list[Answer]:
+        passes.append(len(prepared))
+        return run(self, prepared, look=look)
+
+    monkeypatch.setattr(Colorizer, "run", counted)
+    color_all(colorizer, jobs, Wish())
+    assert passes == [5, 2]
+
+
+def test_what_is_there_is_skipped(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """A second call makes what is missing and nothing else; force makes all of it."""
+    color_all(colorizer, jobs, Wish())
+    jobs[2].output.unlink()
+    before = {job.output: job.output.stat().st_mtime_ns for job in jobs if job is not jobs[2]}
+    report = color_all(colorizer, jobs, Wish())
+    assert (report.done, report.skipped) == (1, 6)
+    assert all(path.stat().st_mtime_ns == time for path, time in before.items())
+    report = color_all(colorizer, jobs, Wish(force=True))
+    assert (report.done, report.skipped) == (7, 0)
+
+
+def test_a_result_without_its_layers_is_not_complete(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """Asked for layers after a run without them, the drawings are made again."""
+    color_all(colorizer, jobs[:1], Wish())
+    report = color_all(colorizer, jobs[:1], Wish(layers=True, psd=True))
+    assert report.done == 1
+    assert sorted(os.listdir(jobs[0].output.parent)) == [
+        "s0.png",
+        "s0.psd",
+        "s0_colors.png",
+        "s0_lines.png",
+    ]
+
+
+def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """No picture, a cut file, a reference of lines: each is reported, four are done."""
+    jobs[0].sketch.write_text("hello, I am a text")
+    jobs[3].sketch.write_bytes(jobs[3].sketch.read_bytes()[:100])
+    image.write(jobs[1].references[0].with_name("lines.png"), line_art(50, 50))
+    jobs[1] = Job(jobs[1].sketch, (jobs[1].references[0].with_name("lines.png"),), jobs[1].output)
+    report = color_all(colorizer, jobs, Wish())
+    assert report.done == 4
+    assert [one.what for one in report.failures] == ["s0.png", "s1.png", "s3.png"]
+    said = list(report.lines())
+    assert [line.count("\n") for line in said] == [0, 0, 0]
+    assert "s0.png is no picture" in said[0]
+    assert said[1].startswith("s1.png: ")
+    assert "lines.png is a line drawing" in said[1]
+    assert "s3.png is cut short" in said[2]
+
+
+def test_a_place_that_cannot_be_written_is_reported(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """A folder where a result should be is one failure; nothing half written is left."""
+    (jobs[4].output / "x").mkdir(parents=True)
+    report = color_all(colorizer, jobs, Wish(force=True))
+    assert report.done == 6
+    assert [one.what for one in report.failures] == ["s4.png"]
+    assert not [name for name in os.listdir(jobs[0].output.parent) if name.endswith(".part")]
+
+
+def test_a_full_disk_ends_it_all(
+    colorizer: Colorizer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There is no use in going on, and the error says where there was no room."""
+
+    def full(path: Path, _picture: np.ndarray) -> None:
+        raise OSError(errno.ENOSPC, "No space left on device", str(path))
+
+    monkeypatch.setattr(image, "write", full)
+    with pytest.raises(OSError, match="No space left"):
+        color_all(colorizer, jobs, Wish())
+
+
+def test_a_wrong_size_is_said_once(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """It is no failure of each drawing but of the call."""
+    with pytest.raises(RefcolorError, match="size must be from 16"):
+        color_all(colorizer, jobs, Wish(size=3))
+
+
+def test_one_reason_for_many_drawings_is_one_line() -> None:
+    """A reference that cannot be used is not told a hundred times."""
+    failures = [Failure(f"s{index}.png", "r.png is no picture") for index in range(100)]
+    report = Report(failures=[*failures, Failure("t.png", "t.png is empty\nfetch it")])
+    assert list(report.lines()) == [
+        "s0.png, s1.png, s2.png and 97 more: r.png is no picture",
+        "t.png is empty fetch it",
+    ]
+
+
+def test_no_jobs_are_no_work(colorizer: Colorizer) -> None:
+    """Nothing to do is done at once."""
+    assert color_all(colorizer, [], Wish()).done == 0

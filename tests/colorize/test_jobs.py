@@ -1,0 +1,244 @@
+"""Who is coloured after whom, what results are called, and what is refused before any work."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from refcolor.colorize.jobs import Job, plan, plan_pairs, refuse_overwriting
+from refcolor.errors import UsageError
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty folder to be in, so that names in tests are short."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+def touch(*names: str) -> list[Path]:
+    """Make empty files; jobs are decided by names alone."""
+    paths = [Path(name) for name in names]
+    for path in paths:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    return paths
+
+
+def pairs(text: str) -> Path:
+    """Write a list of pairs."""
+    Path("lists").mkdir(exist_ok=True)
+    path = Path("lists/pairs.csv")
+    path.write_text(text, encoding="utf-8")
+    return path
+
+
+def test_one_reference_is_for_every_drawing(here: Path) -> None:
+    """Files and folders on the left, one picture on the right."""
+    touch("d/b.png", "d/a.jpg", "d/notes.txt", "d/.hidden.png", "d/sub/c.png", "x.webp")
+    (reference,) = touch("r.png")
+    found = plan([Path("d"), Path("x.webp")], [reference], output=Path("out"))
+    assert found.failures == ()
+    assert [(str(job.sketch), str(job.output)) for job in found.jobs] == [
+        ("d/a.jpg", "out/a.png"),
+        ("d/b.png", "out/b.png"),
+        ("x.webp", "out/x.png"),
+    ]
+    assert {job.references for job in found.jobs} == {(reference,)}
+
+
+def test_a_folder_with_one_picture_is_one_reference(here: Path) -> None:
+    """It does not matter whether the picture or its folder is named."""
+    touch("d/a.png", "d/b.png", "r/other.png")
+    found = plan([Path("d")], [Path("r")], output=Path("out"))
+    assert {job.references for job in found.jobs} == {(Path("r/other.png"),)}
+
+
+def test_several_references_go_by_name(here: Path) -> None:
+    """Each drawing takes the picture of its name; a drawing without one is a failure."""
+    touch("d/a.png", "d/b.png", "d/c.png", "r/a.jpg", "r/c.webp", "r/z.png")
+    found = plan([Path("d")], [Path("r")], output=Path("out"))
+    assert [job.references for job in found.jobs] == [(Path("r/a.jpg"),), (Path("r/c.webp"),)]
+    assert [one.message for one in found.failures] == ["d/b.png has no reference called b"]
+
+
+def test_together_every_drawing_takes_all_references(here: Path) -> None:
+    """Names play no part then."""
+    references = touch("r/a.png", "r/b.png")
+    touch("d/a.png", "d/x.png")
+    found = plan([Path("d")], [Path("r")], output=Path("out"), together=True)
+    assert [job.references for job in found.jobs] == [tuple(references)] * 2
+
+
+def test_several_references_without_names_are_not_guessed_about(here: Path) -> None:
+    """Whether they are meant together is asked, not assumed."""
+    sketch, *references = touch("s.png", "r1.png", "r2.png")
+    with pytest.raises(UsageError, match=r"2 references .* for one sketch, .* add --together"):
+        plan([sketch], references, output=Path("out"))
+
+
+def test_two_references_of_one_name_are_refused(here: Path) -> None:
+    """a.png and a.jpg are both called a: nothing says which is meant."""
+    touch("d/a.png", "r/a.png", "r/a.jpg")
+    with pytest.raises(UsageError, match=r"r/a.jpg and r/a.png are both called a"):
+        plan([Path("d")], [Path("r")], output=Path("out"))
+
+
+def test_what_is_not_there_is_a_failure_beside_the_others(here: Path) -> None:
+    """A missing drawing and an empty folder stop nobody else."""
+    Path("empty").mkdir()
+    sketch, reference = touch("s.png", "r.png")
+    found = plan([Path("gone.png"), Path("empty"), sketch], [reference], output=Path("out"))
+    assert [job.sketch for job in found.jobs] == [sketch]
+    assert [one.message for one in found.failures] == [
+        "gone.png is not there",
+        "empty holds no pictures to be read",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("sketches", "references", "said"),
+    [
+        (["gone.png"], ["r.png"], "gone.png is not there"),
+        (["empty"], ["r.png"], "empty holds no pictures"),
+        ([], ["r.png"], "no sketch was named"),
+        (["s.png"], [], "no reference was named; add --reference"),
+        (["s.png"], ["gone.png"], "gone.png is not there"),
+        (["s.png"], ["r.png", "gone.png"], "gone.png is not there"),
+        (["s.png"], ["\0"], "is not there"),
+        (["s.png"], ["x" * 300], "is not there"),
+    ],
+)
+def test_where_nothing_can_be_done_it_is_wrong_use(
+    here: Path, sketches: list[str], references: list[str], said: str
+) -> None:
+    """No drawing or no reference at all ends before any work."""
+    touch("s.png", "r.png")
+    Path("empty").mkdir()
+    with pytest.raises(UsageError, match=said):
+        plan(list(map(Path, sketches)), list(map(Path, references)), output=Path("out"))
+
+
+def test_a_name_that_ends_in_png_is_the_result(here: Path) -> None:
+    """OUT is a picture where it looks like one; a folder of that name stays a folder."""
+    sketch, reference, other = touch("s.png", "r.png", "s2.png")
+    assert plan([sketch], [reference], output=Path("o/x.PNG")).jobs[0].output == Path("o/x.PNG")
+    with pytest.raises(UsageError, match=r"o.png is one picture, but 2 are to be made"):
+        plan([sketch, other], [reference], output=Path("o.png"))
+    with pytest.raises(UsageError, match=r"results are PNG files; write -o o.png"):
+        plan([sketch], [reference], output=Path("o.jpg"))
+    Path("o.png").mkdir()
+    assert plan([sketch], [reference], output=Path("o.png")).jobs[0].output == Path("o.png/s.png")
+
+
+def test_a_file_is_no_folder(here: Path) -> None:
+    """OUT that is a file of another kind is refused."""
+    sketch, reference, _ = touch("s.png", "r.png", "out")
+    with pytest.raises(UsageError, match="out is a file; name a folder"):
+        plan([sketch], [reference], output=Path("out"))
+
+
+def test_a_list_pairs_drawings_with_references(here: Path) -> None:
+    """Further columns and further lines add references; names are relative to the list."""
+    touch(*(f"lists/{name}.png" for name in ("a", "b", "r1", "r2", "r3")))
+    path = pairs(
+        "sketch,reference,reference2,artist\na.png,r1.png,r2.png,x\nb.png,r1.png\na.png,r3.png\n"
+    )
+    found = plan_pairs(path, output=Path("out"))
+    assert found.failures == ()
+    folder = Path("lists")
+    assert found.jobs == (
+        Job(folder / "a.png", tuple(folder / f"r{n}.png" for n in "123"), Path("out/a.png")),
+        Job(folder / "b.png", (folder / "r1.png",), Path("out/b.png")),
+    )
+
+
+def test_a_list_as_spreadsheets_write_it(here: Path) -> None:
+    """A byte order mark, semicolons, capitals, Windows line ends, quotes and empty lines."""
+    touch("lists/a, b.png", "lists/r.png")
+    path = pairs('\ufeffSketch;Reference;Output\r\n"a, b.png"; r.png ;second\r\n;;\r\n')
+    (job,) = plan_pairs(path, output=Path("out")).jobs
+    assert job == Job(Path("lists/a, b.png"), (Path("lists/r.png"),), Path("out/second.png"))
+
+
+@pytest.mark.parametrize(
+    "name", ["../x", "/tmp/x", "sub/../../x", "..", "link/x", "x/../../out2/y.png"]
+)
+def test_an_output_that_leaves_the_folder_is_refused(here: Path, name: str) -> None:
+    """Upwards, absolute or through a link: that line fails, the others are done."""
+    touch("lists/a.png", "lists/b.png", "lists/r.png", "out/keep")
+    os.symlink(here, "out/link")
+    path = pairs(f"sketch,reference,output\na.png,r.png,{name}\nb.png,r.png,fine\n")
+    found = plan_pairs(path, output=Path("out"))
+    assert [job.output for job in found.jobs] == [Path("out/fine.png")]
+    assert "pairs.csv line 2: output" in found.failures[0].message
+    assert "would leave the folder out" in found.failures[0].message
+
+
+def test_lines_that_cannot_be_used_are_failures(here: Path) -> None:
+    """Each names its line; what is left is done."""
+    touch("lists/a.png", "lists/r.png")
+    path = pairs("sketch,reference\n,r.png\na.png,\ngone.png,r.png\na.png,gone.png\n")
+    found = plan_pairs(path, output=Path("out"))
+    assert [one.message for one in found.failures] == [
+        "pairs.csv line 2: no sketch is named",
+        "pairs.csv line 3: lists/gone.png is no file",
+        "pairs.csv line 4: lists/gone.png is no file",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("a.png,r.png\n", "first line .* must name the columns sketch and reference"),
+        ("", "first line .* must name"),
+        ("sketch,reference\n\n,\n", "lists no drawing"),
+    ],
+)
+def test_a_file_that_is_no_list_is_refused(here: Path, text: str, said: str) -> None:
+    """Without columns or without lines there is nothing to do."""
+    with pytest.raises(UsageError, match=said):
+        plan_pairs(pairs(text), output=Path("out"))
+
+
+def test_a_list_that_is_no_text_is_refused(here: Path) -> None:
+    """A spreadsheet file, and a file that is not there."""
+    Path("x.csv").write_bytes(b"PK\x03\x04\xff\xfe")
+    with pytest.raises(UsageError, match="no UTF-8 text"):
+        plan_pairs(Path("x.csv"), output=Path("out"))
+    with pytest.raises(UsageError, match=r"gone.csv cannot be read"):
+        plan_pairs(Path("gone.csv"), output=Path("out"))
+
+
+def test_two_drawings_of_one_name_never_overwrite_each_other(here: Path) -> None:
+    """They come from two folders, and both would be OUT/a.png: refused, naming both."""
+    touch("d/a.png", "e/a.jpg", "r.png")
+    found = plan([Path("d"), Path("e")], [Path("r.png")], output=Path("out"))
+    with pytest.raises(UsageError, match=r"d/a.png and e/a.jpg would both be written to out/a.png"):
+        refuse_overwriting(found.jobs)
+
+
+def test_a_layer_never_overwrites_a_result(here: Path) -> None:
+    """The colour layer of a is called as the result of a_colors is."""
+    touch("d/a.png", "d/a_colors.png", "r.png")
+    found = plan([Path("d")], [Path("r.png")], output=Path("out"))
+    refuse_overwriting(found.jobs)
+    with pytest.raises(UsageError, match=r"both be written to out/a_colors.png"):
+        refuse_overwriting(found.jobs, layers=True)
+
+
+@pytest.mark.parametrize("output", ["d", "d/../d", "link"])
+def test_a_drawing_is_never_written_over(here: Path, output: str) -> None:
+    """OUT that is the folder of the drawings is refused, by whatever name."""
+    touch("d/a.png", "r.png")
+    os.symlink("d", "link")
+    found = plan([Path("d")], [Path("r.png")], output=Path(output))
+    with pytest.raises(UsageError, match="written over, and it is one of the pictures given"):
+        refuse_overwriting(found.jobs)
+
+
+def test_one_drawing_named_twice_is_done_once(here: Path) -> None:
+    """By its folder and by its own name, say."""
+    touch("d/a.png", "r.png")
+    found = plan([Path("d"), Path("d/../d/a.png")], [Path("r.png")], output=Path("out"))
+    assert len(found.jobs) == 1
