@@ -4,9 +4,9 @@ import argparse
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors
-from refcolor.commands import forget, runs, study
+from refcolor.commands import colorize, forget, match, runs, study
 
-COMMANDS = (runs, forget, study)  # in the order of `refcolor --help`
+COMMANDS = (colorize, match, runs, forget, study)  # in the order of `refcolor --help`
 
 
 def main() -> None:

@@ -1,0 +1,93 @@
+"""The picture of who took from where: its colours say the place, its paleness the doubt."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refcolor.colorize.attention import Attention
+from refcolor.colorize.colorizer import Colored, Colorizer
+from refcolor.colorize.correspondence import confidence, draw_correspondence, position_colors
+from refcolor.colorize.hints import Match
+from refcolor.colorize.placement import place
+from refcolor.errors import RefcolorError
+
+from .material import blocks, line_art, save_tiny
+
+
+@pytest.fixture
+def colored(colorizer: Colorizer) -> Colored:
+    """A drawing of 64 x 40 pixels, coloured after 48 x 80."""
+    return colorizer.colorize(line_art(64, 40), blocks(48, 80))
+
+
+def with_weights(colored: Colored, weights: np.ndarray) -> Colored:
+    """Let a drawing have looked somewhere else."""
+    attention = colored.attention
+    return replace(colored, attention=Attention(weights, attention.sketch, attention.references))
+
+
+def test_confidence_by_hand() -> None:
+    """All in one place is 1, evenly everywhere 0, in two of four places a half."""
+    weights = np.array([[1, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]], np.float32)
+    assert confidence(weights) == pytest.approx([1, 0, 0.5], abs=1e-6)
+
+
+def test_places_are_told_apart_by_their_colours() -> None:
+    """No two cells have one colour, and neighbours are nearer than cells far away."""
+    placed = place(64, 64, size=64, stride=8)
+    colors = position_colors(placed)
+    assert colors.shape == (64, 3)
+    assert colors.min() >= 0
+    assert colors.max() <= 1
+    apart = np.abs(colors[:, None] - colors[None]).sum(axis=2)
+    assert apart[~np.eye(64, dtype=bool)].min() > 0.01
+    assert apart[0, 1] < apart[0, 7]
+    assert apart[0, 8] < apart[0, 32]
+
+
+def test_a_part_has_the_colour_of_the_place_it_looks_at(colored: Colored) -> None:
+    """Cells that all look at one place are all painted in its colour, on lines that stay black."""
+    sketch, (reference,) = colored.attention.sketch, colored.attention.references
+    weights = np.zeros((sketch.rows * sketch.columns, reference.rows * reference.columns))
+    weights[:, 9] = 1
+    sheet = draw_correspondence(with_weights(colored, weights.astype(np.float32)), blocks(48, 80))
+    wanted = np.rint(position_colors(reference)[9] * 255)
+    assert ((sheet == wanted).all(axis=2)).sum() > 0.2 * 480 * 300
+
+
+def test_a_part_that_looks_everywhere_is_pale(colored: Colored) -> None:
+    """Even attention paints nothing: the drawing below stays black and white."""
+    sketch, (reference,) = colored.attention.sketch, colored.attention.references
+    cells = reference.rows * reference.columns
+    weights = np.full((sketch.rows * sketch.columns, cells), 1 / cells, np.float32)
+    sheet = draw_correspondence(with_weights(colored, weights), blocks(48, 80))
+    lower_left = sheet[-400:-60, 40:280].astype(int)
+    assert np.ptp(lower_left, axis=2).max() <= 1
+
+
+def test_a_spot_lights_up_the_place_it_looks_at(colorizer: Colorizer) -> None:
+    """After a match the reference is bright around the asked place, dark at the far end."""
+    bright = np.full((80, 80, 3), 230, np.uint8)
+    bright[::2] = (250, 120, 120)
+    match = Match(x=30, y=30, u=70, v=10)
+    colored = colorizer.colorize(line_art(64, 64), bright, matches=[match])
+    sheet = draw_correspondence(colored, bright, at=(30, 30))
+    right = sheet[-(480 + 30 + 16) : -46, -(480 + 16) : -16].mean(axis=2)
+    assert right[70:110, 430:470].mean() > 150
+    assert right[400:, :80].mean() < 100
+
+
+def test_a_spot_outside_is_refused(colored: Colored) -> None:
+    """The message has the drawing's size."""
+    with pytest.raises(RefcolorError, match="40,1 lies outside of the drawing, which is 40 x 64"):
+        draw_correspondence(colored, blocks(48, 80), at=(40, 1))
+
+
+def test_without_attention_there_is_nothing_to_draw(tmp_path: Path) -> None:
+    """A model without attention is told apart from one that failed."""
+    colorizer = Colorizer.load(save_tiny(tmp_path, attention="none"), device="cpu")
+    colored = colorizer.colorize(line_art(64, 64), blocks(48, 48))
+    with pytest.raises(RefcolorError, match="this model has no attention"):
+        draw_correspondence(colored, blocks(48, 48))
