@@ -4,9 +4,9 @@ import argparse
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors
-from refcolor.commands import colorize, forget, match, runs, study
+from refcolor.commands import app, colorize, forget, match, runs, study
 
-COMMANDS = (colorize, match, runs, forget, study)  # in the order of `refcolor --help`
+COMMANDS = (colorize, match, app, runs, forget, study)  # in the order of `refcolor --help`
 
 
 def main() -> None:

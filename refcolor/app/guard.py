@@ -1,0 +1,50 @@
+"""What every request to the page must pass: nothing is fetched from elsewhere, for nobody."""
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.responses import PlainTextResponse
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+# Gradio compiles the templates of the page in the browser, which takes eval.
+POLICY = (
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; "
+    "form-action 'self'; base-uri 'self'"
+)
+
+
+class Guard:
+    """An ASGI layer around Gradio's server.
+
+    Gradio would fetch http://somewhere for /gradio_api/file=http://somewhere; here that is 403.
+    A body that says it is too large is 413. Browsers are told to load from this server only, so
+    that no page of it can send a drawing anywhere.
+    """
+
+    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
+        """max_bytes: the largest body that is accepted."""
+        self._app, self._max_bytes = app, max_bytes
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a request, or hand it on."""
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+
+        async def send_with_policy(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                headers = MutableHeaders(scope=message)
+                headers["Content-Security-Policy"] = POLICY
+                headers["Referrer-Policy"] = "no-referrer"
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        refusal = self._refusal(scope)
+        await (refusal or self._app)(scope, receive, send_with_policy)
+
+    def _refusal(self, scope: Scope) -> PlainTextResponse | None:
+        path = scope["path"].lower()
+        if ":/" in path or "/proxy=" in path:
+            return PlainTextResponse("only files of this page are served", status_code=403)
+        length = Headers(scope=scope).get("content-length", "0")
+        if not length.isdigit() or int(length) > self._max_bytes:
+            return PlainTextResponse("too large", status_code=413)
+        return None

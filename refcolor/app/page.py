@@ -1,0 +1,282 @@
+"""The page: what stands where, and which action each click is.
+
+Words are a painter's: a drawing, a picture to take colours from, a spot, a match.
+"""
+
+import html
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any
+
+import gradio as gr
+
+from refcolor.app import actions, views
+from refcolor.app.files import DOWNLOADS, write_layers, write_picture
+from refcolor.app.scene import Scene
+from refcolor.app.studio import Studio
+from refcolor.app.wells import MAX_MEGABYTES, button_list, picture_well
+from refcolor.app.words import say
+from refcolor.colorize.colorizer import LARGEST
+from refcolor.errors import RefcolorError
+
+HEADER = """
+<header><h1>refcolor</h1><p>Colours a line drawing after a picture you like.</p></header>
+"""
+
+Updates = dict[Any, Any]
+
+
+class Page:
+    """The parts of the page that change, and how they follow a scene."""
+
+    def __init__(self, studio: Studio) -> None:
+        """Lay the page out and connect it; to be called inside `gr.Blocks`."""
+        self.studio = studio
+        self._lay_out(studio.samples.first())
+        self._connect()
+
+    def _lay_out(self, first: Scene) -> None:
+        gr.HTML(
+            HEADER,
+            elem_id="head",
+            js_on_load=None,
+            apply_default_css=False,
+        )
+        with gr.Column(elem_id="board"):
+            self.drawing = picture_well(
+                "Your drawing", views.drawing_view(first), accepts=1, elem_id="drawing"
+            )
+            self.reference = picture_well(
+                "Colours from",
+                views.reference_view(first),
+                accepts=actions.MAX_REFERENCES,
+                elem_id="reference",
+            )
+            self.result = picture_well(
+                "Coloured",
+                views.result_view(first),
+                note="The coloured drawing will appear here.",
+                elem_id="result",
+            )
+            with gr.Row(elem_id="controls"):
+                self.photo = gr.Checkbox(label="A photo of paper: clean it", elem_id="photo")
+                sizes = _sizes(self.studio.colorizer.check_size(None))
+                self.size = gr.Dropdown(
+                    sizes, value=sizes[0][1], label="Detail", filterable=False, elem_id="size"
+                )
+                self.button = gr.Button("Colour", variant="primary", elem_id="color")
+            self.advice = gr.HTML(
+                views.advice(first),
+                html_template='<p role="status">${value}</p>',
+                js_on_load=None,
+                apply_default_css=False,
+                elem_id="advice",
+            )
+            self.matches = button_list([], label="Matches", elem_id="matches")
+            with gr.Row(elem_id="downloads"):
+                self.downloads = {
+                    name: gr.DownloadButton(
+                        text, interactive=False, size="sm", elem_id=f"save-{name}"
+                    )
+                    for name, text in DOWNLOADS.items()
+                }
+        with gr.Column(elem_id="samples"):
+            gr.HTML("<h2>Nothing at hand?</h2>", js_on_load=None, apply_default_css=False)
+            with gr.Row():
+                self.sample_drawings = self._shelf("Take this drawing", "sample-drawings")
+                self.sample_references = self._shelf("Take these colours", "sample-references")
+
+    def _shelf(self, text: str, elem_id: str) -> Any:
+        kind = elem_id.partition("-")[2]
+        sheets = getattr(self.studio.samples, kind)
+        entries = [
+            {"picture": sheet.thumb, "text": f"{text} ({number})"}
+            for number, sheet in enumerate(sheets, 1)
+        ]
+        return button_list(entries, label=f"Sample {kind}", elem_id=elem_id)
+
+    def _connect(self) -> None:
+        everything = self.parts
+
+        def on(event: Callable[..., Any], action: Callable[..., Scene]) -> None:
+            event(
+                self._handler(action),
+                outputs=everything,
+                show_progress="hidden",
+                concurrency_limit=None,
+                api_visibility="private",
+            )
+
+        studio = self.studio
+        on(self.drawing.files, self._receive_drawing)
+        on(self.reference.files, self._receive_references)
+        for well in (self.drawing, self.reference):
+            on(well.refuse, _refuse_size)
+        for well in (self.drawing, self.result):
+            on(well.spot, lambda scene, event: actions.look_at(scene, event.x, event.y))
+            on(well.leave, lambda scene, event: actions.look_away(scene))
+        on(self.reference.spot, lambda scene, event: actions.match_with(scene, event.x, event.y))
+        on(self.reference.leave, lambda scene, event: actions.look_away(scene))
+        on(
+            self.reference.choose,
+            lambda scene, event: actions.choose_reference(scene, event.index),
+        )
+        on(
+            self.reference.discard,
+            lambda scene, event: actions.drop_reference(scene, event.index),
+        )
+        on(self.matches.press, lambda scene, event: actions.drop_match(scene, event.index))
+        on(
+            self.sample_drawings.press,
+            lambda scene, event: actions.put_drawing(scene, studio.samples.drawings[event.index]),
+        )
+        on(
+            self.sample_references.press,
+            lambda scene, event: actions.put_reference(
+                scene, studio.samples.references[event.index]
+            ),
+        )
+        # `once`: a click while the last one is being answered does nothing.
+        self.button.click(
+            self._color,
+            inputs=[self.size, self.photo],
+            outputs=everything,
+            show_progress="hidden",
+            trigger_mode="once",
+            api_visibility="private",
+        ).success(
+            self._prepare_layers,
+            outputs=list(self.downloads.values()),
+            show_progress="hidden",
+            api_visibility="private",
+        )
+
+    @property
+    def parts(self) -> list[Any]:
+        """Everything that changes."""
+        wells = [self.drawing, self.reference, self.result]
+        return [*wells, self.advice, self.matches, self.button, *self.downloads.values()]
+
+    def show(self, scene: Scene, *, busy: bool = False) -> Updates:
+        """Give every part what it shows of a scene."""
+        updates = {
+            self.drawing: views.drawing_view(scene),
+            self.reference: views.reference_view(scene),
+            self.result: views.result_view(scene, busy=busy),
+            self.advice: "Colouring …" if busy else views.advice(scene),
+            self.matches: views.match_list(scene),
+            self.button: gr.Button(
+                "Colouring …" if busy else "Colour",
+                interactive=not busy and bool(scene.drawing and scene.references),
+            ),
+        }
+        shown = scene.result and scene.result.drawing is scene.drawing
+        if busy or not shown:
+            updates |= {
+                button: gr.DownloadButton(value=None, interactive=False)
+                for button in self.downloads.values()
+            }
+        return updates
+
+    def open(self, request: gr.Request) -> Updates:
+        """Begin a page."""
+        return self.show(self.studio.open(request.session_hash).scene)
+
+    def close(self, request: gr.Request) -> None:
+        """Forget a page."""
+        self.studio.close(request.session_hash)
+
+    def _handler(self, action: Callable[[Scene, Any], Scene]) -> Callable[..., Updates]:
+        def handle(event: gr.EventData, request: gr.Request) -> Updates:
+            with _refusals():
+                page = self.studio.page(request.session_hash)
+                page.scene = action(page.scene, event)
+                return self.show(page.scene, busy=page.coloring.locked())
+
+        return handle
+
+    def _receive_drawing(self, scene: Scene, event: Any) -> Scene:
+        return actions.put_drawing(scene, self.studio.receive(event.paths[:1])[0])
+
+    def _receive_references(self, scene: Scene, event: Any) -> Scene:
+        sheets = self.studio.receive(event.paths)
+        if event.add:
+            return actions.add_references(scene, sheets)
+        replaced = actions.put_reference(scene, sheets[0])
+        return actions.add_references(replaced, sheets[1:]) if sheets[1:] else replaced
+
+    def _color(self, size: int, photo: bool, request: gr.Request) -> Iterator[Updates]:
+        with _refusals():
+            page = self.studio.page(request.session_hash)
+            if not page.coloring.acquire(blocking=False):
+                raise RefcolorError("this drawing is being coloured; wait a moment")
+            error: RefcolorError | None = None
+            try:
+                yield self.show(page.scene, busy=True)
+                result = actions.color(
+                    page.scene, self.studio.colorizer, size=size, clean_lines=photo
+                )
+                page.scene = actions.take_result(page.scene, result)
+            except RefcolorError as refused:
+                error = refused
+            finally:
+                page.coloring.release()
+            yield self.show(page.scene)
+            if error:
+                raise error
+            page.picture = write_picture(page.folder, result)
+            yield {self.downloads["picture"]: _ready(page.picture)}
+
+    def _prepare_layers(self, request: gr.Request) -> Updates:
+        with _refusals():
+            page = self.studio.page(request.session_hash)
+            if page.scene.result is None or page.picture is None:
+                return {}
+            written = write_layers(page.picture, page.scene.result)
+            return {self.downloads[name]: _ready(path) for name, path in written.items()}
+
+
+@contextmanager
+def _refusals() -> Iterator[None]:
+    """Show what a user can put right as one line on the page; a bug keeps its traceback."""
+    try:
+        yield
+    except RefcolorError as error:
+        text = html.escape(say(error), quote=False)
+        raise gr.Error(
+            text, title="This did not work", duration=12, print_exception=False
+        ) from error
+
+
+def _ready(path: Path) -> Any:
+    return gr.DownloadButton(value=str(path), interactive=True)
+
+
+def _refuse_size(scene: Scene, event: Any) -> Scene:
+    raise RefcolorError(
+        f"{event.name} could not be sent; a picture may have {MAX_MEGABYTES} MB at most"
+    )
+
+
+def _sizes(trained: int) -> list[tuple[str, int]]:
+    names = {1: "normal", 2: "fine", 4: "finest"}
+    sizes = {f"{name} ({trained * times} px)": trained * times for times, name in names.items()}
+    return [(text, size) for text, size in sizes.items() if size <= max(trained, LARGEST)]
+
+
+def build(studio: Studio) -> gr.Blocks:
+    """Make the page of a studio."""
+    # Files of a page are removed with it; `delete_cache` is for uploads that were never read.
+    with gr.Blocks(
+        title="refcolor", analytics_enabled=False, delete_cache=(60, 3600), fill_width=True
+    ) as blocks:
+        page = Page(studio)
+        blocks.load(
+            page.open,
+            outputs=page.parts,
+            show_progress="hidden",
+            api_visibility="private",
+        )
+        blocks.unload(page.close)
+    return blocks

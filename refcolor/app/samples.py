@@ -1,0 +1,74 @@
+"""Pictures to begin with, drawn when the page starts: nothing is shipped, nothing is fetched."""
+
+from dataclasses import dataclass
+from io import BytesIO
+
+import numpy as np
+from PIL import Image
+
+from refcolor import image
+from refcolor.app.scene import Scene, Sheet
+from refcolor.image import Picture
+from refcolor.sketch import PRESETS, xdog
+from refcolor.sources import sample
+
+SIDE = 768
+# The lines that a model learns from are one pixel wide at its size; here they are drawn as wide as
+# a pen would, with soft edges.
+LINE_SIGMA = 1.2
+LINE_SOFTNESS = 8.0
+# Chosen by eye among the first forty: unlike each other in shape, and unlike in palette.
+_DRAWINGS = (1, 17, 34, 20)
+_REFERENCES = (13, 2, 36, 18)
+_SHAPES, _PALETTES = 20, 21  # seeds of the data set are small; these characters are none of it
+
+
+@dataclass(frozen=True)
+class Samples:
+    """Drawings to colour, and pictures to take the colours from."""
+
+    drawings: tuple[Sheet, ...]
+    references: tuple[Sheet, ...]
+
+    def first(self) -> Scene:
+        """Give what a page shows when it opens."""
+        return Scene(drawing=self.drawings[0], references=self.references[:1])
+
+
+def draw_samples() -> Samples:
+    """Draw the pictures to begin with; the same ones every time."""
+    return Samples(
+        drawings=tuple(
+            _sheet(f"drawing-{number}.png", _lines(_character(index)))
+            for number, index in enumerate(_DRAWINGS, 1)
+        ),
+        references=tuple(
+            _sheet(f"colours-{number}.png", _character(index))
+            for number, index in enumerate(_REFERENCES, 1)
+        ),
+    )
+
+
+def _lines(color: Picture) -> Picture:
+    gray = image.to_unit(np.array(Image.fromarray(color).convert("L")))
+    preset = PRESETS["default"]
+    lines = xdog(
+        gray,
+        sigma=LINE_SIGMA,
+        k=preset.k,
+        sharpness=preset.sharpness,
+        epsilon=preset.epsilon,
+        phi=LINE_SOFTNESS,
+    )
+    return image.from_unit(lines)
+
+
+def _character(index: int) -> Picture:
+    shape, palette = sample.draw_shape(_SHAPES, index), sample.draw_palette(_PALETTES, index)
+    return sample.render(shape, palette, size=SIDE).color
+
+
+def _sheet(name: str, picture: Picture) -> Sheet:
+    file = BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return Sheet.read(name, file.getvalue())

@@ -1,0 +1,133 @@
+"""What the page shows of a scene: plain values, which well.js and list.js draw."""
+
+import base64
+from io import BytesIO
+from typing import Any
+
+import cv2
+import numpy as np
+from PIL import Image
+
+from refcolor.app import actions
+from refcolor.app.scene import Scene, Sheet
+from refcolor.colorize.placement import Placement
+from refcolor.image import Unit, from_unit
+
+VEIL = (18, 18, 22)
+DARKEST = 0.82  # the veil over places that gave nothing
+
+View = dict[str, Any]
+
+
+def drawing_view(scene: Scene) -> View:
+    """Show the drawing, the spot looked at, and the numbered ends of the matches."""
+    pins = [_pin(number, match.x, match.y) for number, match in enumerate(scene.matches, 1)]
+    return _well(scene.drawing) | {"spot": scene.spot, "pins": pins}
+
+
+def reference_view(scene: Scene) -> View:
+    """Show the reference in view, veiled where it gave nothing to the spot looked at."""
+    pins = [
+        _pin(number, match.u, match.v)
+        for number, match in enumerate(scene.matches, 1)
+        if match.reference == scene.chosen
+    ]
+    given = actions.looked_at(scene)
+    thumbs = [
+        {
+            "picture": reference.thumb,
+            "name": reference.name,
+            "share": f"{given[index].sum():.0%}" if given else "",
+        }
+        for index, reference in enumerate(scene.references)
+    ]
+    return _well(scene.reference) | {
+        "pins": pins,
+        "veil": _veil_over(scene, given[scene.chosen]) if given else "",
+        "thumbs": thumbs,
+        "chosen": scene.chosen,
+    }
+
+
+def result_view(scene: Scene, *, busy: bool = False) -> View:
+    """Show the coloured drawing and the spot looked at; busy: one is being made."""
+    result = scene.result
+    if result is None or result.drawing is not scene.drawing:
+        return _well(None) | {"busy": busy}
+    shown = _well(result.drawing) | {"picture": result.view, "name": "the coloured drawing"}
+    return shown | {"spot": scene.spot, "busy": busy}
+
+
+def match_list(scene: Scene) -> list[View]:
+    """List the matches, each with the colour that is asked for."""
+    return [
+        {
+            "number": number,
+            "color": scene.references[match.reference].color_at(match.u, match.v),
+            "text": f"takes this colour{_of_which(scene, match.reference)}",
+        }
+        for number, match in enumerate(scene.matches, 1)
+    ]
+
+
+def advice(scene: Scene) -> str:
+    """Say in a sentence what can be done next."""
+    if scene.drawing is None:
+        return "Begin with a drawing."
+    if scene.reference is None:
+        return "Now choose a picture whose colours you like."
+    result = scene.explained
+    if scene.spot is not None:
+        if actions.looked_at(scene):
+            return (
+                "The bright places gave this spot its colour. "
+                "Should it be another? Click the right place in the reference."
+            )
+        return "Now click the place in the reference whose colour belongs there."
+    if result is None:
+        return "Press Colour."
+    if result.matches != scene.matches:
+        return "Press Colour to use your matches, or add another one."
+    return "Click a spot of the drawing to see where its colour comes from, and to correct it."
+
+
+def veil(heat: Unit, placed: Placement) -> str:
+    """Turn what a place got from the cells of a reference into a dark veil with bright places.
+
+    heat: (rows, columns) float32, not negative; the strongest cell is left clear.
+    placed: where the reference lies on the cells; cells of its padding are cut off.
+    Returns the data: address of a PNG with the reference's shape.
+    """
+    # The root lifts what is weak: a spot takes its colour from many cells, each with little.
+    light = np.sqrt(heat / max(float(heat.max()), 1e-12))
+    dark = from_unit(DARKEST * (1 - light))
+    height, width = placed.shape
+    # Cubic: where one cell gave everything, linear would show a diamond.
+    smooth = cv2.resize(dark, (width, height), interpolation=cv2.INTER_CUBIC)
+    layer = np.empty((placed.inner_height, placed.inner_width, 4), np.uint8)
+    layer[..., :3] = VEIL
+    layer[..., 3] = placed.inside(smooth)
+    file = BytesIO()
+    Image.fromarray(layer).save(file, format="PNG")
+    return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
+
+
+def _veil_over(scene: Scene, heat: Unit) -> str:
+    assert scene.explained
+    return veil(heat, scene.explained.colored.attention.references[scene.chosen])
+
+
+def _well(sheet: Sheet | None) -> View:
+    empty: View = {"spot": None, "pins": [], "veil": "", "thumbs": [], "chosen": 0, "busy": False}
+    if sheet is None:
+        return empty | {"picture": "", "name": "", "width": 1, "height": 1}
+    size = {"width": sheet.width, "height": sheet.height}
+    return empty | {"picture": sheet.view, "name": sheet.name} | size
+
+
+def _pin(number: int, x: float, y: float) -> View:
+    return {"number": number, "x": x, "y": y}
+
+
+def _of_which(scene: Scene, reference: int) -> str:
+    return f" of picture {reference + 1}" if len(scene.references) > 1 else ""

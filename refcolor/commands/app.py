@@ -1,0 +1,52 @@
+"""`refcolor app`."""
+
+import argparse
+
+from refcolor.commands.options import add_model, load_model
+from refcolor.errors import RefcolorError
+
+_EXAMPLES = """\
+examples:
+  open the page on this machine, with sample pictures to begin with:
+    refcolor app
+  with a model of your own, and without opening a browser:
+    refcolor app --model my-model --no-browser
+
+Nothing that is dropped on the page leaves this machine, and nothing is kept when it is closed.
+"""
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the parser of the command."""
+    parser = commands.add_parser(
+        "app",
+        help="colour drawings on a page in the browser",
+        description="Open a page in the browser: drop a drawing and a picture you like, colour, "
+        "see where each colour comes from, correct it, and save picture and layers.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
+    )
+    add_model(parser)
+    parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; any but the default lets others use the page too",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+    parser.set_defaults(command=_app)
+
+
+def _app(arguments: argparse.Namespace) -> None:
+    from importlib.util import find_spec
+
+    if find_spec("gradio") is None:
+        raise RefcolorError("the page needs Gradio; install it: pip install 'refcolor[app]'")
+    from refcolor.app.serve import serve
+
+    serve(
+        load_model(arguments),
+        host=arguments.host,
+        port=arguments.port,
+        browser=not arguments.no_browser,
+    )

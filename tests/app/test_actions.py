@@ -1,0 +1,168 @@
+"""What a click does to a page."""
+
+from collections.abc import Callable
+from dataclasses import replace
+
+import numpy as np
+import pytest
+
+from refcolor.app import actions
+from refcolor.app.scene import Scene, Sheet
+from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.hints import Match
+from refcolor.errors import PictureError, RefcolorError
+
+from .conftest import png, two_colors
+
+Sheets = tuple[Sheet, Sheet, Sheet]
+
+
+def test_another_drawing_forgets_what_belonged_to_the_last_one(
+    scene: Scene, sheets: Sheets
+) -> None:
+    """Spot and matches are places of a drawing, so they go with it; references stay."""
+    matched = actions.match_with(actions.look_at(scene, 5, 7), 1, 2)
+    changed = actions.put_drawing(actions.look_at(matched, 5, 7), sheets[1])
+    assert changed.drawing is sheets[1] and changed.references == scene.references
+    assert (changed.spot, changed.matches) == (None, ())
+
+
+def test_a_match_joins_the_spot_with_the_place_in_the_reference_in_view(scene: Scene) -> None:
+    """Spot (5, 7) and place (30, 40) of the second reference are one match; the spot is done."""
+    shown = actions.choose_reference(actions.look_at(scene, 5, 7), 1)
+    matched = actions.match_with(shown, 30, 40)
+    assert matched.matches == (Match(x=5, y=7, u=30, v=40, reference=1),)
+    assert matched.spot is None
+
+
+def test_places_outside_come_to_the_edge(scene: Scene) -> None:
+    """A click that a browser reports just outside of the picture is its last pixel."""
+    assert actions.look_at(scene, -3, 500).spot == (0, 96)
+    matched = actions.match_with(actions.look_at(scene, 5, 7), 61.0, -0.5)
+    assert (matched.matches[0].u, matched.matches[0].v) == (60, 0)
+
+
+def test_matches_follow_their_reference(scene: Scene) -> None:
+    """When the first reference goes, its matches go, and those of the second count anew."""
+    matches = tuple(Match(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
+    left = actions.drop_reference(replace(scene, matches=matches, chosen=1), 0)
+    assert [match.reference for match in left.matches] == [0]
+    assert left.references == scene.references[1:] and left.chosen == 0
+
+
+def test_the_last_reference_can_go(scene: Scene) -> None:
+    """Without references nothing is in view."""
+    empty = actions.drop_reference(actions.drop_reference(scene, 1), 0)
+    assert empty.references == () and empty.reference is None
+
+
+def test_a_replaced_reference_takes_its_matches_along(scene: Scene, sheets: Sheets) -> None:
+    """Matches of the other reference stay."""
+    matches = tuple(Match(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
+    changed = actions.put_reference(replace(scene, matches=matches), sheets[0])
+    assert changed.references == (sheets[0], sheets[2])
+    assert [match.reference for match in changed.matches] == [1]
+
+
+def test_new_references_come_into_view(scene: Scene, sheets: Sheets) -> None:
+    """Two more stand behind the two that were there, and the third is shown."""
+    more = actions.add_references(scene, [sheets[0], sheets[1]])
+    assert len(more.references) == 4 and more.chosen == 2
+
+
+@pytest.mark.parametrize(
+    ("act", "message"),
+    [
+        (lambda scene: actions.match_with(scene, 1, 1), "first click the spot"),
+        (lambda scene: actions.look_at(Scene(), 1, 1), "no drawing yet"),
+        (lambda scene: actions.drop_match(scene, 0), "no match 1 any more"),
+        (lambda scene: actions.choose_reference(scene, 2), "no picture 3 any more"),
+        (lambda scene: actions.drop_reference(scene, -1), "no picture 0 any more"),
+        (lambda scene: actions.add_references(scene, scene.references * 4), "8 pictures at most"),
+    ],
+)
+def test_refusals(scene: Scene, act: Callable[[Scene], Scene], message: str) -> None:
+    """What cannot be done is said in a line."""
+    with pytest.raises(RefcolorError, match=message):
+        act(scene)
+
+
+def test_matches_are_limited(scene: Scene) -> None:
+    """The forty-first match is refused."""
+    full = replace(scene, matches=(Match(1, 1, 1, 1),) * actions.MAX_MATCHES, spot=(1, 1))
+    with pytest.raises(RefcolorError, match="40 matches already"):
+        actions.match_with(full, 1, 1)
+
+
+def test_coloring_is_what_the_colorizer_does(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """The result has the bytes that `Colorizer.colorize` gives for the same files and matches."""
+    colorizer = make_colorizer()
+    matched = actions.match_with(actions.look_at(scene, 60, 50), 30, 70)
+    result = actions.color(matched, colorizer, size=48, clean_lines=False)
+    assert scene.drawing is not None
+    wanted = colorizer.colorize(
+        scene.drawing.data,
+        [reference.data for reference in scene.references],
+        size=48,
+        matches=matched.matches,
+    )
+    assert np.array_equal(result.colored.picture, wanted.picture)
+    assert result.colored.picture.shape == (97, 131, 3)
+
+
+@pytest.mark.parametrize(
+    ("scene_of", "message"),
+    [
+        (lambda scene: replace(scene, drawing=None), "no drawing yet"),
+        (lambda scene: replace(scene, references=()), "no picture to take colours from"),
+    ],
+)
+def test_coloring_needs_both_pictures(
+    scene: Scene,
+    make_colorizer: Callable[..., Colorizer],
+    scene_of: Callable[[Scene], Scene],
+    message: str,
+) -> None:
+    """Which picture is missing is said."""
+    with pytest.raises(RefcolorError, match=message):
+        actions.color(scene_of(scene), make_colorizer(), size=32, clean_lines=False)
+
+
+def test_a_painting_is_no_drawing(scene: Scene, make_colorizer: Callable[..., Colorizer]) -> None:
+    """The refusal of `read_drawing` reaches the page."""
+    painting = Sheet.read("painting.png", png(two_colors(71, 73)))
+    with pytest.raises(PictureError):
+        actions.color(
+            actions.put_drawing(scene, painting), make_colorizer(), size=32, clean_lines=False
+        )
+
+
+def test_a_look_turns_to_the_reference_that_gave_most(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """What all cells of all references gave sums to 1, and the largest share comes into view."""
+    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    looked = actions.look_at(actions.take_result(scene, result), 60, 50)
+    shares = [float(part.sum()) for part in actions.looked_at(looked)]
+    assert sum(shares) == pytest.approx(1, abs=1e-5)
+    assert looked.chosen == int(np.argmax(shares))
+
+
+def test_a_result_of_other_pictures_explains_nothing(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """After the references changed, a spot has no attention to show."""
+    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    changed = actions.drop_reference(actions.take_result(scene, result), 0)
+    assert actions.looked_at(actions.look_at(changed, 60, 50)) == []
+
+
+def test_a_model_without_attention_explains_nothing(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """Attention `none` colours after one reference and has no weights."""
+    one = actions.drop_reference(scene, 1)
+    result = actions.color(one, make_colorizer(attention="none"), size=32, clean_lines=False)
+    assert actions.looked_at(actions.look_at(actions.take_result(one, result), 60, 50)) == []

@@ -1,0 +1,356 @@
+"""What a person does on the page, in a real browser: from a dropped file to a saved picture."""
+
+import os
+import re
+import shutil
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import pytest
+from PIL import Image
+from ruamel.yaml import YAML
+
+from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.hints import Match
+from refcolor.params import Params
+
+from ..conftest import TINY
+from .conftest import drawn_box, png, two_colors, write_model
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser, Page
+
+CHROMIUM = shutil.which("chromium")
+FLAGS = [
+    "--headless",
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--no-first-run",
+    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no connection, as on a train
+]
+SECONDS_TO_START, MILLISECONDS_TO_SHOW = 120, 45_000
+
+DRAWING, REFERENCE = png(drawn_box(157, 211)), png(two_colors(127, 101))
+
+pytestmark = [
+    pytest.mark.slow,
+    pytest.mark.browser,
+    pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing"),
+]
+
+
+@dataclass
+class Server:
+    """A running `refcolor app`."""
+
+    address: str
+    model: Path
+    files: Path  # where the process keeps temporary files
+    process: subprocess.Popen[str] = field(repr=False)
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start `refcolor app` with a model that was never trained."""
+    pytest.importorskip("gradio", reason="gradio is missing")
+    home = tmp_path_factory.mktemp("app")
+    params = Params.model_validate(YAML(typ="safe").load(TINY))
+    model = write_model(home / "model", params.model)
+    files = home / "files"
+    files.mkdir()
+    command = [sys.executable, "-c", "from refcolor.cli import main; main()", "app"]
+    process = subprocess.Popen(
+        [*command, "--model", str(model), "--no-browser"],
+        cwd=home,
+        env=os.environ | {"TMPDIR": str(files), "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    said = ""
+    while not (found := re.search(r"The page is at (\S+)", said)):
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    try:
+        yield Server(found[1].rstrip("/"), model, files, process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=60)
+    assert "Traceback" not in rest
+    assert list(files.glob("refcolor-app-*")) == []
+
+
+@pytest.fixture(scope="module")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium, Debian's own: nothing is downloaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(executable_path=CHROMIUM, args=FLAGS)
+        yield browser
+        browser.close()
+
+
+@pytest.fixture
+def open_page(
+    server: Server, browser: "Browser", tmp_path: Path, request: pytest.FixtureRequest
+) -> Iterator[Callable[..., "Page"]]:
+    """Open the page in a tab of some width; photographed at the end, `<test>-<width>.png`."""
+    tabs: list[Page] = []
+
+    def open_tab(width: int = 1300, scheme: str = "light") -> "Page":
+        context = browser.new_context(
+            viewport={"width": width, "height": 900}, color_scheme=scheme, accept_downloads=True
+        )
+        tab = context.new_page()
+        tab.set_default_timeout(MILLISECONDS_TO_SHOW)
+        tabs.append(tab)
+        tab.goto(server.address)
+        tab.locator("#drawing .well.full").wait_for()
+        return tab
+
+    yield open_tab
+    for tab in tabs:
+        width = tab.viewport_size["width"] if tab.viewport_size else 0
+        tab.screenshot(path=tmp_path / f"{request.node.name}-{width}.png", full_page=True)
+        tab.context.close()
+
+
+def drop(page: "Page", well: str, *pictures: bytes, add: bool = False) -> None:
+    """Hand files to a well, and wait until it shows the last of them."""
+    before = page.locator(f"#{well} .picture").get_attribute("src")
+    files = [
+        {"name": f"my {well} {number}.png", "mimeType": "image/png", "buffer": picture}
+        for number, picture in enumerate(pictures)
+    ]
+    chosen = "yes" if add else "no"
+    page.locator(f"#{well} .title input[data-add={chosen}]").set_input_files(files)
+    page.wait_for_function(
+        "([well, before]) => document.querySelector(`#${well} .picture`).src !== before",
+        arg=[well, before],
+    )
+
+
+def color(page: "Page") -> None:
+    """Press the button and wait for the layers, which come last."""
+    page.locator("#color").click()
+    page.locator("#result .well.full").wait_for()
+    page.locator("#save-psd:enabled").wait_for()
+
+
+def click(page: "Page", well: str, x: float, y: float) -> None:
+    """Click a place of a picture, in shares of its width and height."""
+    frame = page.locator(f"#{well} .frame")
+    box = frame.bounding_box()
+    assert box
+    frame.click(position={"x": x * box["width"], "y": y * box["height"]})
+
+
+def saved(page: "Page", name: str) -> tuple[str, bytes]:
+    """Press a button that saves; the name and the bytes of the file."""
+    with page.expect_download() as download:
+        page.locator(f"#save-{name}").click()
+    return download.value.suggested_filename, Path(download.value.path()).read_bytes()
+
+
+def test_from_a_dropped_file_to_a_saved_picture(
+    server: Server, open_page: Callable[..., "Page"]
+) -> None:
+    """Drop, colour, ask where a colour came from, correct it, colour again, save: and the saved
+    pixels are those of `Colorizer.colorize` with the same match.
+    """
+    page = open_page()
+    drop(page, "drawing", DRAWING)
+    drop(page, "reference", REFERENCE)
+    color(page)
+    colorizer = Colorizer.load(server.model)
+    name, first = saved(page, "picture")
+    assert name == "my_drawing_0_colored.png"
+    plain = colorizer.colorize(DRAWING, REFERENCE)
+    assert np.array_equal(np.array(Image.open(BytesIO(first))), plain.picture)
+
+    click(page, "drawing", 0.3, 0.4)
+    page.locator("#reference .veil:visible").wait_for()
+    veil = page.locator("#reference .veil").get_attribute("src")
+    click(page, "result", 0.7, 0.7)
+    page.wait_for_function(
+        "before => document.querySelector('#reference .veil').src !== before", arg=veil
+    )
+    assert page.locator("#result .spot").count() == page.locator("#drawing .spot").count() == 1
+
+    click(page, "reference", 0.5, 0.25)
+    page.locator("#matches li").wait_for()
+    spot = page.locator("#drawing .pin").evaluate("n => [n.style.left, n.style.top]")
+    place = page.locator("#reference .pin").evaluate("n => [n.style.left, n.style.top]")
+    x, y = (float(share.rstrip("%")) / 100 for share in spot)
+    u, v = (float(share.rstrip("%")) / 100 for share in place)
+    assert (x, y, u, v) == pytest.approx((0.7, 0.7, 0.5, 0.25), abs=0.01)
+
+    before = page.locator("#result .picture").get_attribute("src")
+    page.locator("#color").click()
+    page.wait_for_function(
+        "before => document.querySelector('#result .picture').src !== before", arg=before
+    )
+    page.locator("#save-psd:enabled").wait_for()
+    match = Match(x=x * 211, y=y * 157, u=u * 101, v=v * 127)
+    matched = colorizer.colorize(DRAWING, REFERENCE, matches=[match])
+    again = np.array(Image.open(BytesIO(saved(page, "picture")[1])))
+    assert np.array_equal(again, matched.picture)
+    assert not np.array_equal(again, plain.picture)
+
+    for kind, file in (("colors", "my_drawing_0_colors.png"), ("lines", "my_drawing_0_lines.png")):
+        name, data = saved(page, kind)
+        assert name == file and Image.open(BytesIO(data)).size == (211, 157)
+    name, data = saved(page, "psd")
+    assert name == "my_drawing_0.psd" and data.startswith(b"8BPS")
+
+    page.get_by_label("Take match 1 away").click()
+    page.locator("#matches li").wait_for(state="detached")
+
+
+def test_samples_are_there_at_once(open_page: Callable[..., "Page"]) -> None:
+    """Without any file of one's own: press Colour, then take other samples."""
+    page = open_page()
+    color(page)
+    page.get_by_label("Take this drawing (2)").click()
+    page.locator("#result .note").wait_for()
+    page.get_by_label("Take these colours (3)").click()
+    color(page)
+    assert saved(page, "picture")[0] == "drawing-2_colored.png"
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_a_narrow_screen_shows_everything(open_page: Callable[..., "Page"], scheme: str) -> None:
+    """At 400 px nothing lies outside to the right, and the pictures are as wide as the screen."""
+    page = open_page(400, scheme)
+    drop(page, "reference", REFERENCE, REFERENCE, add=True)
+    page.locator("#reference .thumb").nth(2).wait_for()
+    color(page)
+    click(page, "drawing", 0.5, 0.5)
+    page.locator("#reference .veil:visible").wait_for()
+    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    box = page.locator("#result .stage").bounding_box()
+    assert box and box["width"] > 340
+
+
+def test_a_keyboard_is_enough(open_page: Callable[..., "Page"]) -> None:
+    """Tab reaches pictures and button; arrow keys and Enter choose both ends of a match."""
+    page = open_page()
+
+    def tab_to(selector: str) -> None:
+        for _ in range(40):
+            page.keyboard.press("Tab")
+            if page.evaluate("s => document.activeElement.matches(s)", selector):
+                return
+        raise AssertionError(f"Tab does not reach {selector}")
+
+    tab_to("#drawing .frame")
+    for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowUp", "Enter"):
+        page.keyboard.press(key)
+    page.locator("#drawing .spot").wait_for()
+    spot = page.locator("#drawing .spot").evaluate("n => [n.style.left, n.style.top]")
+    assert [float(share.rstrip("%")) for share in spot] == pytest.approx([48, 38])
+    tab_to("#reference .frame")
+    page.keyboard.press("Enter")
+    page.locator("#matches li").wait_for()
+    tab_to("#color")
+    page.keyboard.press("Enter")
+    page.locator("#save-psd:enabled").wait_for()
+
+
+def test_a_second_click_starts_nothing(open_page: Callable[..., "Page"]) -> None:
+    """Busy is seen, the button is off meanwhile, and one result comes of three clicks."""
+    page = open_page()
+    page.evaluate("""() => {
+      window.busy = 0;
+      const stage = document.querySelector('#result .stage');
+      new MutationObserver(() => { window.busy += stage.ariaBusy === 'true'; })
+        .observe(stage, { attributes: true, attributeFilter: ['aria-busy'] });
+    }""")
+    page.evaluate("() => { const b = document.querySelector('#color'); b.click(); b.click(); }")
+    page.locator("#color").dispatch_event("click")
+    page.locator("#save-psd:enabled").wait_for()
+    page.wait_for_timeout(1000)
+    assert page.evaluate("window.busy") == 1
+    assert page.get_by_text("being coloured").count() == 0
+
+
+@pytest.mark.parametrize(
+    ("data", "message"),
+    [
+        (b"no picture", "This is no picture. PNG, JPEG"),
+        (DRAWING[:-900], "damaged or cut short"),
+    ],
+)
+def test_refusals_are_one_line_on_the_page(
+    open_page: Callable[..., "Page"], data: bytes, message: str
+) -> None:
+    """What was there before is still there after a file that cannot be used."""
+    page = open_page()
+    page.locator("#drawing .title input").set_input_files(
+        {"name": "x.png", "mimeType": "image/png", "buffer": data}
+    )
+    page.get_by_text(message).wait_for()
+    color(page)
+
+
+def test_a_painting_is_refused_in_words(open_page: Callable[..., "Page"]) -> None:
+    """A picture in the place of the drawing is refused when it is coloured; the page goes on."""
+    page = open_page()
+    drop(page, "drawing", REFERENCE)
+    page.locator("#color").click()
+    page.get_by_text("This did not work").wait_for()
+    page.locator("#color:enabled").wait_for()
+    drop(page, "drawing", DRAWING)
+    color(page)
+
+
+def test_everything_comes_from_this_machine(server: Server, browser: "Browser") -> None:
+    """No request goes anywhere else, and Gradio's footer is not there."""
+    page = browser.new_page()
+    page.set_default_timeout(MILLISECONDS_TO_SHOW)
+    asked: list[str] = []
+    page.on("request", lambda request: asked.append(request.url))
+    page.goto(server.address)
+    page.locator("#drawing .well.full").wait_for()
+    color(page)
+    assert len(asked) > 10
+    local = (server.address, "data:", "blob:")
+    assert [address for address in asked if not address.startswith(local)] == []
+    assert page.locator("footer:visible").count() == 0
+    page.close()
+
+
+def test_a_closed_page_leaves_no_files(server: Server, browser: "Browser") -> None:
+    """Files of a page are there while it is open, and gone soon after it was closed."""
+    page = browser.new_page()
+    page.set_default_timeout(MILLISECONDS_TO_SHOW)
+    page.goto(server.address)
+    page.locator("#drawing .well.full").wait_for()
+    drop(page, "drawing", DRAWING)
+    color(page)
+
+    def pictures() -> list[Path]:
+        return [file for file in server.files.rglob("*") if file.suffix in (".png", ".psd")]
+
+    assert len(pictures()) >= 4
+    assert not any("my drawing" in file.name for file in pictures())
+    others = len(pictures()) - 4
+    page.close()
+    waiting = browser.new_page()
+    for _ in range(60):
+        if len(pictures()) <= others:
+            break
+        waiting.wait_for_timeout(500)
+    waiting.close()
+    assert len(pictures()) <= others

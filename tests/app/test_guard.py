@@ -1,0 +1,62 @@
+"""What every request must pass."""
+
+import asyncio
+from typing import Any
+
+import pytest
+
+pytest.importorskip("starlette")
+
+from refcolor.app.guard import Guard
+
+
+def ask(path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str]]:
+    """Send a request through the guard to a server that answers 200 to everything."""
+    sent: list[Any] = []
+
+    async def server(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 200, "headers": []})
+        await send({"type": "http.response.body", "body": b""})
+
+    async def send(message: Any) -> None:
+        sent.append(message)
+
+    async def receive() -> Any:
+        return {"type": "http.request", "body": b"", "more_body": False}
+
+    raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
+    scope = {"type": "http", "method": "GET", "path": path, "headers": raw}
+    asyncio.run(Guard(server, max_bytes=1000)(scope, receive, send))
+    answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
+    return sent[0]["status"], answered
+
+
+@pytest.mark.parametrize(
+    ("path", "status"),
+    [
+        ("/", 200),
+        ("/gradio_api/file=/tmp/refcolor-app-1/page-2/box.png", 200),
+        ("/gradio_api/file=http://example.org/x.png", 403),
+        ("/gradio_api/file=HTTPS://example.org/x.png", 403),
+        ("/file=http:/example.org/x.png", 403),
+        ("/gradio_api/proxy=anything", 403),
+    ],
+)
+def test_nothing_is_fetched_from_elsewhere(path: str, status: int) -> None:
+    """Gradio would fetch an address that it is asked for as a file."""
+    assert ask(path)[0] == status
+
+
+@pytest.mark.parametrize(
+    ("length", "status"), [("1000", 200), ("1001", 413), ("-1", 413), ("many", 413)]
+)
+def test_large_bodies_are_refused(length: str, status: int) -> None:
+    """A body that says it is too large is not read."""
+    assert ask("/", {"content-length": length})[0] == status
+
+
+@pytest.mark.parametrize("path", ["/", "/gradio_api/proxy=x"])
+def test_browsers_are_told_to_stay_here(path: str) -> None:
+    """Every answer, also a refusal, names this server as the only one to load from."""
+    policy = ask(path)[1]["content-security-policy"]
+    assert "default-src 'self'" in policy and "http" not in policy

@@ -1,0 +1,87 @@
+"""What the server of the page answers to whom."""
+
+import socket
+import sys
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from refcolor.app.serve import _is_loopback
+
+from .test_browser import Server, server
+
+__all__ = ["server"]
+
+
+def get(address: str, **headers: str) -> tuple[int, bytes]:
+    """Ask for an address; status and body."""
+    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
+    request = urllib.request.Request(address, headers=headers)
+    try:
+        with opener.open(request, timeout=30) as answer:
+            return answer.status, answer.read()
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code, error.read()
+
+
+@pytest.mark.slow
+def test_only_the_page_is_served(server: Server, root: Path) -> None:
+    """Files of this machine, of the folder it was started in, and of the model are 403."""
+    assert get(server.address)[0] == 200
+    paths = [
+        "/etc/passwd",
+        str(root / "pyproject.toml"),
+        str(server.model / "model.json"),
+        "model/model.json",
+        "../../../../../../etc/passwd",
+        "..%2f..%2f..%2f..%2fetc%2fpasswd",
+        f"{sys.prefix}/pyvenv.cfg",
+        "http://127.0.0.1:1/x",
+    ]
+    for path in paths:
+        for way in ("gradio_api/file=", "file=", "gradio_api/file/"):
+            status, body = get(f"{server.address}/{way}{path}")
+            assert status in (403, 404), (way, path)
+            assert b"root:" not in body and b"refcolor" not in body, (way, path)
+
+
+@pytest.mark.slow
+def test_a_name_of_elsewhere_is_not_this_machine(server: Server) -> None:
+    """A page that makes its own name point here (DNS rebinding) gets nothing."""
+    assert get(server.address, Host="evil.example")[0] == 400
+
+
+@pytest.mark.slow
+def test_only_this_machine_is_listened_to(server: Server) -> None:
+    """The port is bound at 127.0.0.1, not at the machine's other addresses."""
+    port = int(server.address.rpartition(":")[2])
+    listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
+    addresses = {
+        line.split()[1].partition(":")[0]
+        for line in listening
+        if int(line.split()[1].partition(":")[2], 16) == port and line.split()[3] == "0A"
+    }
+    assert addresses == {"0100007F"}
+    with socket.create_connection(("127.0.0.1", port), timeout=5):
+        pass
+
+
+@pytest.mark.parametrize(
+    ("host", "loopback"),
+    [
+        ("127.0.0.1", True),
+        ("127.3.2.1", True),
+        ("localhost", True),
+        ("::1", True),
+        ("[::1]", True),
+        ("0.0.0.0", False),
+        ("192.168.0.7", False),
+        ("studio.local", False),
+    ],
+)
+def test_what_counts_as_this_machine(host: str, loopback: bool) -> None:
+    """Any other address makes the program warn."""
+    assert _is_loopback(host) is loopback

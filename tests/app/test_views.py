@@ -1,0 +1,126 @@
+"""What a page shows."""
+
+import base64
+from collections.abc import Callable
+from dataclasses import replace
+from io import BytesIO
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from refcolor.app import actions, views
+from refcolor.app.scene import VIEW_SIDE, Scene, Sheet, address_of
+from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.hints import Match
+from refcolor.colorize.placement import place
+
+from .conftest import two_colors
+
+
+def opened(address: str) -> Image.Image:
+    """Open the picture of a data: address."""
+    return Image.open(BytesIO(base64.b64decode(address.partition(",")[2])))
+
+
+def test_what_is_shown_is_small(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
+    """A picture of 3000 x 1500 is sent as 1024 x 512; a small one as it is."""
+    assert opened(address_of(two_colors(1500, 3000), VIEW_SIDE)).size == (1024, 512)
+    assert opened(sheets[0].view).size == (131, 97)
+
+
+def test_folders_are_no_part_of_a_name(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
+    """A name that points elsewhere is cut down to its last part."""
+    assert Sheet.read("../../etc/box.png", sheets[0].data).name == "box.png"
+
+
+def test_pins_stand_on_both_ends_of_a_match(scene: Scene) -> None:
+    """The drawing shows all ends, the reference in view only its own."""
+    matches = (Match(3, 5, 7, 11, reference=1), Match(13, 17, 19, 23, reference=0))
+    shown = replace(scene, matches=matches)
+    assert views.drawing_view(shown)["pins"] == [
+        {"number": 1, "x": 3, "y": 5},
+        {"number": 2, "x": 13, "y": 17},
+    ]
+    assert views.reference_view(shown)["pins"] == [{"number": 2, "x": 19, "y": 23}]
+
+
+def test_the_list_names_the_color_that_is_asked_for(scene: Scene) -> None:
+    """The upper half of the first reference is (200, 40, 30), give or take what WebP loses."""
+    (entry,) = views.match_list(replace(scene, matches=(Match(1, 1, 30, 10),)))
+    color = [int(entry["color"][at : at + 2], 16) for at in (1, 3, 5)]
+    assert np.abs(np.subtract(color, (200, 40, 30))).max() <= 12
+    assert entry["text"] == "takes this colour of picture 1"
+
+
+def test_the_veil_is_clear_where_the_color_came_from() -> None:
+    """Of 2 x 3 cells one gave everything: it is clear, the far corner is as dark as it gets."""
+    heat = np.zeros((2, 3), np.float32)
+    heat[1, 2] = 0.5
+    opacity = np.asarray(opened(views.veil(heat, place(20, 30, size=30, stride=10))))[..., 3]
+    assert opacity.shape == (20, 30)
+    assert opacity[15, 25] <= 8 and opacity[4, 4] == round(255 * views.DARKEST)
+
+
+def test_the_veil_leaves_padding_out() -> None:
+    """A reference of 30 x 25 on cells of 10 fills 3 x 3 of them; the veil has its shape."""
+    placed = place(30, 25, size=30, stride=10)
+    assert opened(views.veil(np.ones((3, 3), np.float32), placed)).size == (25, 30)
+
+
+def test_advice_follows_what_was_done(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """From the empty page to a match, the sentence says what comes next."""
+    said = [
+        views.advice(Scene()),
+        views.advice(replace(scene, references=())),
+        views.advice(scene),
+        views.advice(actions.look_at(scene, 9, 9)),
+    ]
+    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    colored = actions.take_result(scene, result)
+    looking = actions.look_at(colored, 9, 9)
+    said += [
+        views.advice(colored),
+        views.advice(looking),
+        views.advice(actions.match_with(looking, 9, 9)),
+    ]
+    beginnings = (
+        "Begin with a drawing",
+        "Now choose a picture",
+        "Press Colour.",
+        "Now click the place",
+        "Click a spot",
+        "The bright places",
+        "Press Colour to use",
+    )
+    assert [text.startswith(begin) for text, begin in zip(said, beginnings, strict=True)] == [
+        True
+    ] * 7
+
+
+def test_a_result_is_shown_until_its_drawing_goes(
+    scene: Scene, sheets: tuple[Sheet, Sheet, Sheet], make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """The coloured picture of another drawing would be taken for this one's."""
+    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    colored = actions.take_result(scene, result)
+    assert views.result_view(colored)["picture"] == result.view
+    assert views.result_view(actions.put_drawing(colored, sheets[1]))["picture"] == ""
+    assert views.result_view(colored, busy=True)["busy"]
+
+
+@pytest.mark.parametrize("looking", [False, True])
+def test_the_reference_is_veiled_while_a_spot_is_looked_at(
+    scene: Scene, make_colorizer: Callable[..., Colorizer], looking: bool
+) -> None:
+    """Shares of the references are written on their small pictures, and sum to about 100 %."""
+    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    colored = actions.take_result(scene, result)
+    view = views.reference_view(actions.look_at(colored, 60, 50) if looking else colored)
+    assert bool(view["veil"]) is looking
+    shares = [thumb["share"] for thumb in view["thumbs"]]
+    assert all(shares) is looking
+    if looking:
+        assert 99 <= sum(int(share.rstrip("%")) for share in shares) <= 101
