@@ -53,6 +53,19 @@ def read(source: Path | bytes, *, max_megapixels: float = 50.0) -> Picture:
         return np.array(_on_white(_upright(image)), np.uint8)
 
 
+def read_rgba(source: Path | bytes, *, max_megapixels: float = 50.0) -> Picture:
+    """Decode a picture as `read` does, but keep its transparency beside its colours.
+
+    Returns (H, W, 4) uint8: sRGB as stored, also where nothing of it shows, and opacity, 255 where
+    the file has none. Raises PictureError as `read` does.
+    """
+    with _decoded(source, max_megapixels) as image:
+        upright = _upright(image)
+        color, alpha = _in_srgb(upright), _alpha(upright)
+        opacity = alpha if alpha is not None else Image.new("L", color.size, WHITE)
+        return np.dstack([np.asarray(color, np.uint8), np.asarray(opacity, np.uint8)])
+
+
 def read_gray(source: Path | bytes, *, max_megapixels: float = 50.0) -> Picture:
     """Read line art that `write` wrote.
 

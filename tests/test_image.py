@@ -201,6 +201,35 @@ def test_bombs_are_refused_from_the_header() -> None:
     assert reason_of(encoded(Image.new("L", (30, 40))), max_megapixels=0.001) == "too_many_pixels"
 
 
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
+def test_read_rgba_keeps_transparency(mode: str) -> None:
+    """Colours and opacity come as stored; laid on white they are what `read` gives."""
+    color = Image.new("RGBA", (4, 3), (0, 0, 0, 0))
+    color.paste((200, 200, 200, 255), (0, 0, 2, 3))
+    if mode == "P":
+        paletted = Image.new("P", (4, 3), 0)
+        paletted.putpalette([0, 0, 0, 200, 200, 200])
+        paletted.paste(1, (0, 0, 2, 3))
+        data = encoded(paletted, transparency=0)
+    else:
+        data = encoded(color.convert(mode))
+    pixels = image.read_rgba(data)
+    assert pixels.shape == (3, 4, 4)
+    assert (pixels[:, :2] == (200, 200, 200, 255)).all()
+    opaque = mode in ("RGB", "L")
+    assert (pixels[:, 2:] == (0, 0, 0, 255 if opaque else 0)).all()
+    on_white = np.where(pixels[..., 3:] == 255, pixels[..., :3], 255)
+    np.testing.assert_array_equal(on_white, image.read(data))
+
+
+def test_read_rgba_refuses_as_read_does() -> None:
+    """What is no picture, and what claims too many pixels, is refused for the same reasons."""
+    for data, reason in ((b"<html>", "not_a_picture"), (header_only_png(8000, 7000), "too_many")):
+        with pytest.raises(PictureError) as caught:
+            image.read_rgba(data)
+        assert caught.value.reason.startswith(reason)
+
+
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_animations_are_refused(format: str) -> None:
     """A file of two frames is refused instead of becoming its first one."""
