@@ -1,0 +1,262 @@
+"""A drawing taken apart into its lines and its paper, or refused with what to do about it."""
+
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from refcolor.colorize.paper import flatten_page, paper_color, paper_noise
+from refcolor.errors import PictureError
+from refcolor.image import WHITE, Picture, from_unit, read_rgba, resize, to_unit
+from refcolor.sketch import PRESETS, xdog
+
+MEASURED_SIDE: Final = 512  # pixels of the longer side, at most; the thresholds hold for this size
+MAX_INK: Final = 0.30  # mean coverage; lines by artists take 0.03-0.04, inked pages 0.2
+MIN_INK: Final = 5e-5  # a line of a hundredth of the picture's side, one pixel wide at 512
+MIN_BARE: Final = 0.5  # share of the picture that is bare paper
+MAX_SOLID: Final = 0.25  # share of the picture in areas too thick for lines: filled with black
+MAX_SHADED: Final = 0.06  # the same, filled with grey
+MAX_COLORED: Final = 0.025  # the same, filled with colour
+
+_BARE = 26  # ink of 255 below which the paper counts as bare
+_FULL = 230  # and from which it counts as black
+_CHROMA = 20  # levels between the channels of what is colour and not grey
+_THICK = 9  # pixels at MEASURED_SIDE; an area that holds such a square is no line
+_OPAQUE = 128
+_STRIP = 256  # rows at a time
+
+_SKETCH_FIRST = "draw lines of it first: refcolor sketch"
+_CLEAN = "clean the page first: --clean-lines"
+
+
+@dataclass(frozen=True)
+class Drawing:
+    """A drawing taken apart: pixel = ink * line + (1 - ink) * paper, in sRGB values.
+
+    ink: (H, W) uint8, how much of a pixel the line covers; 255 = nothing but line.
+    line: the line's colour, (H, W, 3) uint8, or (3,) where all lines have one.
+    paper: (3,) uint8.
+    kind: a few words for messages and reports.
+    """
+
+    ink: Picture
+    line: Picture
+    paper: Picture
+    kind: str
+
+    @property
+    def size(self) -> tuple[int, int]:
+        """Height and width in pixels."""
+        height, width = self.ink.shape
+        return height, width
+
+
+def read_drawing(
+    source: Path | bytes | Picture, *, clean_lines: bool = False, max_megapixels: float = 50.0
+) -> Drawing:
+    """Take a drawing apart into lines and paper.
+
+    Dark lines on light paper, light lines on dark paper, coloured lines, and lines on a
+    transparent ground are told apart; the lines keep their colour. What is transparent around an
+    opaque drawing is white paper. Grey shading stays, as thin ink.
+
+    source: a file, the bytes of one, or an array: (H, W), (H, W, 3) or (H, W, 4) uint8, the last
+    with opacity.
+    clean_lines: flatten a photographed or scanned page first; see `flatten_page`.
+    max_megapixels: larger pictures are refused before any pixel is decoded.
+    Raises PictureError for what cannot be read, with the reasons of `refcolor.image.read`, and for
+    what is no line drawing: color_picture, too_much_ink, nothing_drawn. The message is one line and
+    says what to do. Raises ValueError for an array of another shape or dtype.
+    """
+    name = str(source) if isinstance(source, Path) else "the drawing"
+    pixels = _pixels(source, name, max_megapixels)
+    if _is_transparent(pixels[..., 3]):
+        drawing = _on_glass(pixels)
+    else:
+        page = _on_white(pixels)
+        if clean_lines:
+            page = flatten_page(page)
+        _check_colors(page, name)
+        drawing = _take_apart(page)
+    _check_ink(drawing.ink, name, clean_lines)
+    return drawing
+
+
+def working_sketch(drawing: Drawing, height: int, width: int) -> Picture:
+    """Draw a drawing as small as a model works, in the lines of its training sketches.
+
+    Reducing keeps the amount of ink, then the ink is brought to full strength: fine lines of a
+    large drawing and faint pencil stay. XDoG makes lines of even width of it, as in training.
+
+    Returns (height, width) uint8, dark lines on white.
+    """
+    if height > drawing.size[0] or width > drawing.size[1]:
+        small = to_unit(resize(drawing.ink, height, width))
+    else:
+        reduced = cv2.resize(to_unit(drawing.ink), (width, height), interpolation=cv2.INTER_AREA)
+        small = np.asarray(reduced, np.float32)
+    drawn = small[small > 0.25 * small.max()]
+    strength = float(np.quantile(drawn, 0.75)) if drawn.size else 1.0
+    gray = (1 - np.clip(small / strength, 0, 1)).astype(np.float32)
+    return from_unit(xdog(gray, **asdict(PRESETS["default"])))
+
+
+def _pixels(source: Path | bytes | Picture, name: str, max_megapixels: float) -> Picture:
+    if isinstance(source, Path | bytes):
+        try:
+            return read_rgba(source, max_megapixels=max_megapixels)
+        except PictureError as error:
+            if error.reason == "too_many_pixels":  # the reader's advice is for the pipeline
+                raise PictureError(
+                    error.reason,
+                    f"{name} has more than {max_megapixels:g} megapixels; reduce it first",
+                ) from error
+            raise
+    if source.dtype != np.uint8:
+        raise ValueError(f"a drawing must be uint8, got {source.dtype}")
+    channels = source.shape[2] if source.ndim == 3 else 0
+    if source.ndim not in (2, 3) or channels not in (0, 3, 4) or not source.size:
+        raise ValueError(
+            f"a drawing must be (H, W), (H, W, 3) or (H, W, 4), got shape {source.shape}"
+        )
+    if channels == 4:
+        return source
+    pixels = np.full((*source.shape[:2], 4), WHITE, np.uint8)
+    pixels[..., :3] = source if channels else source[..., None]
+    return pixels
+
+
+def _is_transparent(alpha: Picture) -> bool:
+    """Whether the opaque part is lines, and not a drawing with its paper cut out."""
+    if np.mean(alpha < _OPAQUE) < MIN_BARE:
+        return False
+    opaque = _measured(alpha) >= _OPAQUE // 2
+    return _solid(opaque) < float(opaque.mean()) / 2
+
+
+def _on_glass(pixels: Picture) -> Drawing:
+    ink = np.ascontiguousarray(pixels[..., 3])
+    drawn = pixels[ink > _OPAQUE][:, :3]
+    color = np.median(drawn, axis=0) if len(drawn) else np.zeros(3)
+    light = bool(color.mean() > _OPAQUE)
+    one = len(drawn) == 0 or np.quantile(np.abs(drawn - color).max(axis=1), 0.999) <= 10
+    return Drawing(
+        ink=ink,
+        line=color.astype(np.uint8) if one else np.ascontiguousarray(pixels[..., :3]),
+        paper=np.full(3, 0 if light else WHITE, np.uint8),
+        kind=f"{'light' if light else 'dark'} lines on a transparent ground",
+    )
+
+
+def _on_white(pixels: Picture) -> Picture:
+    page = np.empty((*pixels.shape[:2], 3), np.uint8)
+    for rows in _strips(len(pixels)):
+        alpha = pixels[rows, :, 3:].astype(np.uint16)
+        color = alpha * pixels[rows, :, :3] + (WHITE - alpha) * np.uint16(WHITE)
+        page[rows] = (color + WHITE // 2) // WHITE
+    return page
+
+
+def _take_apart(page: Picture) -> Drawing:
+    paper = paper_color(page)
+    sample = _sampled(page).astype(np.int16)
+    away = (sample - paper).mean(axis=-1)
+    # Between black and white the side that holds more ink decides which one the lines are.
+    light = bool(-away[away < 0].sum() < away[away > 0].sum())
+    turned = WHITE - paper if light else paper
+    noise = paper_noise(_sampled(page), paper)
+    ink = np.empty(page.shape[:2], np.uint8)
+    for rows in _strips(len(page)):
+        ink[rows] = _coverage(WHITE - page[rows] if light else page[rows], turned, noise)
+    colored = _has_colored_lines(
+        WHITE - _sampled(page) if light else _sampled(page), _sampled(ink), turned
+    )
+    line = np.full(3, WHITE if light else 0, np.uint8)
+    if colored:
+        line = np.empty_like(page)
+        for rows in _strips(len(page)):
+            line[rows] = _line_color(page[rows], ink[rows], paper)
+    tone = "coloured" if colored else "light" if light else "dark"
+    return Drawing(ink, line, paper, f"{tone} lines on {'dark' if light else 'light'} paper")
+
+
+def _coverage(page: Picture, paper: Picture, noise: npt.NDArray[np.float32]) -> Picture:
+    """How much of the paper is gone in the channel that lost most of it; noise counts as none."""
+    room = np.maximum(paper - noise, 1)
+    return from_unit((1 - page / room).max(axis=-1).astype(np.float32))
+
+
+def _line_color(page: Picture, ink: Picture, paper: Picture) -> Picture:
+    share = to_unit(ink)[..., None]
+    color = (page - (1 - share) * paper) / np.maximum(share, 1 / WHITE)
+    rounded: Picture = np.where(share > 0, np.rint(color.clip(0, WHITE)), 0).astype(np.uint8)
+    return rounded
+
+
+def _has_colored_lines(page: Picture, ink: Picture, paper: Picture) -> bool:
+    """Whether more than a thousandth of the ink is neither black nor grey against its paper."""
+    drawn = ink >= _BARE
+    rest = page[drawn] - (1 - to_unit(ink[drawn])[:, None]) * paper
+    return bool(drawn.any()) and float(np.mean(rest.max(axis=1) > 2 * _CHROMA)) > 1e-3
+
+
+def _check_colors(page: Picture, name: str) -> None:
+    small = _measured(page)
+    # Against its own paper, so that yellow paper is no colour.
+    relative = np.minimum(
+        small / np.maximum(paper_color(page), 1).astype(np.float32) * WHITE, WHITE
+    )
+    share = _solid((relative.max(axis=-1) - relative.min(axis=-1)) > _CHROMA)
+    if share > MAX_COLORED:
+        raise PictureError(
+            "color_picture",
+            f"{name} is no line drawing: {share:.0%} of it is filled with colour; {_SKETCH_FIRST}",
+        )
+
+
+def _check_ink(ink: Picture, name: str, cleaned: bool) -> None:
+    mean, bare = float(ink.mean()) / WHITE, float(np.mean(ink < _BARE))
+    if mean < MIN_INK:
+        raise PictureError(
+            "nothing_drawn", f"{name} shows no lines; draw something, in strokes that stand out"
+        )
+    small = _measured(ink)
+    shaded = _solid((small >= _BARE) & (small < _FULL))
+    if (
+        mean > MAX_INK
+        or bare < MIN_BARE
+        or shaded > MAX_SHADED
+        or _solid(small >= _BARE) > MAX_SOLID
+    ):
+        raise PictureError(
+            "too_much_ink",
+            f"{name} is no clean line drawing but shaded, filled or photographed ({mean:.0%} ink, "
+            f"{shaded:.0%} in grey areas); {_SKETCH_FIRST if cleaned else _CLEAN}",
+        )
+
+
+def _solid(marked: npt.NDArray[np.bool_]) -> float:
+    """Share of a measured picture that lies deep inside what is marked, where no line is."""
+    side = max(5, round(_THICK * max(marked.shape) / MEASURED_SIDE))
+    deep = cv2.erode(marked.astype(np.uint8), np.ones((side, side), np.uint8))
+    return float(np.mean(deep))
+
+
+def _measured(picture: Picture) -> Picture:
+    height, width = picture.shape[:2]
+    scale = min(1.0, MEASURED_SIDE / max(height, width))
+    return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+
+
+def _sampled(picture: Picture) -> Picture:
+    """Every n-th pixel both ways, unmixed: at most about a million."""
+    height, width = picture.shape[:2]
+    step = max(1, round((height * width / 1e6) ** 0.5))
+    return picture[step // 2 :: step, step // 2 :: step]
+
+
+def _strips(height: int) -> list[slice]:
+    return [slice(top, top + _STRIP) for top in range(0, height, _STRIP)]

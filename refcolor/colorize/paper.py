@@ -1,0 +1,139 @@
+"""Paper: its colour, its noise, and pages that were photographed."""
+
+from typing import Final
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from refcolor.image import WHITE, Picture, Unit, from_unit
+
+_SEEN: Final = 512  # pixels of the longer side at which the light on a page is measured
+_STROKE: Final = (
+    0.06  # of the longer side: a dark area at least so wide is shadow or table, no line
+)
+_DARKEST_LIGHT: Final = 0.25  # of the best-lit paper; what is darker is ink however large it is
+_SPECK: Final = 8  # pixels at 1024: fewer hanging together are grain
+_GRAY: Final = 30  # levels of mean chroma; below, the ink is grey and its tint is the camera's
+
+
+def paper_color(picture: Picture) -> Picture:
+    """Give the commonest colour of a picture, at the precision of its noise.
+
+    picture: (H, W, 3) uint8.  Returns (3,) uint8: the median of the pixels around the fullest of
+    32 x 32 x 32 boxes, which for paper of one exact colour is that colour.
+    """
+    step = max(1, round((picture.shape[0] * picture.shape[1] / 1e6) ** 0.5))
+    pixels = picture[step // 2 :: step, step // 2 :: step].reshape(-1, 3)
+    boxes = (pixels >> 3).astype(np.int32) @ np.array([1024, 32, 1], np.int32)
+    fullest = int(np.bincount(boxes, minlength=32**3).argmax())
+    middle = np.array([fullest >> 10, fullest >> 5 & 31, fullest & 31]) * 8 + 4
+    # Twice, because the noise of one colour may fill two boxes that touch.
+    for _ in range(2):
+        near = pixels[(np.abs(pixels - middle) <= 12).all(axis=1)]
+        middle = np.sort(near, axis=0)[len(near) // 2].astype(np.int64)
+    return middle.astype(np.uint8)
+
+
+def paper_noise(pixels: Picture, paper: Picture) -> npt.NDArray[np.float32]:
+    """Give what bare paper strays from its colour: three standard deviations, at most 24 levels.
+
+    pixels: (..., 3) uint8.  paper: (3,) uint8.  Returns (3,) float32, 0 for paper of one colour.
+    """
+    away = np.abs(pixels.reshape(-1, 3).astype(np.int16) - paper)
+    near = away[(away <= 24).all(axis=1)]
+    # The median deviation of a normal distribution is 0.674 standard deviations.
+    spread = 3 / 0.674 * np.median(near, axis=0)
+    return np.asarray(np.minimum(spread, 24), np.float32)
+
+
+def flatten_page(picture: Picture) -> Picture:
+    """Make an evenly white page of one that was photographed or scanned.
+
+    Uneven light, soft shadows, the paper's tint and its grain go; lines stay where they are and
+    reach from white to black. Grey lines become black, clearly coloured ones keep their colour.
+    What is dark over more than a sixteenth of the page counts as shadow and goes too, unless it is
+    darker than any shadow.
+
+    picture: (H, W, 3) uint8.  Returns (H, W, 3) uint8. A black pixel stays black.
+    """
+    light = _light(picture)
+    page = np.empty_like(picture)
+    strip = 256
+    for top in range(0, len(picture), strip):
+        rows = slice(top, top + strip)
+        page[rows] = from_unit(picture[rows] / _rows(light, rows, picture.shape))
+    return _without_grain(page)
+
+
+def _light(picture: Picture) -> Unit:
+    """The paper's colour as the light falls on it, (h, w, 3) float32 with at most _SEEN a side."""
+    height, width = picture.shape[:2]
+    scale = min(1.0, _SEEN / max(height, width))
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.medianBlur(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), 3)
+    across = 2 * round(_STROKE * max(size) / 2) + 1
+    disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
+    # Closing: the brightest paper nearby, then back, so that a shadow's border stays in its place.
+    closed = cv2.morphologyEx(small, cv2.MORPH_CLOSE, disc).astype(np.float32)
+    paper = np.asarray(cv2.GaussianBlur(closed, (0, 0), across / 4), np.float32)
+    best = np.quantile(paper, 0.95, axis=(0, 1)).astype(np.float32)
+    light: Unit = np.maximum(paper, np.maximum(_DARKEST_LIGHT * best, 1))
+    return light
+
+
+def _rows(light: Unit, rows: slice, shape: tuple[int, ...]) -> Unit:
+    """Some rows of the light at the picture's own size, interpolated without seams."""
+    height, width = shape[:2]
+    bottom = min(rows.stop, height)
+    y = (np.arange(rows.start, bottom, dtype=np.float32) + 0.5) * len(light) / height - 0.5
+    x = (np.arange(width, dtype=np.float32) + 0.5) * light.shape[1] / width - 0.5
+    seen = cv2.remap(
+        light,
+        np.broadcast_to(x, (len(y), width)).copy(),
+        np.broadcast_to(y[:, None], (len(y), width)).copy(),
+        cv2.INTER_LINEAR,
+        borderMode=cv2.BORDER_REPLICATE,
+    )
+    return np.asarray(seen, np.float32)
+
+
+def _without_grain(page: Picture) -> Picture:
+    """Stretch from the paper's grain to the darkest ink, and drop what hangs on no stroke."""
+    gray = page.min(axis=-1)
+    counts = np.bincount(gray.reshape(-1), minlength=WHITE + 1)
+    white = WHITE - _grain(counts)
+    black = min(_darkest(counts, white), white * 2 // 3)
+    strokes = _strokes(gray, white, (white + black) // 2)
+    drawn = page[strokes & (gray < (white + black) // 2)].astype(np.int16)
+    colored = len(drawn) > 0 and float(np.median(np.ptp(drawn, axis=1))) > _GRAY
+    source = page if colored else np.broadcast_to(gray[..., None], page.shape)
+    levels = ((np.arange(WHITE + 1) - black) / (white - black)).astype(np.float32)
+    table = from_unit(levels)
+    flat = np.full_like(page, WHITE)
+    np.copyto(flat, table[source], where=strokes[..., None])
+    return flat
+
+
+def _grain(counts: npt.NDArray[np.intp]) -> int:
+    """Four times the median distance of the lighter half from white."""
+    reach = np.cumsum(counts[::-1])
+    middle = int(np.searchsorted(reach, reach[-1] / 2))
+    return min(max(4 * middle, 16), WHITE // 3)
+
+
+def _darkest(counts: npt.NDArray[np.intp], white: int) -> int:
+    """The tone below which a tenth of the ink lies."""
+    ink = np.cumsum(counts[: white - WHITE // 8])
+    return int(np.searchsorted(ink, ink[-1] / 10)) if ink[-1] else 0
+
+
+def _strokes(gray: Picture, white: int, sure: int) -> npt.NDArray[np.bool_]:
+    """Mark the pixels darker than paper that hang together with enough surely drawn ones."""
+    count, labels = cv2.connectedComponents((gray < white).astype(np.uint8), connectivity=8)
+    certain = np.bincount(labels[gray <= sure], minlength=count)
+    enough = max(3, round(_SPECK * (max(gray.shape) / 1024) ** 2))
+    kept = certain >= enough
+    kept[0] = False
+    marked: npt.NDArray[np.bool_] = kept[labels]
+    return marked
