@@ -1,0 +1,162 @@
+"""Colours come up to the size of a drawing without crossing its lines."""
+
+import subprocess
+import sys
+
+import cv2
+import numpy as np
+import pytest
+
+from refcolor.colorize.fill import bring_up, spread
+from refcolor.image import from_unit, resize, to_unit
+from refcolor.metrics.color import difference, lab
+from refcolor.sources.sample import draw_palette, draw_shape, render
+
+RED, BLUE = (220, 40, 30), (30, 60, 210)
+
+
+def ring(side: int, thickness: int = 5) -> np.ndarray:
+    """The ink of a circle around the middle, three tenths of the side in radius."""
+    ink = np.zeros((side, side), np.uint8)
+    middle = (side // 2, side // 2)
+    return cv2.circle(ink, middle, side * 3 // 10, 255, thickness, cv2.LINE_AA)
+
+
+def inside(ink: np.ndarray) -> np.ndarray:
+    """Which bare pixels a ring encloses."""
+    _, labels = cv2.connectedComponents((ink == 0).astype(np.uint8), connectivity=4)
+    return labels == labels[ink.shape[0] // 2, ink.shape[1] // 2]
+
+
+def noise(height: int, width: int) -> np.ndarray:
+    """Colours without any order."""
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+@pytest.mark.parametrize("thickness", [1, 3, 12])
+def test_nothing_leaks_across_a_closed_line(thickness: int) -> None:
+    """Red inside a circle and blue outside, mixed in the cells between, come up pure."""
+    ink = ring(1024, thickness)
+    middle = inside(ink)
+    filled = cv2.morphologyEx(middle.astype(np.uint8), cv2.MORPH_DILATE, np.ones((3, 3)))
+    large = np.where(filled[..., None] > 0, RED, BLUE).astype(np.uint8)
+    large[ink > 127] = 0
+    up = bring_up(resize(large, 64, 64), ink).astype(int)
+    assert np.abs(up[middle] - RED).max() <= 12
+    assert np.abs(up[(ink == 0) & ~middle] - BLUE).max() <= 12
+    assert np.abs(up[middle] - RED).mean() < 0.5
+
+
+def test_colors_beside_lines_carry_no_halo() -> None:
+    """White paper whose small picture is grey along every line is white, under lines as well."""
+    ink = ring(512, 4)
+    small = resize(255 - ink, 64, 64)
+    assert small.min() < 160
+    assert bring_up(np.dstack([small] * 3), ink).min() >= 245
+
+
+@pytest.mark.parametrize("shape", [(97, 61), (1, 211), (211, 1), (13, 17), (5, 3)])
+def test_a_flat_colour_stays_as_it_is(shape: tuple[int, int]) -> None:
+    """Whatever the lines and the size, even below that of the colours, one colour stays."""
+    ink = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
+    up = bring_up(np.full((7, 11, 3), (1, 128, 254), np.uint8), ink)
+    assert up.shape == (*shape, 3)
+    assert (up == (1, 128, 254)).all()
+
+
+def test_transposing_the_drawing_transposes_its_colours() -> None:
+    """Rows and columns are treated alike: no direction comes first."""
+    ink = cv2.ellipse(np.zeros((131, 173), np.uint8), (80, 60), (50, 30), 30, 0, 300, 255, 2)
+    colors = noise(11, 13)
+    upright = bring_up(colors, ink).astype(int)
+    lying = bring_up(colors.transpose(1, 0, 2), ink.T.copy()).transpose(1, 0, 2)
+    assert np.abs(upright - lying).max() <= 1
+
+
+def test_an_empty_drawing_is_filled_smoothly() -> None:
+    """Without lines a step between two cells becomes a rising ramp without plateaus or jumps."""
+    colors = np.repeat(np.array([[50, 50, 50, 200, 200, 200]], np.uint8), 6, axis=0)
+    up = bring_up(np.dstack([colors] * 3), np.zeros((96, 96), np.uint8))[40, :, 0].astype(int)
+    assert up[0] <= 52
+    assert up[-1] >= 198
+    assert (np.diff(up) >= 0).all()
+    assert np.diff(up).max() <= 15
+
+
+def test_an_open_line_lets_colours_meet_in_its_gap_alone() -> None:
+    """Two colours parted by a line with a gap mix within a cell of it, not beyond."""
+    ink = np.zeros((256, 256), np.uint8)
+    ink[:, 127:130] = 255
+    ink[124:132] = 0
+    colors = np.full((16, 16, 3), RED, np.uint8)
+    colors[:, 8:] = BLUE
+    up = bring_up(colors, ink).astype(int)
+    assert np.abs(up[:80, :120] - RED).max() <= 3
+    assert np.abs(up[:80, 140:] - BLUE).max() <= 3
+
+
+def test_faint_pencil_parts_colours_like_ink() -> None:
+    """A drawing at a third of full strength bounds its regions as the strong one does."""
+    ink = ring(512, 4)
+    large = np.where(inside(ink)[..., None], RED, BLUE).astype(np.uint8)
+    colors = resize(large, 64, 64)
+    faint = bring_up(colors, (ink // 3).astype(np.uint8)).astype(int)
+    assert np.abs(faint - bring_up(colors, ink))[ink == 0].mean() < 1
+
+
+def test_borders_are_truer_than_those_of_plain_scaling() -> None:
+    """Beside the lines of drawn characters the true colour is missed by half as much at most."""
+    errors = []
+    for index in range(3):
+        drawing = render(draw_shape(5, index), draw_palette(6, index), size=1024)
+        truth = resize(drawing.color, 512, 512)
+        ink = cv2.resize(from_unit(drawing.ink), (512, 512), interpolation=cv2.INTER_AREA)
+        small = resize(truth, 64, 64)
+        plain = from_unit(cv2.resize(to_unit(small), (512, 512), interpolation=cv2.INTER_LINEAR))
+        beside = (cv2.dilate(ink, np.ones((9, 9), np.uint8)) >= 16) & (ink < 16)
+        expected = lab(truth)[beside]
+        pictures = bring_up(small, ink), plain
+        errors.append([difference(lab(p)[beside], expected).mean() for p in pictures])
+    ours, plain_error = np.mean(errors, axis=0)
+    assert ours < plain_error / 2
+
+
+def test_spread_takes_the_colours_beside_a_line() -> None:
+    """A black line between red and blue becomes half red, half blue; what is beside it stays."""
+    red, blue = np.float32(RED) / 255, np.float32(BLUE) / 255
+    colors = np.zeros((17, 23, 3), np.float32)
+    colors[:, :10], colors[:, 13:] = red, blue
+    ink = np.zeros((17, 23), np.float32)
+    ink[:, 10:13] = 1
+    filled = spread(colors, ink)
+    assert filled.dtype == np.float32
+    np.testing.assert_allclose(filled[:, :11], np.broadcast_to(red, (17, 11, 3)), atol=0.01)
+    np.testing.assert_allclose(filled[:, 12:], np.broadcast_to(blue, (17, 11, 3)), atol=0.01)
+    np.testing.assert_allclose(filled[8, 11], (red + blue) / 2, atol=0.01)
+
+
+@pytest.mark.slow
+def test_a_large_drawing_fits_into_memory_and_time() -> None:
+    """4000 x 6000 pixels take below 1.3 GB and 30 s of one processor, the libraries included."""
+    code = """
+import resource, time
+import cv2, numpy as np
+from refcolor.colorize.drawing import read_drawing, working_sketch
+from refcolor.colorize.fill import bring_up
+from refcolor.colorize.layers import compose
+cv2.setNumThreads(1)
+page = np.full((6000, 4000), 255, np.uint8)
+for radius in range(100, 2000, 60):
+    cv2.circle(page, (2000, 3000), radius, 0, 5, cv2.LINE_AA)
+start = time.process_time()
+drawing = read_drawing(page)
+working_sketch(drawing, 64, 43)
+colors = bring_up(np.random.default_rng(0).integers(0, 256, (64, 43, 3), np.uint8), drawing.ink)
+picture = compose(colors, drawing)
+assert (picture[page == 0] == 0).all()
+print(time.process_time() - start, resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024)
+"""
+    done = subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True)
+    seconds, megabytes = map(float, done.stdout.split())
+    assert seconds < 30
+    assert megabytes < 1300
