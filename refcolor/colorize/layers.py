@@ -1,0 +1,146 @@
+"""The drawing's own lines back over the colours, as one picture or as layers."""
+
+import os
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import BinaryIO, Final
+
+import numpy as np
+from PIL import Image
+
+from refcolor.colorize.drawing import Drawing
+from refcolor.errors import PictureError
+from refcolor.image import WHITE, Picture
+
+COLORS: Final = "colors"  # the names of the layers, in files and in a PSD
+LINES: Final = "lines"
+
+_STRIP = 256  # rows at a time: the sums need twice the room of the picture
+_LONGEST_PSD = 30_000  # pixels a side, as the format has it
+
+
+def compose(colors: Picture, drawing: Drawing) -> Picture:
+    """Lay the lines of a drawing over colours.
+
+    A pixel is ink * line + (1 - ink) * color, in sRGB values, rounded to the nearest: black under
+    full ink stays exactly black, and bare paper becomes exactly the colour.
+
+    colors: (H, W, 3) uint8 of the drawing's size.  Returns (H, W, 3) uint8.
+    Raises ValueError for colours of another size.
+    """
+    if colors.shape != (*drawing.size, 3):
+        raise ValueError(
+            f"colors must be {(*drawing.size, 3)} as the drawing is, got {colors.shape}; "
+            "see bring_up"
+        )
+    picture = np.empty_like(colors)
+    for top in range(0, len(colors), _STRIP):
+        rows = slice(top, top + _STRIP)
+        ink = drawing.ink[rows, :, None].astype(np.uint16)
+        line = drawing.line[rows] if drawing.line.ndim == 3 else drawing.line
+        # At most 255 * 255 + 127, which 16 bits hold.
+        picture[rows] = (ink * line + (WHITE - ink) * colors[rows] + WHITE // 2) // WHITE
+    return picture
+
+
+def color_layer(colors: Picture) -> Picture:
+    """Give the colours alone, opaque: (H, W, 3) uint8 becomes (H, W, 4) uint8."""
+    return _with_alpha(colors, np.full(colors.shape[:2], WHITE, np.uint8))
+
+
+def line_layer(drawing: Drawing) -> Picture:
+    """Give the lines alone, transparent where the paper is bare.
+
+    Laid over the colour layer in the usual way ("normal"), it gives what `compose` gives.
+    Returns (H, W, 4) uint8, sRGB and opacity.
+    """
+    line = np.where(drawing.ink[..., None] > 0, drawing.line, np.uint8(0))
+    return _with_alpha(line, drawing.ink)
+
+
+def write_layers(folder: Path, stem: str, colors: Picture, drawing: Drawing) -> tuple[Path, Path]:
+    """Write the colour layer and the line layer as PNG files with transparency.
+
+    They are named <stem>_colors.png and <stem>_lines.png; missing folders are made, and no file is
+    ever half written. Returns the two paths.
+    """
+    paths = folder / f"{stem}_{COLORS}.png", folder / f"{stem}_{LINES}.png"
+    for path, layer in zip(paths, (color_layer(colors), line_layer(drawing)), strict=True):
+        with _written(path) as file:
+            Image.fromarray(layer).save(file, format="PNG", compress_level=4)
+    return paths
+
+
+def write_psd(path: Path, colors: Picture, drawing: Drawing) -> None:
+    """Write a Photoshop document: the colour layer, above it the line layer, both "normal".
+
+    Programs that know no layers show the composed picture. Missing folders are made, and the file
+    is never half written.
+    Raises PictureError with the reason too_long_for_psd for a side above 30000 pixels.
+    """
+    from psd_tools.constants import Compression
+    from psd_tools.psd import PSD
+    from psd_tools.psd.header import FileHeader
+    from psd_tools.psd.image_data import ImageData
+    from psd_tools.psd.layer_and_mask import (
+        ChannelData,
+        ChannelDataList,
+        ChannelImageData,
+        ChannelInfo,
+        LayerAndMaskInformation,
+        LayerInfo,
+        LayerRecord,
+        LayerRecords,
+    )
+
+    height, width = drawing.size
+    if max(height, width) > _LONGEST_PSD:
+        raise PictureError(
+            "too_long_for_psd",
+            f"{path} would have {width} x {height} pixels, a PSD at most {_LONGEST_PSD} a side; "
+            "write the layers as PNG",
+        )
+    # Built from its records, because PSDImage.save would draw the merged picture itself, in
+    # floating point and with gigabytes of memory.
+    records, data = LayerRecords(), ChannelImageData()
+    for name, layer in ((COLORS, color_layer(colors)), (LINES, line_layer(drawing))):
+        record = LayerRecord(bottom=height, right=width, name=name)
+        channels = ChannelDataList()
+        for id, plane in zip((0, 1, 2, -1), np.moveaxis(layer, 2, 0), strict=True):
+            channel = ChannelData(Compression.RLE)
+            channel.set_data(plane.tobytes(), width, height, 8)
+            record.channel_info.append(ChannelInfo(id, len(channel.data) + 2))
+            channels.append(channel)
+        records.append(record)
+        data.append(channels)
+    header = FileHeader(channels=3, height=height, width=width)
+    merged = ImageData(Compression.RLE)
+    merged.set_data([p.tobytes() for p in np.moveaxis(compose(colors, drawing), 2, 0)], header)
+    document = PSD(
+        header=header,
+        layer_and_mask_information=LayerAndMaskInformation(LayerInfo(2, records, data)),
+        image_data=merged,
+    )
+    with _written(path) as file:
+        document.write(file)
+
+
+def _with_alpha(color: Picture, alpha: Picture) -> Picture:
+    layer = np.empty((*alpha.shape, 4), np.uint8)
+    layer[..., :3] = color
+    layer[..., 3] = alpha
+    return layer
+
+
+@contextmanager
+def _written(path: Path) -> Iterator[BinaryIO]:
+    """Give a file that takes its name only when all of it is there."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part")
+    try:
+        with temporary.open("wb") as file:
+            yield file
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
