@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from refcolor.colorize.paper import flatten_page, paper_color, paper_noise
+from refcolor.colorize.paper import flatten_page, paper_color, paper_noise, sampled
 from refcolor.errors import PictureError
 from refcolor.image import WHITE, Picture, from_unit, read_rgba, resize, to_unit
 from refcolor.sketch import PRESETS, xdog
@@ -29,7 +29,8 @@ _OPAQUE = 128
 _STRIP = 256  # rows at a time
 
 _SKETCH_FIRST = "draw lines of it first: refcolor sketch"
-_CLEAN = "clean the page first: --clean-lines"
+_CLEAN_FIRST = "if it is a page of lines, clean it: --clean-lines; else " + _SKETCH_FIRST
+_CROP_FIRST = "crop it to the page, or " + _SKETCH_FIRST
 
 
 @dataclass(frozen=True)
@@ -162,18 +163,15 @@ def _on_white(pixels: Picture) -> Picture:
 
 def _take_apart(page: Picture) -> Drawing:
     paper = paper_color(page)
-    sample = _sampled(page).astype(np.int16)
-    away = (sample - paper).mean(axis=-1)
-    # Between black and white the side that holds more ink decides which one the lines are.
+    sample = sampled(page)
+    away = (sample.astype(np.int16) - paper).mean(axis=-1)
+    # On paper that is neither black nor white, the side that holds more ink decides.
     light = bool(-away[away < 0].sum() < away[away > 0].sum())
-    turned = WHITE - paper if light else paper
-    noise = paper_noise(_sampled(page), paper)
+    noise = paper_noise(sample, paper)
     ink = np.empty(page.shape[:2], np.uint8)
     for rows in _strips(len(page)):
-        ink[rows] = _coverage(WHITE - page[rows] if light else page[rows], turned, noise)
-    colored = _has_colored_lines(
-        WHITE - _sampled(page) if light else _sampled(page), _sampled(ink), turned
-    )
+        ink[rows] = _coverage(_turned(page[rows], light), _turned(paper, light), noise)
+    colored = _has_colored_lines(_turned(sample, light), sampled(ink), _turned(paper, light))
     line = np.full(3, WHITE if light else 0, np.uint8)
     if colored:
         line = np.empty_like(page)
@@ -181,6 +179,11 @@ def _take_apart(page: Picture) -> Drawing:
             line[rows] = _line_color(page[rows], ink[rows], paper)
     tone = "coloured" if colored else "light" if light else "dark"
     return Drawing(ink, line, paper, f"{tone} lines on {'dark' if light else 'light'} paper")
+
+
+def _turned(colors: Picture, light: bool) -> Picture:
+    """Light lines on dark paper are dark lines on light paper, seen as a negative."""
+    return WHITE - colors if light else colors
 
 
 def _coverage(page: Picture, paper: Picture, noise: npt.NDArray[np.float32]) -> Picture:
@@ -234,7 +237,7 @@ def _check_ink(ink: Picture, name: str, cleaned: bool) -> None:
         raise PictureError(
             "too_much_ink",
             f"{name} is no clean line drawing but shaded, filled or photographed ({mean:.0%} ink, "
-            f"{shaded:.0%} in grey areas); {_SKETCH_FIRST if cleaned else _CLEAN}",
+            f"{shaded:.0%} in grey areas); {_CROP_FIRST if cleaned else _CLEAN_FIRST}",
         )
 
 
@@ -249,13 +252,6 @@ def _measured(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     scale = min(1.0, MEASURED_SIDE / max(height, width))
     return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
-
-
-def _sampled(picture: Picture) -> Picture:
-    """Every n-th pixel both ways, unmixed: at most about a million."""
-    height, width = picture.shape[:2]
-    step = max(1, round((height * width / 1e6) ** 0.5))
-    return picture[step // 2 :: step, step // 2 :: step]
 
 
 def _strips(height: int) -> list[slice]:

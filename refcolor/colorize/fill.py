@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
+from refcolor.colorize.paper import sampled
 from refcolor.image import WHITE, Picture, Unit, from_unit, resize, to_unit
 
 _BARE = 0.08  # ink below it is grain of the paper
@@ -27,7 +28,7 @@ _WALL = 14.0
 # A cell of which a tenth is ink counts e^-4, a pixel under a line less than any pixel beside it.
 _DOUBT = 40.0
 _BLEED = 0.5  # the same for the ink of the cells around: a model's colours bleed that far
-_REACH = 0.4  # standard deviation of one smoothing, in cells of the small picture
+_REACH = 0.5  # standard deviation of one smoothing, in cells of the small picture
 _ROUNDS = 2  # each goes around two more corners
 
 
@@ -82,7 +83,7 @@ def _cells(pixels: int, cells: int) -> npt.NDArray[np.intp]:
 
 def _lines(ink: Picture) -> Unit:
     """Bring a drawing's ink to one strength: (H, W) float32, 0 = paper, 1 = line."""
-    counts = np.bincount(ink.reshape(-1), minlength=WHITE + 1)
+    counts = np.bincount(sampled(ink).reshape(-1), minlength=WHITE + 1)
     levels = to_unit(np.arange(WHITE + 1, dtype=np.uint8))
     counts[levels <= _BARE] = 0
     drawn = np.cumsum(counts)

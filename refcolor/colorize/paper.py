@@ -14,7 +14,18 @@ _STROKE: Final = (
 )
 _DARKEST_LIGHT: Final = 0.25  # of the best-lit paper; what is darker is ink however large it is
 _SPECK: Final = 8  # pixels at 1024: fewer hanging together are grain
+_STRIP: Final = 256  # rows at a time
 _GRAY: Final = 30  # levels of mean chroma; below, the ink is grey and its tint is the camera's
+
+
+def sampled(picture: Picture) -> Picture:
+    """Give every n-th pixel both ways, unmixed: at most about a million, for counting tones.
+
+    picture: (H, W, ...) uint8.  Returns (h, w, ...) uint8, a view.
+    """
+    height, width = picture.shape[:2]
+    step = max(1, round((height * width / 1e6) ** 0.5))
+    return picture[step // 2 :: step, step // 2 :: step]
 
 
 def paper_color(picture: Picture) -> Picture:
@@ -23,8 +34,7 @@ def paper_color(picture: Picture) -> Picture:
     picture: (H, W, 3) uint8.  Returns (3,) uint8: the median of the pixels around the fullest of
     32 x 32 x 32 boxes, which for paper of one exact colour is that colour.
     """
-    step = max(1, round((picture.shape[0] * picture.shape[1] / 1e6) ** 0.5))
-    pixels = picture[step // 2 :: step, step // 2 :: step].reshape(-1, 3)
+    pixels = sampled(picture).reshape(-1, 3)
     boxes = (pixels >> 3).astype(np.int32) @ np.array([1024, 32, 1], np.int32)
     fullest = int(np.bincount(boxes, minlength=32**3).argmax())
     middle = np.array([fullest >> 10, fullest >> 5 & 31, fullest & 31]) * 8 + 4
@@ -59,9 +69,8 @@ def flatten_page(picture: Picture) -> Picture:
     """
     light = _light(picture)
     page = np.empty_like(picture)
-    strip = 256
-    for top in range(0, len(picture), strip):
-        rows = slice(top, top + strip)
+    for top in range(0, len(picture), _STRIP):
+        rows = slice(top, top + _STRIP)
         page[rows] = from_unit(picture[rows] / _rows(light, rows, picture.shape))
     return _without_grain(page)
 
@@ -101,11 +110,11 @@ def _rows(light: Unit, rows: slice, shape: tuple[int, ...]) -> Unit:
 def _without_grain(page: Picture) -> Picture:
     """Stretch from the paper's grain to the darkest ink, and drop what hangs on no stroke."""
     gray = page.min(axis=-1)
-    counts = np.bincount(gray.reshape(-1), minlength=WHITE + 1)
+    counts = np.bincount(sampled(gray).reshape(-1), minlength=WHITE + 1)
     white = WHITE - _grain(counts)
     black = min(_darkest(counts, white), white * 2 // 3)
     strokes = _strokes(gray, white, (white + black) // 2)
-    drawn = page[strokes & (gray < (white + black) // 2)].astype(np.int16)
+    drawn = sampled(page)[sampled(strokes & (gray < (white + black) // 2))]
     colored = len(drawn) > 0 and float(np.median(np.ptp(drawn, axis=1))) > _GRAY
     source = page if colored else np.broadcast_to(gray[..., None], page.shape)
     levels = ((np.arange(WHITE + 1) - black) / (white - black)).astype(np.float32)

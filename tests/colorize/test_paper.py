@@ -4,6 +4,7 @@ import cv2
 import numpy as np
 import pytest
 
+from refcolor.colorize import paper
 from refcolor.colorize.paper import flatten_page, paper_color, paper_noise
 
 YELLOW = (244, 232, 200)
@@ -43,9 +44,9 @@ def test_paper_is_known_under_noise() -> None:
     """Normal noise of 3 levels moves the colour by one at most; three deviations are 9 levels."""
     noise = np.random.default_rng(0).normal(0, 3, (300, 300, 3))
     picture = np.rint(noise + np.array([200, 191, 160])).astype(np.uint8)
-    paper = paper_color(picture)
-    assert np.abs(paper.astype(int) - (200, 191, 160)).max() <= 1
-    np.testing.assert_allclose(paper_noise(picture, paper), 9, atol=1)
+    found = paper_color(picture)
+    assert np.abs(found.astype(int) - (200, 191, 160)).max() <= 1
+    np.testing.assert_allclose(paper_noise(picture, found), 9, atol=1)
 
 
 def test_a_page_becomes_white_with_black_lines() -> None:
@@ -88,6 +89,13 @@ def test_specks_of_dust_go() -> None:
 def test_an_empty_page_stays_empty() -> None:
     """Grain alone is not stretched into lines."""
     assert np.mean(flatten_page(page(strength=0)) == 255) > 0.999
+
+
+def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
+    """However many rows are flattened at a time, the page is the same."""
+    whole = flatten_page(page())
+    monkeypatch.setattr(paper, "_STRIP", 7)
+    np.testing.assert_array_equal(flatten_page(page()), whole)
 
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 200, 3), (300, 2, 3)])
