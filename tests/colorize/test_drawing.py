@@ -120,6 +120,14 @@ def test_transparent_drawings_keep_their_line(line: tuple[int, int, int], kind: 
     assert drawing.kind == kind
 
 
+def test_fine_white_lines_on_a_large_transparent_ground() -> None:
+    """Lines that fade when the picture is measured small are lines all the same."""
+    picture = np.full((1600, 1700, 4), 255, np.uint8)
+    picture[..., 3] = 0
+    picture[::400, :, 3] = 255
+    assert read_drawing(picture).kind == "light lines on a transparent ground"
+
+
 def test_lines_of_several_colours_on_a_transparent_ground() -> None:
     """Each pixel keeps its own colour where the lines have more than one."""
     picture = on_glass((10, 10, 200))
@@ -258,6 +266,18 @@ def test_fine_lines_of_large_drawings_stay() -> None:
     assert (small[31] == 0).all()
     assert (small[:, 21] == 0).all()
     assert ink_share(small) < 0.1
+
+
+def test_fine_lines_stay_beside_solid_black() -> None:
+    """A filled eighth of a large drawing does not make its lines of two pixels faint."""
+    picture = np.full((2048, 2048), 255, np.uint8)
+    for radius in range(200, 1000, 80):
+        cv2.circle(picture, (1024, 1024), radius, 0, 2)
+    lines = working_sketch(read_drawing(picture), 64, 64)
+    picture[1024:, :512] = 0
+    with_black = working_sketch(read_drawing(picture), 64, 64)
+    assert (with_black[33:, 1:15] == 0).all()
+    assert np.mean(with_black[:, 20:] != lines[:, 20:]) < 0.05
 
 
 def test_pencil_is_brought_to_full_strength() -> None:

@@ -79,6 +79,13 @@ def test_black_stays_black() -> None:
     assert (flatten_page(picture)[strokes() > 0.9] == 0).all()
 
 
+def test_areas_of_solid_black_stay() -> None:
+    """Hair filled with ink is darker than any shadow and stays ink all over."""
+    picture = page()
+    picture[20:120, 180:300] //= 8
+    assert (flatten_page(picture)[20:120, 180:300] < 128).all()
+
+
 def test_specks_of_dust_go() -> None:
     """A dark pixel that hangs on no stroke is paper."""
     picture = page()
