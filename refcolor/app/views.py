@@ -103,7 +103,7 @@ def veil(heat: Unit, placed: Placement) -> str:
     dark = from_unit(DARKEST * (1 - light))
     height, width = placed.shape
     # Cubic: where one cell gave everything, linear would show a diamond.
-    smooth = cv2.resize(dark, (width, height), interpolation=cv2.INTER_CUBIC)
+    smooth = cv2.resize(dark, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     layer = np.empty((placed.inner_height, placed.inner_width, 4), np.uint8)
     layer[..., :3] = VEIL
     layer[..., 3] = placed.inside(smooth)
