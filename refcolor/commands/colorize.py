@@ -20,7 +20,7 @@ examples:
     refcolor colorize drawings/ --reference painting.jpg -o colored/
   each drawing after the picture of the same name (drawings/a.png after paintings/a.jpg):
     refcolor colorize drawings/ --reference paintings/ -o colored/
-  after several pictures at once, which share out who colours what:
+  after several pictures at once, each part after the one that suits it best:
     refcolor colorize girl.png --reference hair.png dress.png --together -o colored/
   who goes with whom from a table (columns sketch,reference; more columns reference2, ... and
   output if you like; names are relative to the table):
@@ -41,8 +41,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "colorize",
         help="colour line drawings after reference pictures",
-        description="Colour line drawings with the colours of reference pictures: hair like the "
-        "hair there, clothes like the clothes there.",
+        usage="refcolor colorize SKETCH... --reference REF... -o OUT [options]\n"
+        "       refcolor colorize --pairs CSV -o OUT [options]",
+        description="Colour line drawings with the colours of reference pictures: hair like the hair"
+        "\nthere, clothes like the clothes there. Works at once, with the model that comes with it.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

@@ -22,8 +22,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser = commands.add_parser(
         "match",
         help="show which part of a drawing took its colour from where",
-        description="Draw a picture of which part of a drawing took its colour from which place "
-        "of the reference.",
+        usage="refcolor match SKETCH REFERENCE -o OUT.png [options]",
+        description="Draw a picture of which part of a drawing took its colour from where.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
