@@ -43,8 +43,8 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="colour line drawings after reference pictures",
         usage="refcolor colorize SKETCH... --reference REF... -o OUT [options]\n"
         "       refcolor colorize --pairs CSV -o OUT [options]",
-        description="Colour line drawings with the colours of reference pictures: hair like the hair"
-        "\nthere, clothes like the clothes there. Works at once, with the model that comes with it.",
+        description="Colour line drawings with the colours of reference pictures: hair like the\n"
+        "hair there, clothes like the clothes there. A small model comes with refcolor.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )

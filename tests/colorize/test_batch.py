@@ -2,15 +2,18 @@
 
 import errno
 import os
+import time
 from collections.abc import Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 
 from refcolor import image
+from refcolor.colorize import batch
 from refcolor.colorize.batch import Report, Wish, color_all
-from refcolor.colorize.colorizer import Answer, Colorizer, Prepared
+from refcolor.colorize.colorizer import Answer, Colored, Colorizer, Prepared
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.errors import RefcolorError
 
@@ -54,6 +57,32 @@ def test_drawings_of_one_shape_go_through_the_model_together(
     monkeypatch.setattr(Colorizer, "run", counted)
     color_all(colorizer, jobs, Wish())
     assert passes == [5, 2]
+
+
+def test_large_drawings_do_not_pile_up(
+    colorizer: Colorizer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Where one fills the room, one is read ahead, one in the model, and two are being written."""
+    alive, most = 0, 0
+    prepare, finish = Colorizer.prepare, Colorizer.finish
+
+    def counted_prepare(self: Colorizer, *given: Any, **named: Any) -> Prepared:
+        nonlocal alive, most
+        alive += 1
+        most = max(most, alive)
+        return prepare(self, *given, **named)
+
+    def counted_finish(self: Colorizer, prepared: Prepared, answer: Answer) -> Colored:
+        nonlocal alive
+        time.sleep(0.05)  # the slowest part of a large drawing
+        alive -= 1
+        return finish(self, prepared, answer)
+
+    monkeypatch.setattr(Colorizer, "prepare", counted_prepare)
+    monkeypatch.setattr(Colorizer, "finish", counted_finish)
+    monkeypatch.setattr(batch, "_AHEAD_PIXELS", 64 * 64)
+    assert color_all(colorizer, jobs, Wish()).done == 7
+    assert 2 <= most <= 4
 
 
 def test_what_is_there_is_skipped(colorizer: Colorizer, jobs: list[Job]) -> None:
