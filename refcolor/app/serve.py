@@ -8,7 +8,7 @@ import tempfile
 import threading
 import webbrowser
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,7 +39,8 @@ def serve(colorizer: Colorizer, *, host: str, port: int | None, browser: bool) -
         print(f"The page is at {address} (Ctrl-C ends it)", flush=True)
         if browser:
             webbrowser.open(address)
-        threading.Event().wait()
+        with suppress(KeyboardInterrupt):
+            threading.Event().wait()
 
 
 @contextmanager
@@ -64,6 +65,7 @@ def _set_up_gradio(folder: Path) -> None:
     # Read when Gradio is imported or when its parts are made, so they are set before.
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(folder / "examples")
+    os.environ["GRADIO_ALLOWED_PATHS"] = ""  # nothing is served but what lies in the folder
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
     # Gradio asks its own address whether it is there, and must not ask a proxy for it.
@@ -97,8 +99,6 @@ def _launch(blocks: "gr.Blocks", folder: Path, host: str, port: int | None) -> s
             run_history=False,
             footer_links=[],
             max_file_size=MAX_MEGABYTES * 1_000_000,
-            allowed_paths=[],
-            blocked_paths=[str(Path.cwd())],
             state_session_capacity=100,
             theme=make_theme(),
             head=HEAD,

@@ -87,7 +87,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     finally:
         process.send_signal(signal.SIGINT)
         rest, _ = process.communicate(timeout=60)
-    assert "Traceback" not in rest
+    assert "Traceback" not in rest, rest
     assert list(files.glob("refcolor-app-*")) == []
 
 
