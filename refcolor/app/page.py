@@ -181,7 +181,7 @@ class Page:
 
     def open(self, request: gr.Request) -> Updates:
         """Begin a page."""
-        return self.show(self.studio.open(request.session_hash).scene)
+        return self.show(self.studio.page(request.session_hash).scene)
 
     def close(self, request: gr.Request) -> None:
         """Forget a page."""
@@ -225,15 +225,19 @@ class Page:
             yield self.show(page.scene)
             if error:
                 raise error
-            page.picture = write_picture(page.folder, result)
-            yield {self.downloads["picture"]: _ready(page.picture)}
+            page.picture = page.write(lambda folder: write_picture(folder, result))
+            if page.picture:
+                yield {self.downloads["picture"]: _ready(page.picture)}
 
     def _prepare_layers(self, request: gr.Request) -> Updates:
         with _refusals():
             page = self.studio.page(request.session_hash)
-            if page.scene.result is None or page.picture is None:
+            picture, result = page.picture, page.scene.result
+            if picture is None or result is None:
                 return {}
-            written = write_layers(page.picture, page.scene.result)
+            written = page.write(lambda _: write_layers(picture, result))
+            if written is None or page.coloring.locked():
+                return {}  # closed, or about to be replaced by the next result
             return {self.downloads[name]: _ready(path) for name, path in written.items()}
 
 

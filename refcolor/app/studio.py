@@ -4,9 +4,11 @@ import re
 import secrets
 import shutil
 import threading
-from collections.abc import Sequence
+from collections import deque
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import TypeVar
 
 from refcolor.app.samples import Samples
 from refcolor.app.scene import Scene, Sheet
@@ -17,6 +19,9 @@ MAX_PAGES = 32  # a page holds its pictures in memory; the one that was opened f
 
 # Gradio puts an upload into a folder named after its SHA-256.
 _UPLOAD = re.compile("[0-9a-f]{64}")
+
+
+Written = TypeVar("Written")
 
 
 @dataclass
@@ -30,6 +35,17 @@ class Page:
     folder: Path
     picture: Path | None = None
     coloring: threading.Lock = field(default_factory=threading.Lock)
+    _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    def write(self, make: Callable[[Path], Written]) -> Written | None:
+        """Make files in the page's folder; None when the page was closed in between."""
+        with self._writing:
+            return make(self.folder) if self.folder.exists() else None
+
+    def close(self) -> None:
+        """Remove the page's files, once whatever is being written is there."""
+        with self._writing:
+            shutil.rmtree(self.folder, ignore_errors=True)
 
 
 class Studio:
@@ -40,30 +56,37 @@ class Studio:
         self.colorizer, self.samples = colorizer, samples
         self._folder = folder.resolve()
         self._pages: dict[str, Page] = {}
-
-    def open(self, key: str | None) -> Page:
-        """Begin a page with the samples; key: the name that Gradio gave to it."""
-        while len(self._pages) >= MAX_PAGES:
-            self.close(next(iter(self._pages)))
-        folder = self._folder / f"page-{secrets.token_hex(16)}"
-        folder.mkdir(mode=0o700)
-        page = self._pages[str(key)] = Page(self.samples.first(), folder)
-        return page
+        self._closed: deque[str] = deque(maxlen=1000)
+        self._lock = threading.Lock()
 
     def page(self, key: str | None) -> Page:
-        """Find an open page. Raises RefcolorError when it was closed in between."""
-        try:
-            return self._pages[str(key)]
-        except KeyError:
-            raise RefcolorError(
-                "the page was closed in between, and its pictures are gone; load it again"
-            ) from None
+        """Find an open page, or begin one with the samples.
+
+        key: the name that Gradio gave to it.
+        Raises RefcolorError for a page that was closed: its pictures are gone.
+        """
+        name = str(key)
+        with self._lock:
+            if name in self._closed:
+                raise RefcolorError(
+                    "the page was closed in between, and its pictures are gone; load it again"
+                )
+            if name not in self._pages:
+                folder = self._folder / f"page-{secrets.token_hex(16)}"
+                folder.mkdir(mode=0o700)
+                self._pages[name] = Page(self.samples.first(), folder)
+            too_many = list(self._pages)[:-MAX_PAGES]
+        for oldest in too_many:
+            self.close(oldest)
+        return self._pages[name]
 
     def close(self, key: str | None) -> None:
         """Forget a page: its pictures, its results and its files."""
-        page = self._pages.pop(str(key), None)
+        with self._lock:
+            self._closed.append(str(key))
+            page = self._pages.pop(str(key), None)
         if page:
-            shutil.rmtree(page.folder, ignore_errors=True)
+            page.close()
 
     def receive(self, paths: Sequence[str]) -> list[Sheet]:
         """Read uploaded files and remove them: from here on they are in memory only.

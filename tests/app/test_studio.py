@@ -25,14 +25,14 @@ def upload(folder: Path, data: bytes, name: str = "box.png") -> Path:
 
 def test_a_page_begins_with_the_samples(studio: Studio) -> None:
     """Drawing and reference are there before anything was uploaded."""
-    scene = studio.open("a").scene
+    scene = studio.page("a").scene
     assert scene.drawing is studio.samples.drawings[0]
     assert scene.references == studio.samples.references[:1]
 
 
 def test_pages_know_nothing_of_each_other(studio: Studio) -> None:
     """What one does is not seen by another."""
-    one, other = studio.open("a"), studio.open("b")
+    one, other = studio.page("a"), studio.page("b")
     one.scene = actions.look_at(one.scene, 3, 3)
     assert studio.page("a").scene.spot and studio.page("b").scene.spot is None
     assert one.folder != other.folder
@@ -40,7 +40,7 @@ def test_pages_know_nothing_of_each_other(studio: Studio) -> None:
 
 def test_a_closed_page_leaves_nothing(studio: Studio, tmp_path: Path) -> None:
     """Its files are gone, and so is what it looked at; closing twice does no harm."""
-    (studio.open("a").folder / "result.png").write_bytes(b"x")
+    (studio.page("a").folder / "result.png").write_bytes(b"x")
     studio.close("a")
     studio.close("a")
     assert list(tmp_path.iterdir()) == []
@@ -48,13 +48,22 @@ def test_a_closed_page_leaves_nothing(studio: Studio, tmp_path: Path) -> None:
         studio.page("a")
 
 
+def test_nothing_is_written_for_a_closed_page(studio: Studio) -> None:
+    """A result that comes after the page was closed leaves no file."""
+    page = studio.page("a")
+    assert page.write(lambda folder: folder) == page.folder
+    studio.close("a")
+    assert page.write(lambda folder: folder) is None
+
+
 def test_pages_are_limited(studio: Studio, tmp_path: Path) -> None:
     """The page that was opened first makes room for one too many."""
     for number in range(MAX_PAGES + 1):
-        studio.open(str(number))
+        studio.page(str(number))
     assert len(list(tmp_path.iterdir())) == MAX_PAGES
     with pytest.raises(RefcolorError):
         studio.page("0")
+    assert studio.page(str(MAX_PAGES)).folder.exists()
 
 
 def test_an_upload_is_read_and_removed(studio: Studio, tmp_path: Path) -> None:
@@ -95,7 +104,7 @@ def test_a_link_in_the_place_of_an_upload_is_not_followed(studio: Studio, tmp_pa
 
 def test_files_of_a_result(scene: Scene, studio: Studio) -> None:
     """Picture, two layers and a PSD bear the drawing's name; the next result replaces them all."""
-    folder = studio.open("a").folder
+    folder = studio.page("a").folder
     result = actions.color(scene, studio.colorizer, size=32, clean_lines=False)
     picture = write_picture(folder, result)
     files = write_layers(picture, result)
