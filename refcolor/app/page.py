@@ -248,9 +248,7 @@ def _refusals() -> Iterator[None]:
         yield
     except RefcolorError as error:
         text = html.escape(say(error), quote=False)
-        raise gr.Error(
-            text, title="This did not work", duration=12, print_exception=False
-        ) from error
+        raise gr.Error(text, duration=12, print_exception=False) from error
 
 
 def _ready(path: Path) -> Any:

@@ -310,7 +310,7 @@ def test_a_painting_is_refused_in_words(open_page: Callable[..., "Page"]) -> Non
     page = open_page()
     drop(page, "drawing", REFERENCE)
     page.locator("#color").click()
-    page.get_by_text("This did not work").wait_for()
+    page.get_by_text("This is a picture in colour, no line drawing").wait_for()
     page.locator("#color:enabled").wait_for()
     drop(page, "drawing", DRAWING)
     color(page)
