@@ -144,6 +144,7 @@ class Page:
             outputs=everything,
             show_progress="hidden",
             trigger_mode="once",
+            concurrency_limit=None,  # a second run of one page is not queued, but dropped
             api_visibility="private",
         ).success(
             self._prepare_layers,
@@ -210,13 +211,16 @@ class Page:
         with _refusals():
             page = self.studio.page(request.session_hash)
             if not page.coloring.acquire(blocking=False):
-                raise RefcolorError("this drawing is being coloured; wait a moment")
+                # A double click is faster than the page can switch its button off.
+                yield {self.advice: "Colouring …"}
+                return
             error: RefcolorError | None = None
             try:
                 yield self.show(page.scene, busy=True)
-                result = actions.color(
-                    page.scene, self.studio.colorizer, size=size, clean_lines=photo
-                )
+                with self.studio.model:
+                    result = actions.color(
+                        page.scene, self.studio.colorizer, size=size, clean_lines=photo
+                    )
                 page.scene = actions.take_result(page.scene, result)
             except RefcolorError as refused:
                 error = refused
@@ -234,10 +238,11 @@ class Page:
             page = self.studio.page(request.session_hash)
             picture, result = page.picture, page.scene.result
             if picture is None or result is None:
-                return {}
+                return {self.downloads["psd"]: gr.skip()}
             written = page.write(lambda _: write_layers(picture, result))
             if written is None or page.coloring.locked():
-                return {}  # closed, or about to be replaced by the next result
+                # Closed, or about to be replaced by the next result.
+                return {self.downloads["psd"]: gr.skip()}
             return {self.downloads[name]: _ready(path) for name, path in written.items()}
 
 

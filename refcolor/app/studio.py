@@ -54,6 +54,7 @@ class Studio:
     def __init__(self, colorizer: Colorizer, samples: Samples, folder: Path) -> None:
         """folder: where Gradio keeps its files; everything in it belongs to this studio."""
         self.colorizer, self.samples = colorizer, samples
+        self.model = threading.Lock()  # pages take turns: two large drawings need twice the memory
         self._folder = folder.resolve()
         self._pages: dict[str, Page] = {}
         self._closed: deque[str] = deque(maxlen=1000)
