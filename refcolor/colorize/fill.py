@@ -47,8 +47,7 @@ def bring_up(colors: Picture, drawing_ink: Picture) -> Picture:
     lines = _lines(drawing_ink)
     covered = cv2.resize(lines, small.shape[1::-1], interpolation=cv2.INTER_AREA)
     covered = np.maximum(covered, _BLEED * cv2.blur(covered, (3, 3)))
-    weight = _certainty(lines)
-    weight *= np.exp(-_DOUBT * covered)[cells]
+    weight = _certainty(np.maximum(lines, covered[cells]))
     ways = _ways(lines, _REACH * math.sqrt(height / len(small) * width / small.shape[1]))
     del lines  # a hundred megabytes of a large drawing
     filled = np.empty((height, width, 3), np.uint8)
@@ -70,7 +69,7 @@ def spread(colors: Unit, ink: Unit) -> Unit:
     Returns (H, W, 3) float32 in [0, 1].
     """
     lines = _lines(from_unit(ink))
-    weight, ways = _certainty(lines), _ways(lines, _REACH)
+    weight, ways = _certainty(lines.copy()), _ways(lines, _REACH)
     total = _gather(weight, ways)
     filled = [_gather(colors[..., channel] * weight, ways) / total for channel in range(3)]
     return np.stack(filled, axis=2).clip(0, 1)
@@ -94,9 +93,10 @@ def _lines(ink: Picture) -> Unit:
     return lines
 
 
-def _certainty(lines: Unit) -> Unit:
-    """How much the colour of a pixel counts: (H, W) float32, 1 off the lines, above 0 on them."""
-    certainty: Unit = np.exp(-_DOUBT * lines)
+def _certainty(ink: Unit) -> Unit:
+    """How much a colour counts, 1 where no ink is and above 0 everywhere; ink is used up."""
+    ink *= -_DOUBT
+    certainty: Unit = np.exp(ink, out=ink)
     return certainty
 
 
