@@ -44,7 +44,7 @@ def stage_key(
     definition = _entry(pipeline, stage, "dvc.yaml")
     parameters = _read_yaml(root / PARAMETER_FILE)
     known = flatten(parameters)
-    made = _made(read_lock(root))
+    made = made_by(read_lock(root))
     later = {path for name in without_outs_of for path in _outs(_entry(pipeline, name, "dvc.yaml"))}
     paths = [normpath(_interpolate(path, known)) for path in definition.get("deps", [])]
     values: dict[str, Any] = {}
@@ -54,7 +54,7 @@ def stage_key(
     return _digest(
         cmd=_interpolate_each(definition["cmd"], known),
         deps={
-            path: made.get(path) or _md5(root / path, root=root)
+            path: made.get(path) or content_md5(root / path, root=root)
             for path in paths
             if path not in later
         },
@@ -95,6 +95,33 @@ def parse_lock(text: str) -> dict[str, Any]:
     return YAML(typ="safe").load(text) or {}
 
 
+def made_by(lock: Mapping[str, Any]) -> dict[str, str]:
+    """Return the md5 of every out in the content of a `dvc.lock`, by its path."""
+    return {
+        normpath(out["path"]): out["md5"]
+        for stage in lock.get("stages", {}).values()
+        for out in stage.get("outs", [])
+        if "md5" in out
+    }
+
+
+def content_md5(path: Path, *, root: Path) -> str:
+    """Hash a file or a folder as DVC does.
+
+    root: the folder of `.dvcignore`. Raises RefcolorError when it cannot be read.
+    """
+    if path.is_dir():
+        return _folder_md5(path, root=root)
+    try:
+        with path.open("rb") as file:
+            return hashlib.file_digest(file, "md5").hexdigest()
+    except OSError as error:
+        raise RefcolorError(
+            f"{path} cannot be read ({error.strerror}), though dvc.yaml lists it as a dependency; "
+            "run `dvc repro` to make it"
+        ) from error
+
+
 def _digest(
     *, cmd: Any, deps: Mapping[str, str], params: Mapping[str, Any], without: Iterable[str]
 ) -> str:
@@ -129,15 +156,6 @@ def _entry(content: Mapping[str, Any], stage: str, file: str) -> Mapping[str, An
             "run `dvc repro` first or correct the name"
         )
     return stages[stage]
-
-
-def _made(lock: Mapping[str, Any]) -> dict[str, str]:
-    return {
-        normpath(out["path"]): out["md5"]
-        for stage in lock.get("stages", {}).values()
-        for out in stage.get("outs", [])
-        if "md5" in out
-    }
 
 
 def _outs(definition: Mapping[str, Any]) -> Iterable[str]:
@@ -190,19 +208,6 @@ def _interpolate(text: str, known: Mapping[str, Any]) -> str:
     return _INTERPOLATION.sub(value, text).replace(r"\${", "${")
 
 
-def _md5(path: Path, *, root: Path) -> str:
-    if path.is_dir():
-        return _folder_md5(path, root=root)
-    try:
-        with path.open("rb") as file:
-            return hashlib.file_digest(file, "md5").hexdigest()
-    except OSError as error:
-        raise RefcolorError(
-            f"{path} cannot be read ({error.strerror}), though dvc.yaml lists it as a dependency; "
-            "run `dvc repro` to make it"
-        ) from error
-
-
 def _folder_md5(folder: Path, *, root: Path) -> str:
     """Hash a folder as DVC does: the md5 of the JSON list of its files and their md5."""
     ignore = root / ".dvcignore"
@@ -213,9 +218,8 @@ def _folder_md5(folder: Path, *, root: Path) -> str:
         for name in names:
             path = Path(directory, name)
             if not ignored.match_file(os.path.relpath(path, root)):
-                entries.append(
-                    {"md5": _md5(path, root=root), "relpath": path.relative_to(folder).as_posix()}
-                )
+                relative = path.relative_to(folder).as_posix()
+                entries.append({"md5": content_md5(path, root=root), "relpath": relative})
     entries.sort(key=lambda entry: entry["relpath"])
     text = json.dumps(entries, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"

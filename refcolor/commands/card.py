@@ -1,0 +1,49 @@
+"""`refcolor card`."""
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the parser of the command."""
+    card = commands.add_parser(
+        "card",
+        help="write the page of a model, as model hubs show it",
+        description="Write the page of a model: what it is, its data, parameters, numbers, limits "
+        "and licence, as Markdown with the head that model hubs read. Only what dvc.lock ties to "
+        "these very weights is told; the rest is said to be unknown.",
+        epilog="To publish a model: cp -r models ~/my-model && refcolor card -o "
+        "~/my-model/README.md",
+    )
+    card.add_argument(
+        "--model", metavar="FOLDER", type=Path, default=Path("models"), help="default: models"
+    )
+    card.add_argument(
+        "--repository",
+        metavar="FOLDER",
+        type=Path,
+        default=Path(),
+        help="where the model was trained; default: here",
+    )
+    card.add_argument(
+        "-o",
+        "--output",
+        metavar="CARD.md",
+        type=Path,
+        help="default: print it. Not inside models/, which belongs to DVC",
+    )
+    card.set_defaults(command=_card)
+
+
+def _card(arguments: argparse.Namespace) -> None:
+    from refcolor.card import refuse_stage_output, write_card
+    from refcolor.files import write_lines
+
+    output: Path | None = arguments.output
+    if output is not None:
+        refuse_stage_output(output, arguments.repository)
+    page = write_card(arguments.model, root=arguments.repository)
+    if output is None:
+        print(page, end="")
+    else:
+        write_lines(output, page.splitlines())

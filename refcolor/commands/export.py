@@ -1,0 +1,39 @@
+"""`refcolor export`."""
+
+import argparse
+from pathlib import Path
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the parser of the command."""
+    export = commands.add_parser(
+        "export",
+        help="write the generator as ONNX, for programs without torch",
+        description="Write the generator as one ONNX file: inputs sketch and reference, output "
+        "picture, values in [-1, 1], any batch. It is written only when onnxruntime agrees with "
+        "torch to 1e-3. Needs: pip install -e '.[export]'",
+    )
+    export.add_argument(
+        "--onnx", metavar="OUT.onnx", type=Path, required=True, help="what to write"
+    )
+    export.add_argument(
+        "--model", metavar="FOLDER", type=Path, default=Path("models"), help="default: models"
+    )
+    export.add_argument(
+        "--size",
+        metavar="PIXELS",
+        type=int,
+        help="side of the pictures that the file takes; default: that of the training pictures",
+    )
+    export.set_defaults(command=_export)
+
+
+def _export(arguments: argparse.Namespace) -> None:
+    from refcolor.export import export_onnx
+
+    made = export_onnx(arguments.model, arguments.onnx, size=arguments.size)
+    megabytes = made.path.stat().st_size / 1e6
+    print(
+        f"{made.path}: {made.size} x {made.size} pixels, {megabytes:.1f} MB; onnxruntime and torch "
+        f"differ by {made.difference:.1g} at most; weights SHA-256 {made.weights}"
+    )

@@ -1,0 +1,197 @@
+"""The generator as one ONNX file: other programs run it without torch and without refcolor."""
+
+import json
+import os
+import warnings
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+import refcolor
+from refcolor import image
+from refcolor.checkpoint import describe, load_generator
+from refcolor.errors import RefcolorError
+from refcolor.model.generator import Generator
+from refcolor.params import ModelParams
+from refcolor.provenance import checksum, find_licence, find_origin
+from refcolor.sketch import PRESETS, sketch_picture
+from refcolor.sources.sample import draw_palette, draw_shape, render
+from refcolor.sources.sample.drawing import SMALLEST
+
+if TYPE_CHECKING:
+    from onnx import ModelProto
+
+OPSET = 18  # what torch's exporter writes without converting, and onnxruntime reads since 1.14
+TOLERANCE = 1e-3  # in [-1, 1] units; one grey level is 0.008
+LARGEST = 1024  # pixels; the attention grows with the fourth power of the side
+LEAST_CELLS = 4  # along a side, as in params.yaml
+
+_NEEDED = ("onnx", "onnxscript", "onnxruntime")
+_ASKED = 3  # pictures of the check; the export itself sees a batch of 2
+
+
+@dataclass(frozen=True)
+class Exported:
+    """What was written.
+
+    size: side of the pictures in pixels. difference: largest difference between onnxruntime and
+    torch, in [-1, 1] units. weights: SHA-256 of the weights' file.
+    """
+
+    path: Path
+    size: int
+    difference: float
+    weights: str
+
+
+def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exported:
+    """Write the generator of a model folder as ONNX, once onnxruntime agrees with torch.
+
+    The graph takes `sketch` (batch, 1, size, size) and `reference` (batch, 3, size, size) and gives
+    `picture` (batch, 3, size, size), all float32 in [-1, 1] with 1 = white; the batch is free. Its
+    metadata say so, with licence, version and the checksum of the weights.
+    size: side in pixels, by default that of the training pictures.
+    Drawn characters are the questions of the check; the file appears under its name only when every
+    value of every answer agrees to 1e-3, in batches of 1 and 3.
+    Raises RefcolorError when a package is missing, for a folder without a model, a size that does
+    not fit, and answers that differ, naming the difference.
+    """
+    absent = [name for name in _NEEDED if find_spec(name) is None]
+    if absent:
+        raise RefcolorError(
+            f"an ONNX file needs {' and '.join(absent)}, not installed here; "
+            "run: pip install -e '.[export]'"
+        )
+    params, trained_at = describe(folder)
+    side = trained_at if size is None else size
+    _refuse_size(side, params)
+    generator = load_generator(folder)
+    model = _converted(generator, side)
+    _describe_in(model, folder, params, side)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part")
+    try:
+        temporary.write_bytes(model.SerializeToString())
+        difference = largest_difference(temporary, generator, side)
+        if not difference <= TOLERANCE:
+            raise RefcolorError(
+                f"onnxruntime and torch differ by {difference:.2g} on the same pictures, more than "
+                f"{TOLERANCE:g}, so {path} was not written; update onnxscript and onnxruntime, or "
+                "try another --size"
+            )
+        os.replace(temporary, path)
+    finally:
+        temporary.unlink(missing_ok=True)
+    return Exported(path, side, difference, checksum(folder))
+
+
+@torch.inference_mode()
+def largest_difference(path: Path, generator: Generator, size: int) -> float:
+    """Ask an ONNX file and the generator it was made from the same; NaN when one answers NaN.
+
+    Returns the largest absolute difference of a value in [-1, 1].
+    """
+    import onnxruntime
+
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = torch.get_num_threads()
+    session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
+    sketch, reference = _questions(_ASKED, size)
+    differences = []
+    for part in (slice(0, 1), slice(0, _ASKED)):
+        asked = {"sketch": sketch[part], "reference": reference[part]}
+        wanted = generator(**asked).picture.numpy()
+        given = session.run(["picture"], {name: tensor.numpy() for name, tensor in asked.items()})
+        differences.append(np.abs(given[0] - wanted).max())
+    return float(np.max(differences))
+
+
+def _refuse_size(size: int, params: ModelParams) -> None:
+    stride = params.stride
+    least, most = LEAST_CELLS * stride, LARGEST // stride * stride
+    if not least <= size <= most or size % stride:
+        nearest = min(max(round(size / stride) * stride, least), most)
+        raise RefcolorError(
+            f"--size must be a multiple of {stride} from {least} to {most} for this model, "
+            f"got {size}; nearest: {nearest}"
+        )
+
+
+class _Picture(nn.Module):
+    """The generator, without its logits: nothing else leaves the graph."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(self, sketch: Tensor, reference: Tensor) -> Tensor:
+        picture: Tensor = self.generator(sketch=sketch, reference=reference).picture
+        return picture
+
+
+def _converted(generator: Generator, size: int) -> "ModelProto":
+    batch = torch.export.Dim("batch")
+    with _without_warnings():
+        program = torch.onnx.export(
+            _Picture(generator).eval(),
+            _questions(2, size),  # a batch of 1 would be taken for a constant
+            dynamo=True,
+            opset_version=OPSET,
+            input_names=["sketch", "reference"],
+            output_names=["picture"],
+            dynamic_shapes=({0: batch}, {0: batch}),
+            verbose=False,
+        )
+    assert program is not None
+    return program.model_proto
+
+
+@contextmanager
+def _without_warnings() -> Iterator[None]:
+    """Keep from the user what exporter and converter say to their own authors."""
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore")
+        yield
+
+
+def _describe_in(model: "ModelProto", folder: Path, params: ModelParams, size: int) -> None:
+    from onnx import checker, helper
+
+    values = "float32 in [-1, 1], value = level / 127.5 - 1, 1 = white"
+    model.producer_name, model.producer_version = "refcolor", refcolor.__version__
+    model.graph.name = "generator"
+    model.doc_string = "Colours a line drawing after a reference picture."
+    helper.set_model_props(
+        model,
+        {
+            "sketch": f"(batch, 1, {size}, {size}) {values}: dark lines on white paper",
+            "reference": f"(batch, 3, {size}, {size}) {values}: RGB in sRGB",
+            "picture": f"(batch, 3, {size}, {size}) {values}: RGB in sRGB",
+            "model_license": find_licence(folder, find_origin(folder)),
+            "refcolor_version": refcolor.__version__,
+            "refcolor_model": json.dumps(params.model_dump()),
+            "weights_sha256": checksum(folder),
+        },
+    )
+    checker.check_model(model, full_check=True)
+
+
+def _questions(count: int, size: int) -> tuple[Tensor, Tensor]:
+    """Draw characters and their line art; (count, 1, size, size) and (count, 3, size, size)."""
+    at = max(size, SMALLEST)
+    drawn = [
+        image.resize(
+            render(draw_shape(0, index), draw_palette(1, index), size=at).color, size, size
+        )
+        for index in range(count)
+    ]
+    lines = [sketch_picture(picture, PRESETS["tag2pix"])[..., None] for picture in drawn]
+    # The colours of the next one: nobody asks for a picture in its own colours.
+    return image.to_tensor(np.stack(lines)), image.to_tensor(np.stack(drawn[1:] + drawn[:1]))
