@@ -4,9 +4,21 @@ import argparse
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors
-from refcolor.commands import app, colorize, forget, match, runs, study
+from refcolor.commands import (
+    app,
+    card,
+    colorize,
+    export,
+    forget,
+    match,
+    metrics,
+    runs,
+    sketch,
+    study,
+)
 
-COMMANDS = (colorize, match, app, runs, forget, study)  # in the order of `refcolor --help`
+# In the order of `refcolor --help`.
+COMMANDS = (colorize, match, app, sketch, metrics, export, card, runs, forget, study)
 
 
 def main() -> None:

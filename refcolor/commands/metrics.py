@@ -1,0 +1,91 @@
+"""`refcolor metrics`."""
+
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from refcolor.compare import Comparison
+    from refcolor.metrics.distance import Features
+
+_NAMED = 5  # names that are listed before the rest is counted
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the parser of the command."""
+    metrics = commands.add_parser(
+        "metrics",
+        help="measure the pictures of one folder against those of another",
+        description="Compare pictures of the same name in two folders (SSIM, MS-SSIM, PSNR, "
+        "CIEDE2000), and the two folders as wholes (FID, KID). A: what was made. B: what it "
+        "should be. delta_e leaves out what is line or white in B, delta_e_everywhere nothing.",
+    )
+    metrics.add_argument("one", metavar="A", type=Path, help="a folder, or a picture")
+    metrics.add_argument("other", metavar="B", type=Path, help="a folder, or a picture")
+    metrics.add_argument(
+        "--features",
+        choices=("random", "inception"),
+        default="random",
+        help="random: small, offline, not FID and named so; inception: FID as clean-fid has it",
+    )
+    metrics.add_argument(
+        "--size",
+        metavar="PIXELS",
+        type=int,
+        help="fit every picture into a square of this side first; default: nothing is resized",
+    )
+    metrics.add_argument("--json", action="store_true", help="print JSON, each pair included")
+    metrics.add_argument(
+        "--workers", metavar="N", type=int, default=0, help="processes; default: all cores"
+    )
+    metrics.set_defaults(command=_metrics)
+
+
+def _metrics(arguments: argparse.Namespace) -> None:
+    from refcolor.compare import compare
+    from refcolor.errors import RefcolorError
+
+    result = compare(
+        arguments.one,
+        arguments.other,
+        features=_features(arguments.features),
+        size=arguments.size,
+        workers=arguments.workers,
+    )
+    for line in (*_alone(arguments, result), *result.notes, *result.failed):
+        print(line, file=sys.stderr)
+    if arguments.json:
+        print(json.dumps(result.as_json(), indent=2))
+    else:
+        counts = {"pairs": len(result.pairs), "images A": result.images[0]}
+        for name, number in {**counts, "images B": result.images[1], **result.means}.items():
+            print(f"{name:<20}{number:.6g}")
+    if result.failed:
+        raise RefcolorError(f"{len(result.failed)} could not be measured; they are listed above")
+
+
+def _alone(arguments: argparse.Namespace, result: "Comparison") -> list[str]:
+    lines = []
+    for folder, names in zip((arguments.one, arguments.other), result.alone, strict=True):
+        if names:
+            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
+            lines.append(f"only in {folder}: {', '.join(names[:_NAMED])}{more}")
+    return lines
+
+
+def _features(name: str) -> "Features":
+    if name == "random":
+        from refcolor.features.random_convolutions import RandomConvolutions
+
+        return RandomConvolutions()
+    from dataclasses import replace
+
+    from refcolor.device import choose_device
+    from refcolor.features.inception import WEIGHTS, Inception
+    from refcolor.features.weights import fetch
+
+    # Fetched here already, because a refusal must name the option and not the parameter.
+    fetch(replace(WEIGHTS, title="the Inception weights", without="give --features random"))
+    return Inception(device=choose_device("auto"))

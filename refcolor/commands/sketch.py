@@ -1,0 +1,64 @@
+"""`refcolor sketch`."""
+
+import argparse
+import sys
+from pathlib import Path
+
+ALL = "all"
+PRESETS = ("default", "tag2pix", "xdog_python")  # those of refcolor.sketch, which imports OpenCV
+
+
+def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    """Add the parser of the command."""
+    sketch = commands.add_parser(
+        "sketch",
+        help="draw pictures as line art",
+        description="Draw pictures as line art (XDoG) with the fixed settings of a preset, so that "
+        "a picture keeps its drawing under any name. Drawings that exist are kept.",
+        epilog="refcolor sketch ~/pictures -o lines --preset all --size 512",
+    )
+    sketch.add_argument(
+        "pictures", metavar="PICTURE|FOLDER", nargs="+", type=Path, help="sub-folders are included"
+    )
+    sketch.add_argument(
+        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="gets NAME.png each"
+    )
+    sketch.add_argument(
+        "--preset",
+        choices=(*PRESETS, ALL),
+        default="default",
+        help="default: clear lines; tag2pix: thinner ones; xdog_python: fills dark regions; all: "
+        "each of them, in a sub-folder of its name",
+    )
+    sketch.add_argument(
+        "--size",
+        metavar="PIXELS",
+        type=int,
+        help="longer side to which pictures are scaled first: lines are about a pixel wide, so "
+        "this sets how coarse the drawing is; default: the picture's own",
+    )
+    sketch.add_argument("--force", action="store_true", help="draw again what exists")
+    sketch.add_argument(
+        "--workers", metavar="N", type=int, default=0, help="processes; default: all cores"
+    )
+    sketch.set_defaults(command=_sketch)
+
+
+def _sketch(arguments: argparse.Namespace) -> None:
+    from refcolor.errors import RefcolorError
+    from refcolor.line_art import draw_line_art
+
+    result = draw_line_art(
+        arguments.pictures,
+        arguments.output,
+        presets=PRESETS if arguments.preset == ALL else (arguments.preset,),
+        size=arguments.size,
+        again=arguments.force,
+        workers=arguments.workers,
+    )
+    for line in (*result.flagged, *result.failed):
+        print(line, file=sys.stderr)
+    kept = f", {result.kept} were there already (--force draws them again)" if result.kept else ""
+    print(f"{result.drawn} drawn into {arguments.output}{kept}")
+    if result.failed:
+        raise RefcolorError(f"{len(result.failed)} could not be drawn; they are listed above")
