@@ -3,6 +3,18 @@
 import argparse
 from pathlib import Path
 
+_EXAMPLES = """\
+examples:
+  look at the page of this repository's model:
+    refcolor card
+  publish a model with its page (never inside models/, which belongs to DVC):
+    cp -r models my-model
+    refcolor card --model my-model -o my-model/README.md
+
+Only what dvc.lock ties to these very weights is told: numbers of other weights, or files that have
+changed since, are left out, and the page says so.
+"""
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the parser of the command."""
@@ -10,10 +22,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "card",
         help="write the page of a model, as model hubs show it",
         description="Write the page of a model: what it is, its data, parameters, numbers, limits "
-        "and licence, as Markdown with the head that model hubs read. Only what dvc.lock ties to "
-        "these very weights is told; the rest is said to be unknown.",
-        epilog="To publish a model: cp -r models ~/my-model && refcolor card -o "
-        "~/my-model/README.md",
+        "and licence, as Markdown with the head that model hubs read.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     card.add_argument(
         "--model", metavar="FOLDER", type=Path, default=Path("models"), help="default: models"

@@ -3,15 +3,27 @@
 import argparse
 from pathlib import Path
 
+_EXAMPLES = """\
+examples:
+  the model of this repository, at the size of its training pictures:
+    refcolor export --onnx generator.onnx
+  another model, for pictures of 256 x 256:
+    refcolor export --onnx generator-256.onnx --model ~/my-model --size 256
+
+Inputs sketch (batch, 1, size, size) and reference (batch, 3, size, size), output picture (batch, 3,
+size, size), all float32 in [-1, 1] with 1 = white. The file is written only when onnxruntime agrees
+with torch to 1e-3. Needs: pip install -e '.[export]'
+"""
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the parser of the command."""
     export = commands.add_parser(
         "export",
         help="write the generator as ONNX, for programs without torch",
-        description="Write the generator as one ONNX file: inputs sketch and reference, output "
-        "picture, values in [-1, 1], any batch. It is written only when onnxruntime agrees with "
-        "torch to 1e-3. Needs: pip install -e '.[export]'",
+        description="Write the generator of a model as one ONNX file.",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     export.add_argument(
         "--onnx", metavar="OUT.onnx", type=Path, required=True, help="what to write"

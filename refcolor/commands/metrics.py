@@ -12,6 +12,21 @@ if TYPE_CHECKING:
 
 _NAMED = 5  # names that are listed before the rest is counted
 
+_EXAMPLES = """\
+examples:
+  coloured drawings against the pictures that they should be, by name:
+    refcolor metrics colored/ truth/
+  the same as JSON, each pair included:
+    refcolor metrics colored/ truth/ --json > numbers.json
+  folders of pictures of many sizes, with FID as clean-fid has it:
+    refcolor metrics colored/ pictures/ --size 256 --features inception
+
+delta_e is CIEDE2000 over what is neither line nor white in B, as in metrics/eval.json (lines are
+the XDoG of B); delta_e_everywhere leaves nothing out. Nothing is resized without --size: a pair of
+two sizes is reported. Names in one folder only are reported too, and still count for FID and KID.
+Exit code: 0 all is well, 1 something could not be measured, 2 the command does not make sense.
+"""
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the parser of the command."""
@@ -19,11 +34,14 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "metrics",
         help="measure the pictures of one folder against those of another",
         description="Compare pictures of the same name in two folders (SSIM, MS-SSIM, PSNR, "
-        "CIEDE2000), and the two folders as wholes (FID, KID). A: what was made. B: what it "
-        "should be. delta_e leaves out what is line or white in B, delta_e_everywhere nothing.",
+        "CIEDE2000), and the two folders as wholes (FID, KID).",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
-    metrics.add_argument("one", metavar="A", type=Path, help="a folder, or a picture")
-    metrics.add_argument("other", metavar="B", type=Path, help="a folder, or a picture")
+    metrics.add_argument(
+        "one", metavar="A", type=Path, help="what was made: a folder, or a picture"
+    )
+    metrics.add_argument("other", metavar="B", type=Path, help="what it should be")
     metrics.add_argument(
         "--features",
         choices=("random", "inception"),

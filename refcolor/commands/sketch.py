@@ -7,15 +7,30 @@ from pathlib import Path
 ALL = "all"
 PRESETS = ("default", "tag2pix", "xdog_python")  # those of refcolor.sketch, which imports OpenCV
 
+_EXAMPLES = """\
+examples:
+  line art of a folder, as lines/NAME.png:
+    refcolor sketch pictures/ -o lines/
+  the same pictures in all three manners, 512 pixels long, to compare them:
+    refcolor sketch pictures/ -o lines/ --preset all --size 512
+  a single picture, drawn again though it exists:
+    refcolor sketch girl.jpg -o lines/ --force
+
+A preset has fixed settings here, so a picture keeps its drawing under any name. (The pipeline draws
+sigma and k anew for each picture, around these.) Lines are about a pixel wide: --size decides how
+coarse a drawing is. What exists is skipped; a picture that cannot be read stops no other.
+Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
+"""
+
 
 def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     """Add the parser of the command."""
     sketch = commands.add_parser(
         "sketch",
         help="draw pictures as line art",
-        description="Draw pictures as line art (XDoG) with the fixed settings of a preset, so that "
-        "a picture keeps its drawing under any name. Drawings that exist are kept.",
-        epilog="refcolor sketch ~/pictures -o lines --preset all --size 512",
+        description="Draw pictures as line art (XDoG).",
+        epilog=_EXAMPLES,
+        formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     sketch.add_argument(
         "pictures", metavar="PICTURE|FOLDER", nargs="+", type=Path, help="sub-folders are included"

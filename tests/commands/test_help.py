@@ -36,7 +36,7 @@ def test_help_imports_nothing_heavy() -> None:
     assert not set(done.stdout.split()) & set(HEAVY)
 
 
-@pytest.mark.parametrize("command", ["colorize", "match"])
+@pytest.mark.parametrize("command", ["colorize", "match", "sketch", "metrics", "export", "card"])
 def test_help_of_a_command_has_examples(refcolor: Callable[..., Ended], command: str) -> None:
     """Every example begins with the command, and names only options that there are."""
     said = refcolor(command, "--help")

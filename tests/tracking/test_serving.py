@@ -1,0 +1,202 @@
+"""The logged model served as MLflow serves models: JSON in, PNG out, bad input survived."""
+
+import base64
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from io import BytesIO
+from pathlib import Path
+from typing import Any
+from urllib.parse import urlparse
+from urllib.request import url2pathname
+
+import pytest
+import requests
+import torch
+from PIL import Image
+
+from refcolor import image
+from refcolor.checkpoint import save_model
+from refcolor.model.discriminator import Discriminator
+from refcolor.model.generator import build_generator
+from refcolor.params import ModelParams
+from refcolor.sketch import PRESETS, sketch_picture
+from refcolor.sources.sample import draw_palette, draw_shape, render
+from refcolor.tracking import open_training
+from refcolor.tracking.store import Store, quiet
+
+pytestmark = pytest.mark.slow
+
+SIZE = 32
+PATIENCE = 240  # seconds that a server may take to start on a busy machine
+
+PARAMS = ModelParams(
+    attention="scft", width=2, levels=3, blocks=1, norm="batch", discriminator_width=2
+)
+
+Ask = Callable[[dict[str, Any]], requests.Response]
+
+
+def png(picture: image.Picture) -> bytes:
+    """Give the bytes of a PNG file."""
+    file = BytesIO()
+    Image.fromarray(picture).save(file, format="PNG")
+    return file.getvalue()
+
+
+def text(data: bytes) -> str:
+    """Write bytes as JSON can carry them."""
+    return base64.b64encode(data).decode()
+
+
+def character(index: int) -> image.Picture:
+    """Draw a character."""
+    return render(draw_shape(8, index), draw_palette(9, index), size=SIZE).color
+
+
+EXAMPLE = {
+    "sketch": png(sketch_picture(character(0), PRESETS["tag2pix"])),
+    "reference": png(character(1)),
+}
+
+
+@pytest.fixture(scope="module")
+def logged(store: Store, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A tiny model, logged in a run; the folder in which MLflow keeps it."""
+    folder = tmp_path_factory.mktemp("trained")
+    torch.manual_seed(0)
+    save_model(
+        folder,
+        generator=build_generator(PARAMS),
+        discriminator=Discriminator(PARAMS),
+        params=PARAMS,
+        size=SIZE,
+    )
+    with open_training(kind="mlflow", root=root, key="served", params={}) as tracker:
+        tracker.model(folder, example=EXAMPLE)
+    with quiet():
+        run = store.client.get_run(str(tracker.run_id))
+        model = store.client.get_logged_model(run.outputs.model_outputs[0].model_id)
+    return Path(url2pathname(urlparse(model.artifact_location).path))
+
+
+@pytest.fixture(scope="module")
+def ask(logged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Serve it on a free port of this machine, from another folder; ask by JSON."""
+    elsewhere = tmp_path_factory.mktemp("elsewhere")
+    port = _free_port()
+    # What is served is the code inside the logged model, not the one under test.
+    unset = ("PYTHONPATH", "MLFLOW_TRACKING_URI")
+    environment = {name: value for name, value in os.environ.items() if name not in unset}
+    programs = (str(Path(sys.executable).parent), environment.get("PATH", os.defpath))
+    environment |= {"PATH": os.pathsep.join(programs), "MLFLOW_DISABLE_TELEMETRY": "true"}
+    command = [sys.executable, "-m", "mlflow", "models", "serve", "--env-manager", "local"]
+    with (elsewhere / "log").open("wb") as log:
+        server = subprocess.Popen(
+            [*command, "-m", str(logged), "-h", "127.0.0.1", "-p", str(port), "-w", "1"],
+            cwd=elsewhere,
+            env=environment,
+            stdout=log,
+            stderr=log,
+            start_new_session=True,
+        )
+    address = f"http://127.0.0.1:{port}"
+    try:
+        _wait(f"{address}/ping", server, elsewhere / "log")
+        yield lambda body: requests.post(f"{address}/invocations", json=body, timeout=60)
+    finally:
+        if server.poll() is None:
+            os.killpg(server.pid, signal.SIGTERM)
+            server.wait(60)
+
+
+def _free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
+    return port
+
+
+def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
+    end = time.monotonic() + PATIENCE
+    while time.monotonic() < end:
+        assert server.poll() is None, log.read_text()
+        try:
+            if requests.get(address, timeout=5).ok:
+                return
+        except requests.ConnectionError:
+            time.sleep(0.5)
+    raise AssertionError(log.read_text())
+
+
+@pytest.mark.parametrize("shape", ["dataframe_split", "dataframe_records", "inputs"])
+def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: str) -> None:
+    """Pictures in base64, in each form of MLflow's JSON, give the PNG of the model itself."""
+    import pandas as pd
+
+    with quiet():
+        import mlflow.pyfunc
+
+        model = mlflow.pyfunc.load_model(str(logged))
+        (expected,) = model.predict(pd.DataFrame([EXAMPLE]))["picture"]
+    row = {name: text(data) for name, data in EXAMPLE.items()}
+    bodies: dict[str, Any] = {
+        "dataframe_split": {"columns": list(row), "data": [list(row.values())]},
+        "dataframe_records": [row],
+        "inputs": {name: [value] for name, value in row.items()},
+    }
+    answer = ask({shape: bodies[shape]})
+    assert answer.status_code == 200, answer.text
+    (found,) = answer.json()["predictions"]
+    picture = base64.b64decode(found["picture"])
+    assert picture == expected
+    assert image.read(picture).shape == (SIZE, SIZE, 3)
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        ({"sketch": text(b"no picture")}, "sketch of row 0: the picture is no picture"),
+        ({"reference": text(EXAMPLE["reference"][:99])}, "reference of row 0: the picture is cut"),
+        ({"sketch": ""}, "sketch of row 0: the picture is an empty file"),
+    ],
+)
+def test_a_bad_picture_is_refused_and_the_server_lives_on(
+    ask: Ask, change: dict[str, Any], said: str
+) -> None:
+    """It is answered with 400 and our line, without a path of the machine; the next is served."""
+    good = {name: text(data) for name, data in EXAMPLE.items()}
+    answer = ask({"dataframe_records": [good | change]})
+    assert answer.status_code == 400
+    assert said in answer.json()["message"]
+    assert "Traceback" not in answer.text
+    assert str(Path.home()) not in answer.text
+    assert ask({"dataframe_records": [good, good]}).status_code == 200
+
+
+@pytest.mark.parametrize(
+    "body", [{"dataframe_records": [{"sketch": text(EXAMPLE["sketch"])}]}, {"pictures": []}, []]
+)
+def test_what_is_no_question_is_refused(ask: Ask, body: Any) -> None:
+    """A missing column and other JSON are the sender's fault, and change nothing."""
+    assert 400 <= ask(body).status_code < 500
+    row = {name: text(data) for name, data in EXAMPLE.items()}
+    assert ask({"dataframe_records": [row]}).status_code == 200
+
+
+def test_a_row_without_bytes_is_named(logged: Path) -> None:
+    """From Python a missing value is refused in the same words."""
+    import pandas as pd
+
+    with quiet():
+        import mlflow.pyfunc
+        from mlflow.exceptions import MlflowException
+
+        model = mlflow.pyfunc.load_model(str(logged)).unwrap_python_model()
+    rows = pd.DataFrame([EXAMPLE, EXAMPLE | {"reference": None}])
+    with pytest.raises(MlflowException, match="reference of row 1 must be the bytes of a picture"):
+        model.predict(None, rows)
