@@ -174,6 +174,7 @@ def _numbers(origin: Origin) -> Iterator[str]:
         "answers that need none: the truth without its colour, the reference's mean colour, and "
         "the reference put in place as it is. Colour errors are CIEDE2000: about 1 is just "
         "noticeable."
+        + (" Measured before the weights were rounded to fewer digits." if origin.rounded else "")
     )
     rows = [
         "| | better | model | grey | mean colour | copied reference |",

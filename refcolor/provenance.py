@@ -38,6 +38,7 @@ class Origin:
     parameters: by their dotted names, as DVC recorded them. numbers: metrics/eval.json.
     funnel: metrics/data.json. licences: of the pictures, counted; "" where none was stated.
     missing: a sentence for each part that is empty, saying why.
+    rounded: whether these weights are stored in fewer digits than those that were judged.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -45,6 +46,7 @@ class Origin:
     funnel: Mapping[str, Any] = field(default_factory=dict)
     licences: Mapping[str, int] = field(default_factory=dict)
     missing: tuple[str, ...] = ()
+    rounded: bool = False
 
 
 def find_origin(folder: Path, root: Path = Path()) -> Origin:
@@ -77,7 +79,14 @@ def find_origin(folder: Path, root: Path = Path()) -> Origin:
     else:
         funnel = _json(root / _FUNNEL)
         licences.update(record.licence for record in iterate_manifest(root / _MANIFEST))
-    return Origin(_recorded(lock), numbers, funnel, licences, tuple(missing))
+    return Origin(
+        parameters=_recorded(lock),
+        numbers=numbers,
+        funnel=funnel,
+        licences=licences,
+        missing=tuple(missing),
+        rounded=checksum(folder) != checksum(root / _MODELS),
+    )
 
 
 def find_licence(folder: Path, origin: Origin) -> str:

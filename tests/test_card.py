@@ -166,6 +166,8 @@ def test_a_copy_in_half_precision_is_the_same_model(repository: Repository, tmp_
     save_file(half, copy / GENERATOR)
     card = write_card(copy, root=root)
     assert "**12.6**" in card
+    assert "Measured before the weights were rounded" in card
+    assert "rounded" not in write_card(root / "models", root=root)
     assert checksum(copy) in card
 
 

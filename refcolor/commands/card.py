@@ -6,7 +6,7 @@ from pathlib import Path
 _EXAMPLES = """\
 examples:
   look at the page of this repository's model:
-    refcolor card
+    refcolor card --model models
   publish a model with its page (never inside models/, which belongs to DVC):
     cp -r models my-model
     refcolor card --model my-model -o my-model/README.md

@@ -20,7 +20,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the parser of the command."""
     export = commands.add_parser(
         "export",
-        help="write the generator as ONNX, for programs without torch",
+        help="write the generator as ONNX, for other programs",
         description="Write the generator of a model as one ONNX file.",
         epilog=_EXAMPLES,
         formatter_class=argparse.RawDescriptionHelpFormatter,

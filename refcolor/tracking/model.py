@@ -12,12 +12,14 @@ from refcolor.tracking.store import Store, quiet
 REQUIREMENTS = (
     "mlflow",
     "numpy",
+    "opencv-python-headless",
     "pandas",
     "pillow",
     "pydantic",
     "ruamel.yaml",
     "safetensors",
     "torch",
+    "tqdm",
 )
 
 

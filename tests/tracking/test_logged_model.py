@@ -1,4 +1,4 @@
-"""The model that MLflow keeps answers as the generator itself does."""
+"""The model that MLflow keeps answers as the Colorizer itself does."""
 
 from collections.abc import Callable
 from io import BytesIO
@@ -9,10 +9,13 @@ import pytest
 from PIL import Image
 
 from refcolor import image
-from refcolor.checkpoint import load_generator, save_model
+from refcolor.checkpoint import save_model
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
 from refcolor.params import Params
+from refcolor.sketch import PRESETS, sketch_picture
+from refcolor.sources.sample import draw_palette, draw_shape, render
 from refcolor.tracking import open_training
 from refcolor.tracking.store import Store, quiet
 
@@ -30,7 +33,7 @@ def png(picture: image.Picture) -> bytes:
 def test_logged_model_colors(
     store: Store, root: Path, key: str, tmp_path: Path, make_params: Callable[..., Params]
 ) -> None:
-    """Logged with its code, loaded and asked with two files, it gives the generator's picture."""
+    """Logged with its code, loaded and asked with two files, it gives the Colorizer's picture."""
     settings = make_params().model
     save_model(
         tmp_path / "models",
@@ -39,10 +42,11 @@ def test_logged_model_colors(
         params=settings,
         size=SIZE,
     )
-    random = np.random.default_rng(0)
-    sketch = random.integers(0, 256, (37, 23), np.uint8)
-    reference = random.integers(0, 256, (SIZE, SIZE, 3), np.uint8)
-    example = {"sketch": png(sketch), "reference": png(reference)}
+    drawn = [
+        render(draw_shape(1, index), draw_palette(2, index), size=64).color for index in range(2)
+    ]
+    sketch = sketch_picture(drawn[0], PRESETS["tag2pix"])[:, :51]
+    example = {"sketch": png(sketch), "reference": png(drawn[1])}
     with open_training(kind="mlflow", root=root, key=key, params={}) as tracker:
         tracker.model(tmp_path / "models", example=example)
 
@@ -60,10 +64,8 @@ def test_logged_model_colors(
         finally:
             mlflow.set_tracking_uri(None)
 
-    generator = load_generator(tmp_path / "models")
-    square = image.to_tensor(image.square(sketch, SIZE)[..., None])
-    expected = generator(sketch=square[None], reference=image.to_tensor(reference)[None]).picture
+    expected = Colorizer.load(tmp_path / "models").colorize(sketch, drawn[1]).picture
+    assert expected.shape == (64, 51, 3)
     for answer in answers:
-        given = image.read(answer).astype(int)
-        assert np.abs(given - image.to_uint8(expected)[0]).max() <= 1
+        np.testing.assert_array_equal(image.read(answer), expected)
     assert [column.name for column in model.metadata.signature.inputs] == ["sketch", "reference"]

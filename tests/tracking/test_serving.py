@@ -2,12 +2,15 @@
 
 import base64
 import os
+import re
 import signal
 import socket
 import subprocess
 import sys
 import time
+import tomllib
 from collections.abc import Callable, Iterator
+from importlib.metadata import PackageNotFoundError, packages_distributions, requires, version
 from io import BytesIO
 from pathlib import Path
 from typing import Any
@@ -27,10 +30,12 @@ from refcolor.params import ModelParams
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources.sample import draw_palette, draw_shape, render
 from refcolor.tracking import open_training
+from refcolor.tracking.model import REQUIREMENTS
 from refcolor.tracking.store import Store, quiet
 
 pytestmark = pytest.mark.slow
 
+ROOT = Path(__file__).parents[2]
 SIZE = 32
 PATIENCE = 240  # seconds that a server may take to start on a busy machine
 
@@ -53,14 +58,14 @@ def text(data: bytes) -> str:
     return base64.b64encode(data).decode()
 
 
-def character(index: int) -> image.Picture:
+def character(index: int, size: int) -> image.Picture:
     """Draw a character."""
-    return render(draw_shape(8, index), draw_palette(9, index), size=SIZE).color
+    return render(draw_shape(8, index), draw_palette(9, index), size=size).color
 
 
 EXAMPLE = {
-    "sketch": png(sketch_picture(character(0), PRESETS["tag2pix"])),
-    "reference": png(character(1)),
+    "sketch": png(sketch_picture(character(0, 96)[:80], PRESETS["default"])),
+    "reference": png(character(1, 64)),
 }
 
 
@@ -154,7 +159,7 @@ def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: s
     (found,) = answer.json()["predictions"]
     picture = base64.b64decode(found["picture"])
     assert picture == expected
-    assert image.read(picture).shape == (SIZE, SIZE, 3)
+    assert image.read(picture).shape == (80, 96, 3)
 
 
 @pytest.mark.parametrize(
@@ -186,6 +191,43 @@ def test_what_is_no_question_is_refused(ask: Ask, body: Any) -> None:
     assert 400 <= ask(body).status_code < 500
     row = {name: text(data) for name, data in EXAMPLE.items()}
     assert ask({"dataframe_records": [row]}).status_code == 200
+
+
+def test_what_serving_imports_is_required() -> None:
+    """Each package of pyproject.toml that the served code loads is named, or comes with one."""
+    program = "import sys, refcolor.serving; print(*{name.split('.')[0] for name in sys.modules})"
+    loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    homes = packages_distributions()
+    used = {_plain(home) for name in loaded.stdout.decode().split() for home in homes.get(name, ())}
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
+    declared = {_plain(line) for line in project["dependencies"]}
+    named = {_plain(name) for name in REQUIREMENTS}
+    assert used & declared <= _with_theirs(named)
+    assert named - used <= {"ruamel-yaml"}  # a namespace, of which the first part is no module
+
+
+def _with_theirs(names: set[str]) -> set[str]:
+    """Add what packages require, what that requires, and so on."""
+    found: set[str] = set()
+    while names:
+        found |= names
+        lines = [line for name in names if _installed(name) for line in requires(name) or ()]
+        names = {_plain(line) for line in lines if "extra ==" not in line} - found
+    return found
+
+
+def _installed(name: str) -> bool:
+    try:
+        return bool(version(name))
+    except PackageNotFoundError:
+        return False
+
+
+def _plain(requirement: str) -> str:
+    """Give the name alone, as packages are compared: lower case, with dashes."""
+    name = re.match(r"[\w.-]+", requirement)
+    assert name
+    return re.sub(r"[._]", "-", name[0]).lower()
 
 
 def test_a_row_without_bytes_is_named(logged: Path) -> None:
