@@ -13,7 +13,7 @@ from safetensors import SafetensorError, safe_open
 
 import refcolor
 from refcolor.checkpoint import GENERATOR, describe
-from refcolor.errors import RefcolorError
+from refcolor.errors import RefcolorError, UsageError
 from refcolor.params import ModelParams
 from refcolor.provenance import UNKNOWN, Origin, checksum, find_licence, find_origin
 from refcolor.stages import made_by, read_lock
@@ -55,11 +55,11 @@ _BASELINES = ("grey", "mean_color", "copy")
 _HUB_TYPES = {"ssim": "ssim", "psnr": "psnr", "fid": "fid", "delta_e": "ciede2000"}
 
 
-def write_card(folder: Path, *, root: Path = Path()) -> str:
+def write_card(folder: Path, *, root: Path | None = None) -> str:
     """Write the card of a model folder and return it as Markdown.
 
-    root: the repository that trained the model. What it cannot prove to belong to these very
-    weights is left out, and the card says so.
+    root: the repository that trained the model, as `find_origin` takes it. What it cannot prove to
+    belong to these very weights is left out, and the card says so.
     Raises RefcolorError for a folder without a model.
     """
     params, size = describe(folder)
@@ -80,17 +80,18 @@ def write_card(folder: Path, *, root: Path = Path()) -> str:
     return "\n\n".join([*sections, *origin.missing]) + "\n"
 
 
-def refuse_stage_output(path: Path, root: Path = Path()) -> None:
+def refuse_stage_output(path: Path) -> None:
     """Refuse to write into what a stage made: DVC would take it for changed, and train anew.
 
-    Raises RefcolorError.
+    Raises UsageError.
     """
-    for out in made_by(read_lock(root)):
-        if path.resolve().is_relative_to((root / out).resolve()):
-            raise RefcolorError(
-                f"{path} lies in {out}, which belongs to DVC, and a file added there makes "
-                "`dvc repro` train anew; write it elsewhere and copy the folder to publish it"
-            )
+    for root in path.resolve().parents:
+        for out in made_by(read_lock(root)):
+            if path.resolve().is_relative_to((root / out).resolve()):
+                raise UsageError(
+                    f"{path} lies in {out}, which belongs to DVC, and a file added there makes "
+                    "`dvc repro` train anew; write it elsewhere and copy the folder to publish it"
+                )
 
 
 def _head(origin: Origin, licence: str, size: int) -> str:

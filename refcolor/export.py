@@ -17,7 +17,7 @@ from torch import Tensor, nn
 import refcolor
 from refcolor import image
 from refcolor.checkpoint import describe, load_generator
-from refcolor.errors import RefcolorError
+from refcolor.errors import RefcolorError, UsageError
 from refcolor.model.generator import Generator
 from refcolor.params import ModelParams
 from refcolor.provenance import checksum, find_licence, find_origin
@@ -60,8 +60,8 @@ def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exporte
     size: side in pixels, by default that of the training pictures.
     Drawn characters are the questions of the check; the file appears under its name only when every
     value of every answer agrees to 1e-3, in batches of 1 and 3.
-    Raises RefcolorError when a package is missing, for a folder without a model, a size that does
-    not fit, and answers that differ, naming the difference.
+    Raises RefcolorError when a package is missing, for a folder without a model and for answers
+    that differ, naming the difference; UsageError for a size that does not fit.
     """
     absent = [name for name in _NEEDED if find_spec(name) is None]
     if absent:
@@ -118,7 +118,7 @@ def _refuse_size(size: int, params: ModelParams) -> None:
     least, most = LEAST_CELLS * stride, LARGEST // stride * stride
     if not least <= size <= most or size % stride:
         nearest = min(max(round(size / stride) * stride, least), most)
-        raise RefcolorError(
+        raise UsageError(
             f"--size must be a multiple of {stride} from {least} to {most} for this model, "
             f"got {size}; nearest: {nearest}"
         )

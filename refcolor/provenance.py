@@ -49,13 +49,17 @@ class Origin:
     rounded: bool = False
 
 
-def find_origin(folder: Path, root: Path = Path()) -> Origin:
+def find_origin(folder: Path, root: Path | None = None) -> Origin:
     """Gather what a repository knows about a model.
 
     folder: the model, inside the repository or a copy of it elsewhere, in any number format.
-    root: the repository that trained it. The weights must be those that its dvc.lock names, and
+    root: the repository that trained it; by default the one around `folder`, else the working
+    directory. The weights must be those that its dvc.lock names, and
     each file beside them the one that DVC wrote for the same weights.
     """
+    if root is None:
+        around = folder.resolve().parent
+        root = around if (around / "dvc.lock").exists() else Path()
     lock = read_lock(root)
     made = made_by(lock)
     if not _unchanged(root, _MODELS, made) or not same_weights(folder, root / _MODELS):

@@ -13,7 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from refcolor.card import refuse_stage_output, write_card
 from refcolor.checkpoint import GENERATOR, save_model
-from refcolor.errors import RefcolorError
+from refcolor.errors import RefcolorError, UsageError
 from refcolor.files import write_json
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
@@ -243,6 +243,12 @@ def test_weights_that_are_no_safetensors_are_refused(repository: Repository) -> 
 def test_a_card_inside_an_out_is_refused(repository: Repository) -> None:
     """models/README.md would make DVC train anew; beside it is fine."""
     root = repository()
-    with pytest.raises(RefcolorError, match="lies in models, which belongs to DVC"):
-        refuse_stage_output(root / "models" / "README.md", root)
-    refuse_stage_output(root / "models-card.md", root)
+    with pytest.raises(UsageError, match="lies in models, which belongs to DVC"):
+        refuse_stage_output(root / "models" / "README.md")
+    refuse_stage_output(root / "models-card.md")
+
+
+def test_the_repository_around_a_model_is_found(repository: Repository) -> None:
+    """From any working directory the model's own repository is asked first."""
+    root = repository()
+    assert write_card(root / "models") == write_card(root / "models", root=root)

@@ -14,7 +14,7 @@ import torch
 import refcolor
 from refcolor import export
 from refcolor.checkpoint import load_generator, save_model
-from refcolor.errors import RefcolorError
+from refcolor.errors import RefcolorError, UsageError
 from refcolor.export import export_onnx
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
@@ -133,7 +133,7 @@ def test_a_difference_too_large_or_no_number_is_refused(
 def test_a_size_that_does_not_fit_is_refused(tmp_path: Path, size: int, nearest: int) -> None:
     """Sizes off the stride, below four cells and above 1024 name the nearest that fits."""
     with pytest.raises(
-        RefcolorError, match=f"multiple of 4 from 16 to 1024 .* got {size}; nearest: {nearest}"
+        UsageError, match=f"multiple of 4 from 16 to 1024 .* got {size}; nearest: {nearest}"
     ):
         export_onnx(model(tmp_path / "models"), tmp_path / "generator.onnx", size=size)
 

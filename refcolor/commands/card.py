@@ -33,8 +33,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--repository",
         metavar="FOLDER",
         type=Path,
-        default=Path(),
-        help="where the model was trained; default: here",
+        help="where the model was trained; default: the repository around the model, else here",
     )
     card.add_argument(
         "-o",
@@ -52,7 +51,7 @@ def _card(arguments: argparse.Namespace) -> None:
 
     output: Path | None = arguments.output
     if output is not None:
-        refuse_stage_output(output, arguments.repository)
+        refuse_stage_output(output)
     page = write_card(arguments.model, root=arguments.repository)
     if output is None:
         print(page, end="")
