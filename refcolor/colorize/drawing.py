@@ -80,8 +80,9 @@ def read_drawing(
         page = _on_white(pixels)
         if clean_lines:
             page = flatten_page(page)
-        _check_colors(page, name)
-        drawing = _take_apart(page)
+        paper = paper_color(page)
+        _check_colors(page, paper, name)
+        drawing = _take_apart(page, paper)
     _check_ink(drawing.ink, name, clean_lines)
     return drawing
 
@@ -163,8 +164,7 @@ def _on_white(pixels: Picture) -> Picture:
     return page
 
 
-def _take_apart(page: Picture) -> Drawing:
-    paper = paper_color(page)
+def _take_apart(page: Picture, paper: Picture) -> Drawing:
     sample = sampled(page)
     away = (sample.astype(np.int16) - paper).mean(axis=-1)
     # On paper that is neither black nor white, the side that holds more ink decides.
@@ -208,12 +208,10 @@ def _has_colored_lines(page: Picture, ink: Picture, paper: Picture) -> bool:
     return bool(drawn.any()) and float(np.mean(rest.max(axis=1) > 2 * _CHROMA)) > 1e-3
 
 
-def _check_colors(page: Picture, name: str) -> None:
+def _check_colors(page: Picture, paper: Picture, name: str) -> None:
     small = _measured(page)
     # Against its own paper, so that yellow paper is no colour.
-    relative = np.minimum(
-        small / np.maximum(paper_color(page), 1).astype(np.float32) * WHITE, WHITE
-    )
+    relative = np.minimum(small / np.maximum(paper, 1).astype(np.float32) * WHITE, WHITE)
     share = _solid((relative.max(axis=-1) - relative.min(axis=-1)) > _CHROMA)
     if share > MAX_COLORED:
         raise PictureError(
