@@ -147,14 +147,6 @@ def test_without_a_model_the_demo_model_is_used_and_said_so(
     assert "models holds no model" in named.err
 
 
-def test_the_packaged_model_is_small() -> None:
-    """What comes with the package is below 4 MB."""
-    files = list(colorizer.DEMO.glob("*"))
-    if not files:
-        pytest.skip("no demo model is packaged yet")
-    assert sum(path.stat().st_size for path in files) < 4e6
-
-
 def test_match_draws_a_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
     """The name of the picture is printed; a spot gives another one."""
     ended = refcolor("match", "drawings/a.png", "colors/a.png", "-o", "who.png")
