@@ -11,7 +11,8 @@ from pathlib import Path
 
 import numpy as np
 
-from refcolor import image
+from refcolor import Colorizer, image
+from refcolor.app.samples import draw_samples
 from refcolor.palette import palette
 from refcolor.sources import drawn, sample
 from refcolor.sources.manifest import read_manifest
@@ -56,6 +57,17 @@ def sheet_of_results() -> image.Picture:
     return image.grid([[*cells[row], *cells[row + ROWS]] for row in range(ROWS)])
 
 
+def sheet_of_colored() -> image.Picture:
+    """Colour the drawings of `refcolor app` with the demo model; the last column has no lines."""
+    demo, samples = Colorizer.demo(device="cpu"), draw_samples()
+    cells = []
+    for drawing, reference in zip(samples.drawings, samples.references, strict=True):
+        colored = demo.colorize(drawing.data, reference.data)
+        pictures = (drawing.picture, reference.picture, colored.picture, colored.colors)
+        cells.append([image.resize(picture, 2 * SIDE, 2 * SIDE) for picture in pictures])
+    return image.grid([cells[0], cells[1]])
+
+
 def sheet_of_own(names: Sequence[str]) -> image.Picture:
     """Show results as sketch, colours of the reference, result."""
     cells: list[image.Picture] = []
@@ -80,3 +92,4 @@ if __name__ == "__main__" and sys.argv[1:]:
 elif __name__ == "__main__":
     image.write(IMAGES / "sample.png", sheet_of_characters())
     image.write(IMAGES / "foreign.png", sheet_of_results())
+    image.write(IMAGES / "colored.png", sheet_of_colored())
