@@ -136,7 +136,7 @@ def _use(size: int) -> Iterator[str]:
     yield "## Use it"
     yield (
         "```python\n"
-        "from refcolor import Colorizer\n"
+        "from refcolor import Colorizer\n\n"
         'colorizer = Colorizer.load("this folder")\n'
         'colorizer.colorize("drawing.png", "reference.png").save("coloured.png")\n'
         "```"
