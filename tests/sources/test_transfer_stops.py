@@ -268,8 +268,6 @@ def child(
                 stdout=subprocess.PIPE,
                 stderr=subprocess.STDOUT,
                 text=True,
-                # Whoever runs the tests in the background has Ctrl-C ignored, and children inherit.
-                preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
             )
             started.enter_context(process)
             started.callback(process.kill)

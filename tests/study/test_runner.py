@@ -45,8 +45,6 @@ class Trial:
             env=self.project.environment,
             stdout=subprocess.DEVNULL,
             stderr=subprocess.DEVNULL,
-            # Tests in the background ignore Ctrl-C, and what they start would too.
-            preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
         )
 
     def go_on(self, check: bool = True) -> str:
