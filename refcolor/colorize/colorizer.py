@@ -14,7 +14,7 @@ from refcolor.colorize.attention import Attention
 from refcolor.colorize.drawing import Drawing, read_drawing, working_sketch
 from refcolor.colorize.fill import bring_up
 from refcolor.colorize.hints import Match, bonus
-from refcolor.colorize.layers import compose, write_layers, write_psd
+from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
 from refcolor.colorize.weights import refuse_other_weights
@@ -56,7 +56,7 @@ class Colored:
 
     def save(self, path: Path | str) -> None:
         """Write the picture as PNG; missing folders are made."""
-        image.write(Path(path), self.picture)
+        write_picture(Path(path), self.picture)
 
     def save_layers(self, folder: Path | str, stem: str) -> None:
         """Write colours and lines as <stem>_colors.png and <stem>_lines.png."""

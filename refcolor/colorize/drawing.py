@@ -2,7 +2,7 @@
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 
 import cv2
 import numpy as np
@@ -27,6 +27,9 @@ _CHROMA = 20  # levels between the channels of what is colour and not grey
 _THICK = 9  # pixels at MEASURED_SIDE; an area that holds such a square is no line
 _OPAQUE = 128
 _STRIP = 256  # rows at a time
+_LEVELS = np.arange(WHITE + 1, dtype=np.float32)
+
+Level = TypeVar("Level", np.uint8, np.float32)
 
 _SKETCH_FIRST = "draw lines of it first: refcolor sketch"
 _CLEAN_FIRST = "if it is a page of lines, clean it: --clean-lines; else " + _SKETCH_FIRST
@@ -156,6 +159,8 @@ def _on_glass(pixels: Picture) -> Drawing:
 
 
 def _on_white(pixels: Picture) -> Picture:
+    if (pixels[..., 3] == WHITE).all():
+        return np.ascontiguousarray(pixels[..., :3])
     page = np.empty((*pixels.shape[:2], 3), np.uint8)
     for rows in _strips(len(pixels)):
         alpha = pixels[rows, :, 3:].astype(np.uint16)
@@ -166,9 +171,8 @@ def _on_white(pixels: Picture) -> Picture:
 
 def _take_apart(page: Picture, paper: Picture) -> Drawing:
     sample = sampled(page)
-    away = (sample.astype(np.int16) - paper).mean(axis=-1)
     # On paper that is neither black nor white, the side that holds more ink decides.
-    light = bool(-away[away < 0].sum() < away[away > 0].sum())
+    light = bool(sample.mean() > paper.mean())
     noise = paper_noise(sample, paper)
     ink = np.empty(page.shape[:2], np.uint8)
     for rows in _strips(len(page)):
@@ -190,8 +194,20 @@ def _turned(colors: Picture, light: bool) -> Picture:
 
 def _coverage(page: Picture, paper: Picture, noise: npt.NDArray[np.float32]) -> Picture:
     """How much of the paper is gone in the channel that lost most of it; noise counts as none."""
-    room = np.maximum(paper - noise, 1)
-    return from_unit((1 - page / room).max(axis=-1).astype(np.float32))
+    gone = from_unit(1 - _LEVELS / np.maximum(paper - noise, 1)[:, None])
+    return _looked_up(gone, page).max(axis=0)
+
+
+def _looked_up(tables: npt.NDArray[Level], picture: Picture) -> npt.NDArray[Level]:
+    """Give what a table of 256 levels for each channel says of each pixel.
+
+    That is less arithmetic than on the pixels, and the greatest of three planes is found ten times
+    as fast as that of three neighbours.
+
+    tables: (3, 256).  picture: (H, W, 3) uint8.  Returns (3, H, W).
+    """
+    channels = cv2.split(picture)
+    return np.stack([table[channel] for table, channel in zip(tables, channels, strict=True)])
 
 
 def _line_color(page: Picture, ink: Picture, paper: Picture) -> Picture:
@@ -209,10 +225,9 @@ def _has_colored_lines(page: Picture, ink: Picture, paper: Picture) -> bool:
 
 
 def _check_colors(page: Picture, paper: Picture, name: str) -> None:
-    small = _measured(page)
     # Against its own paper, so that yellow paper is no colour.
-    relative = np.minimum(small / np.maximum(paper, 1).astype(np.float32) * WHITE, WHITE)
-    share = _solid((relative.max(axis=-1) - relative.min(axis=-1)) > _CHROMA)
+    relative = np.minimum(_LEVELS / np.maximum(paper, 1).astype(np.float32)[:, None] * WHITE, WHITE)
+    share = _solid(np.ptp(_looked_up(relative, _measured(page)), axis=0) > _CHROMA)
     if share > MAX_COLORED:
         raise PictureError(
             "color_picture",

@@ -10,7 +10,8 @@ The whole picture is one piece: there are no tiles, so there are no seams.
 """
 
 import math
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
+from itertools import chain, islice
 
 import cv2
 import numpy as np
@@ -30,6 +31,9 @@ _DOUBT = 40.0
 _BLEED = 0.5  # the same for the ink of the cells around: a model's colours bleed that far
 _REACH = 0.5  # standard deviation of one smoothing, in cells of the small picture
 _ROUNDS = 2  # each goes around two more corners
+# Values that are carried at a time: of small planes all four, since numpy's calls cost more than
+# its sums there; of large ones one, because of memory.
+_TOGETHER = 2**18
 
 
 def bring_up(colors: Picture, drawing_ink: Picture) -> Picture:
@@ -50,10 +54,10 @@ def bring_up(colors: Picture, drawing_ink: Picture) -> Picture:
     weight = _certainty(np.maximum(lines, covered[cells]))
     ways = _ways(lines, _REACH * math.sqrt(height / len(small) * width / small.shape[1]))
     del lines  # a hundred megabytes of a large drawing
-    filled = np.empty((height, width, 3), np.uint8)
-    total = _gather(weight, ways)
-    for channel in range(3):
-        values = _gather(to_unit(small[..., channel])[cells] * weight, ways)
+    weighted = (to_unit(small[..., channel])[cells] * weight for channel in range(3))
+    sums = _gather(chain([weight], weighted), ways)
+    total, filled = next(sums), np.empty((height, width, 3), np.uint8)
+    for channel, values in enumerate(sums):
         values /= total
         filled[..., channel] = from_unit(values)
     return filled
@@ -70,9 +74,9 @@ def spread(colors: Unit, ink: Unit) -> Unit:
     """
     lines = _lines(from_unit(ink))
     weight, ways = _certainty(lines.copy()), _ways(lines, _REACH)
-    total = _gather(weight, ways)
-    filled = [_gather(colors[..., channel] * weight, ways) / total for channel in range(3)]
-    return np.stack(filled, axis=2).clip(0, 1)
+    weighted = (colors[..., channel] * weight for channel in range(3))
+    total, *sums = _gather(chain([weight], weighted), ways)
+    return np.stack([values / total for values in sums], axis=2).clip(0, 1)
 
 
 def _cells(pixels: int, cells: int) -> npt.NDArray[np.intp]:
@@ -89,7 +93,7 @@ def _lines(ink: Picture) -> Unit:
     strongest = float(levels[np.searchsorted(drawn, 0.9 * drawn[-1])]) if drawn[-1] else 1.0
     line = _LINE * max(strongest, _FAINT)
     table = np.clip((levels - _BARE) / (line - _BARE), 0, 1).astype(np.float32)
-    lines: Unit = table[ink]
+    lines: Unit = cv2.LUT(ink, table)
     return lines
 
 
@@ -102,7 +106,7 @@ def _certainty(ink: Unit) -> Unit:
 
 def _ways(lines: Unit, reach: float) -> tuple[Unit, Unit]:
     """What is left of a value after each step down, and after each step across (transposed)."""
-    return _passage(lines, reach), _passage(_transposed(lines), reach)
+    return _passage(lines, reach), _passage(cv2.transpose(lines), reach)
 
 
 def _passage(lines: Unit, reach: float) -> Unit:
@@ -114,28 +118,49 @@ def _passage(lines: Unit, reach: float) -> Unit:
     return np.exp(cost, out=cost)
 
 
-def _gather(values: Unit, ways: tuple[Unit, Unit]) -> Unit:
-    """Sum what reaches each pixel, first down then across and first across then down.
+def _gather(planes: Iterable[Unit], ways: tuple[Unit, Unit]) -> Iterator[Unit]:
+    """Sum what reaches each pixel of each plane, first down then across and first across then down.
 
     With one order alone a picture and its transpose would differ.
     """
-    down, across = ways
-    gathered = _carry(values.copy(), (down, across) * _ROUNDS)
-    gathered += _transposed(_carry(_transposed(values), (across, down) * _ROUNDS))
-    return gathered
+    coming = iter(planes)
+    together = max(1, _TOGETHER // (ways[0].shape[1] * ways[1].shape[1]))
+    while group := list(islice(coming, together)):
+        down, across = (_for_each(way, len(group)) for way in ways)
+        gathered = _carry(np.stack(group, axis=1), (down, across) * _ROUNDS)
+        lying = np.stack([cv2.transpose(plane) for plane in group], axis=1)
+        gathered += _turned(_carry(lying, (across, down) * _ROUNDS))
+        yield from gathered.swapaxes(0, 1)
+
+
+def _for_each(way: Unit, planes: int) -> Unit:
+    """Repeat a way for planes that are carried together: rows of one shape multiply much faster.
+
+    way: (H - 1, W).  Returns (H - 1, planes, W), without a copy for a single plane.
+    """
+    return np.ascontiguousarray(np.broadcast_to(way[:, None], (len(way), planes, way.shape[1])))
 
 
 def _carry(values: Unit, passages: Iterable[Unit]) -> Unit:
-    """Let values run both ways along the columns, in place, and turn them before the next run."""
+    """Let values run both ways along the columns, in place, and turn them before the next run.
+
+    values: (H, K, W), the K planes row by row.  passages: (H - 1, K, W) and (W - 1, K, H) in turn.
+    """
     for passage in passages:
         step = np.empty_like(values[0])
-        for row in range(1, len(values)):
-            values[row] += np.multiply(passage[row - 1], values[row - 1], out=step)
-        for row in range(len(values) - 2, -1, -1):
-            values[row] += np.multiply(passage[row], values[row + 1], out=step)
-        values = _transposed(values)
+        for left, row, below in zip(passage, values[:-1], values[1:], strict=True):
+            below += np.multiply(left, row, out=step)
+        for left, row, above in zip(passage[::-1], values[:0:-1], values[-2::-1], strict=True):
+            above += np.multiply(left, row, out=step)
+        values = _turned(values)
     return values
 
 
-def _transposed(plane: Unit) -> Unit:
-    return np.asarray(cv2.transpose(plane), np.float32)  # ten times as fast as a copy of plane.T
+def _turned(planes: Unit) -> Unit:
+    """Transpose each plane: (H, K, W) becomes (W, K, H)."""
+    height, count, width = planes.shape
+    turned = np.empty((width, count, height), np.float32)
+    for index in range(count):
+        # Ten times as fast as numpy's copy of a transposed plane.
+        cv2.transpose(planes[:, index], dst=turned[:, index])
+    return turned

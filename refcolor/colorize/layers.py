@@ -17,6 +17,7 @@ COLORS: Final = "colors"  # the names of the layers, in files and in a PSD
 LINES: Final = "lines"
 
 _STRIP = 256  # rows at a time: the sums need twice the room of the picture
+_COMPRESSION: Final = 4  # of 9: half the time of 6, and a twentieth more bytes
 _LONGEST_PSD = 30_000  # pixels a side, as the format has it
 
 
@@ -59,16 +60,23 @@ def line_layer(drawing: Drawing) -> Picture:
     return _with_alpha(line, drawing.ink)
 
 
+def write_picture(path: Path, picture: Picture) -> None:
+    """Write a result as PNG; missing folders are made, and the file is never half written.
+
+    picture: (H, W, 3) uint8, or (H, W, 4) with opacity.
+    """
+    with _written(path) as file:
+        Image.fromarray(picture).save(file, format="PNG", compress_level=_COMPRESSION)
+
+
 def write_layers(folder: Path, stem: str, colors: Picture, drawing: Drawing) -> tuple[Path, Path]:
     """Write the colour layer and the line layer as PNG files with transparency.
 
-    They are named <stem>_colors.png and <stem>_lines.png; missing folders are made, and no file is
-    ever half written. Returns the two paths.
+    They are named <stem>_colors.png and <stem>_lines.png. Returns the two paths.
     """
     paths = folder / f"{stem}_{COLORS}.png", folder / f"{stem}_{LINES}.png"
     for path, layer in zip(paths, (color_layer(colors), line_layer(drawing)), strict=True):
-        with _written(path) as file:
-            Image.fromarray(layer).save(file, format="PNG", compress_level=4)
+        write_picture(path, layer)
     return paths
 
 

@@ -34,39 +34,40 @@ def paper_color(picture: Picture) -> Picture:
     picture: (H, W, 3) uint8.  Returns (3,) uint8: the median of the pixels around the fullest of
     32 x 32 x 32 boxes, which for paper of one exact colour is that colour.
     """
-    red, green, blue = np.ascontiguousarray(sampled(picture).reshape(-1, 3).T)
-    boxes = (red >> 3).astype(np.uint16) << 10 | (green >> 3).astype(np.uint16) << 5 | blue >> 3
-    fullest = int(np.bincount(boxes, minlength=32**3).argmax())
-    middle = [8 * box + 4 for box in (fullest >> 10, fullest >> 5 & 31, fullest & 31)]
+    pixels = np.ascontiguousarray(sampled(picture))
+    counts = cv2.calcHist([pixels], [0, 1, 2], None, [32] * 3, [0, WHITE + 1] * 3)
+    middle = 8 * np.array(np.unravel_index(counts.argmax(), counts.shape)) + 4
     # Twice, because the noise of one colour may fill two boxes that touch.
     for _ in range(2):
-        near = np.ones(len(red), np.bool_)
-        for tone, channel in zip(middle, (red, green, blue), strict=True):
-            near &= _within(tone, 12)[channel]
-        middle = [_median(channel[near]) for channel in (red, green, blue)]
-    return np.array(middle, np.uint8)
+        near = cv2.inRange(pixels, middle - 12.0, middle + 12.0)
+        middle = _medians(pixels, near)[1]
+    return middle.astype(np.uint8)
 
 
-def _within(tone: int, levels: int) -> npt.NDArray[np.bool_]:
-    return np.abs(np.arange(WHITE + 1) - tone) <= levels
-
-
-def _median(tones: Picture) -> int:
-    """The upper median, by counting: many times faster than sorting."""
-    reach = np.cumsum(np.bincount(tones, minlength=WHITE + 1))
-    return int(np.searchsorted(reach, len(tones) // 2, side="right"))
-
-
-def paper_noise(pixels: Picture, paper: Picture) -> npt.NDArray[np.float32]:
+def paper_noise(picture: Picture, paper: Picture) -> npt.NDArray[np.float32]:
     """Give what bare paper strays from its colour: three standard deviations, at most 24 levels.
 
-    pixels: (..., 3) uint8.  paper: (3,) uint8.  Returns (3,) float32, 0 for paper of one colour.
+    picture: (H, W, 3) uint8.  paper: (3,) uint8.  Returns (3,) float32, 0 for paper of one colour.
     """
-    away = np.abs(pixels.reshape(-1, 3).astype(np.int16) - paper)
-    near = away[(away <= 24).all(axis=1)]
+    away = np.abs(picture - paper.astype(np.int16)).astype(np.uint8)
+    near = cv2.inRange(away, np.zeros(3), np.full(3, 24.0))
     # The median deviation of a normal distribution is 0.674 standard deviations.
-    spread = 3 / 0.674 * np.median(near, axis=0)
+    spread = 3 / 0.674 * _medians(away, near).mean(axis=0)
     return np.asarray(np.minimum(spread, 24), np.float32)
+
+
+def _medians(pixels: Picture, marked: Picture) -> npt.NDArray[np.intp]:
+    """The lower and the upper median of each channel of what is marked: (2, 3).
+
+    They are found by counting, many times faster than by sorting.
+    """
+    medians = np.empty((2, 3), np.intp)
+    for channel in range(3):
+        counts = cv2.calcHist([pixels], [channel], marked, [WHITE + 1], [0, WHITE + 1])
+        reach = counts.ravel().cumsum()
+        ranks = (reach[-1] - 1) // 2, reach[-1] // 2
+        medians[:, channel] = np.searchsorted(reach, ranks, side="right")
+    return medians
 
 
 def flatten_page(picture: Picture) -> Picture:

@@ -82,6 +82,8 @@ class Placement:
 
         picture: (inner_height, inner_width) or (inner_height, inner_width, 3) uint8.
         """
+        if picture.shape[:2] == self.shape:
+            return picture
         padded = np.empty((*self.shape, *picture.shape[2:]), np.uint8)
         padded[:] = color
         self.inside(padded)[:] = picture

@@ -59,14 +59,15 @@ def is_line_art(picture: Picture) -> bool:
     """
     # Every n-th pixel, unmixed: reducing would turn fine lines into grey paper.
     step = max(1, max(picture.shape) // _LOOKED_AT)
-    small = picture[step // 2 :: step, step // 2 :: step].astype(np.int16)
-    paper = np.median(small.reshape(-1, 3), axis=0)
+    pixels = picture[step // 2 :: step, step // 2 :: step].reshape(-1, 3)
+    small = pixels.T.astype(np.int16, order="C")
+    paper = np.median(small, axis=1, keepdims=True)
     if paper.mean() < image.MIDDLE:  # light lines on dark paper
         small, paper = image.WHITE - small, image.WHITE - paper
     # Against its own paper, so that black on yellow is no colour.
     tones = np.minimum(small * (image.WHITE / np.maximum(paper, 1)), image.WHITE)
-    colored = np.mean(tones.max(axis=2) - tones.min(axis=2) > _GREY) > _COLORED_SHARE
-    on_paper = np.mean(np.abs(small - paper).max(axis=2) < _GREY)
+    colored = np.mean(np.ptp(tones, axis=0) > _GREY) > _COLORED_SHARE
+    on_paper = np.mean(np.abs(small - paper).max(axis=0) < _GREY)
     return bool(not colored and on_paper > _PAPER_SHARE)
 
 

@@ -12,6 +12,7 @@ import pytest
 
 from refcolor import image
 from refcolor.colorize import batch
+from refcolor.colorize import colorizer as colorizer_module
 from refcolor.colorize.batch import Report, Wish, color_all
 from refcolor.colorize.colorizer import Answer, Colored, Colorizer, Prepared
 from refcolor.colorize.jobs import Failure, Job
@@ -144,7 +145,7 @@ def test_a_full_disk_ends_it_all(
     def full(path: Path, _picture: np.ndarray) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(image, "write", full)
+    monkeypatch.setattr(colorizer_module, "write_picture", full)
     with pytest.raises(OSError, match="No space left"):
         color_all(colorizer, jobs, Wish())
 

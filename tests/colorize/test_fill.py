@@ -7,6 +7,7 @@ import cv2
 import numpy as np
 import pytest
 
+from refcolor.colorize import fill
 from refcolor.colorize.fill import bring_up, spread
 from refcolor.image import from_unit, resize, to_unit
 from refcolor.metrics.color import difference, lab
@@ -71,6 +72,14 @@ def test_transposing_the_drawing_transposes_its_colours() -> None:
     upright = bring_up(colors, ink).astype(int)
     lying = bring_up(colors.transpose(1, 0, 2), ink.T.copy()).transpose(1, 0, 2)
     assert np.abs(upright - lying).max() <= 1
+
+
+def test_planes_carried_together_are_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
+    """How many planes are carried at a time, all four or one by one, changes no byte."""
+    ink, colors = ring(101), noise(11, 13)
+    together = bring_up(colors, ink)
+    monkeypatch.setattr(fill, "_TOGETHER", 1)
+    np.testing.assert_array_equal(bring_up(colors, ink), together)
 
 
 def test_an_empty_drawing_is_filled_smoothly() -> None:
