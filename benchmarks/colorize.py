@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from refcolor import image, params
-from refcolor.colorize.batch import Wish, color_all
+from refcolor.colorize.batch import Wish, color_all, together
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.jobs import plan
 from refcolor.image import Picture
@@ -107,10 +107,10 @@ def folder(colorizer: Colorizer, *, size: int, count: int = FOLDER) -> str:
             colorizer.prepare(job.sketch, [colorizer.place_reference(job.references[0])])
             for job in jobs
         ]
-        together = max(1, 16 * 64 * 64 // prepared[0].sketch.size)
+        step = together(prepared[0])
         clock = Clock()
-        for first in range(0, count, together):
-            colorizer.run(prepared[first : first + together], look=False)
+        for first in range(0, count, step):
+            colorizer.run(prepared[first : first + step], look=False)
         model, model_cpu = clock.read()
     return (
         f"{whole:.1f} s, {count / whole:.1f} pictures/s; the model alone {model:.1f} s, "

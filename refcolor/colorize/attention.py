@@ -30,7 +30,7 @@ class Attention:
         if self.weights is None:
             raise ValueError("there is no attention to look into; the model was trained without it")
         row = self.weights[self.sketch.cell_at(x, y)]
-        ends = np.cumsum([place.rows * place.columns for place in self.references])
+        ends = np.cumsum([place.count for place in self.references])
         parts = np.split(row, ends[:-1])
         return [
             part.reshape(place.rows, place.columns)

@@ -89,6 +89,11 @@ class Prepared:
     references: tuple[Reference, ...]
     bias: Unit | None
 
+    @property
+    def pairs(self) -> int:
+        """How many pairs of cells attention compares."""
+        return self.placed.count * sum(one.placed.count for one in self.references)
+
     def fits(self, other: "Prepared") -> bool:
         """Whether both can go through the model together."""
         return (
@@ -287,8 +292,7 @@ class Colorizer:
             )
 
     def _check_pairs(self, sketch: Placement, references: Sequence[Placement]) -> None:
-        asking = sketch.rows * sketch.columns
-        asked = sum(one.rows * one.columns for one in references)
+        asking, asked = sketch.count, sum(one.count for one in references)
         if self.model.attention != "none" and asking * max(asking, asked) > _MOST_PAIRS:
             size = max(sketch.inner_height, sketch.inner_width)
             # Pairs grow with the fourth power of the size.

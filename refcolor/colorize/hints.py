@@ -69,9 +69,9 @@ def bonus(
     """
     if not matches:
         return None
-    total = np.zeros((sketch.rows * sketch.columns, 0), np.float32)
+    total = np.zeros((sketch.count, 0), np.float32)
     for number, reference in enumerate(references):
-        part = np.zeros((len(total), reference.rows * reference.columns), np.float32)
+        part = np.zeros((len(total), reference.count), np.float32)
         for match in matches:
             _check(match, sketch, references)
             if match.reference == number:

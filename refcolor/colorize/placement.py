@@ -30,6 +30,11 @@ class Placement:
         return self.rows * self.stride, self.columns * self.stride
 
     @property
+    def count(self) -> int:
+        """Number of cells of the grid."""
+        return self.rows * self.columns
+
+    @property
     def top(self) -> int:
         """Rows of padding above the picture."""
         return (self.shape[0] - self.inner_height) // 2

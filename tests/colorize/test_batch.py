@@ -42,10 +42,9 @@ def test_a_batch_gives_what_one_call_each_gives(colorizer: Colorizer, jobs: list
         assert np.abs(image.read(job.output).astype(int) - wanted).max() <= 1
 
 
-def test_drawings_of_one_shape_go_through_the_model_together(
-    colorizer: Colorizer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Neighbours of one working shape are one pass, another shape begins another."""
+@pytest.fixture
+def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
+    """How many drawings went through the model in each pass."""
     passes: list[int] = []
     run = Colorizer.run
 
@@ -56,8 +55,30 @@ def test_drawings_of_one_shape_go_through_the_model_together(
         return run(self, prepared, look=look)
 
     monkeypatch.setattr(Colorizer, "run", counted)
+    return passes
+
+
+def test_drawings_of_one_shape_go_through_the_model_together(
+    colorizer: Colorizer, jobs: list[Job], passes: list[int]
+) -> None:
+    """Neighbours of one working shape are one pass, another shape begins another."""
     color_all(colorizer, jobs, Wish())
     assert passes == [5, 2]
+
+
+@pytest.mark.parametrize(("limit", "each"), [("_TOGETHER", 32 * 32), ("_PAIRS", 64 * 64)])
+def test_a_pass_holds_so_many_pixels_and_pairs_of_cells(
+    colorizer: Colorizer,
+    jobs: list[Job],
+    passes: list[int],
+    monkeypatch: pytest.MonkeyPatch,
+    limit: str,
+    each: int,
+) -> None:
+    """Where two drawings fill a pass, five of them are three passes."""
+    monkeypatch.setattr(batch, limit, 2 * each)
+    color_all(colorizer, jobs, Wish())
+    assert passes == [2, 2, 1, 2]
 
 
 def test_large_drawings_do_not_pile_up(
