@@ -17,8 +17,9 @@ def make(folder: Path, *names: str) -> None:
 
 
 def test_a_folder_gives_names_without_extension(tmp_path: Path) -> None:
-    """Sub-folders are part of a name; other files and hidden ones are left alone."""
+    """Sub-folders are part of a name; other files, hidden ones and broken links are left alone."""
     make(tmp_path, "b.PNG", "a/b.jpg", "a/.hidden.png", ".git/c.png", "notes.txt", "a/d.webp")
+    (tmp_path / "link.png").symlink_to("nowhere")
     assert find_pictures([tmp_path]) == {
         "a/b": tmp_path / "a/b.jpg",
         "a/d": tmp_path / "a/d.webp",

@@ -14,8 +14,8 @@ from pathlib import Path
 
 from refcolor.colorize.layers import COLORS, LINES
 from refcolor.errors import UsageError
-
-SUFFIXES = (".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff")
+from refcolor.folders import list_pictures
+from refcolor.sources.folder import EXTENSIONS
 
 
 @dataclass(frozen=True)
@@ -152,7 +152,7 @@ class _Place:
 
     def __init__(self, output: Path, *, count: int) -> None:
         self._output = output
-        self._one = output.suffix.lower() in SUFFIXES and not output.is_dir()
+        self._one = output.suffix.lower() in EXTENSIONS and not output.is_dir()
         if self._one and output.suffix.lower() != ".png":
             raise UsageError(f"results are PNG files; write -o {output.with_suffix('.png')}")
         if self._one and count > 1:
@@ -176,17 +176,12 @@ def _pictures(paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
     found: dict[Path, Path] = {}
     failures = []
     for path in paths:
-        files = [path]
-        if os.path.isdir(path):  # unlike Path's, it takes any name
-            names = sorted(os.listdir(path)) if os.access(path, os.R_OK) else []
-            files = [path / name for name in names if not name.startswith(".")]
-            files = [file for file in files if file.suffix.lower() in SUFFIXES and file.is_file()]
-            if not files:
-                failures.append(Failure(str(path), f"{path} holds no pictures to be read"))
-        elif not os.path.exists(path):
-            failures.append(Failure(str(path), f"{path} is not there"))
-            continue
-        found |= {file.resolve(): file for file in files if file.resolve() not in found}
+        try:
+            files = list_pictures(path, subfolders=False)
+        except UsageError as error:
+            failures.append(Failure(str(path), str(error)))
+        else:
+            found |= {file.resolve(): file for file in files if file.resolve() not in found}
     return list(found.values()), failures
 
 

@@ -82,7 +82,7 @@ def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended])
         (["-r", "colors/a.png", "-o", "out"], "no sketch was named"),
         (["drawings", "-r", "colors/a.png", "-o", "x.png"], "x.png is one picture, but 3"),
         (["drawings", "-r", "colors/a.png", "-o", "drawings"], "would be written over"),
-        (["drawings/a.png", "-r", "colors", "gone.png", "-o", "o", "--together"], "gone.png is"),
+        (["drawings/a.png", "-r", "colors", "gone.png", "-o", "o", "--together"], "gone.png does"),
         (["drawings/c.png", "-r", "colors", "-o", "out"], "add --together"),
         (["--pairs", "p.csv", "drawings", "-o", "out"], "leave SKETCH, --reference and"),
         (["drawings", "-r", "colors/a.png", "-o", "o", "--match", "1,1=1,1"], "there are 3"),
