@@ -4,6 +4,7 @@ import errno
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from functools import lru_cache, partial
 from itertools import islice
@@ -67,7 +68,8 @@ def color_all(colorizer: Colorizer, jobs: Sequence[Job], wish: Wish) -> Report:
     """Colour drawings and write the results, each under a temporary name first.
 
     What is there already is skipped. A drawing or reference that cannot be used, and a file that
-    cannot be written, is reported, and the others go on; a full disk ends it all.
+    cannot be written, is reported, and the others go on; a full disk and Ctrl-C end it all, with
+    whole results only.
     Memory holds a bounded number of pixels, however many drawings there are.
     Raises OSError for a full disk, RefcolorError for a size that the model cannot work at.
     """
@@ -77,8 +79,8 @@ def color_all(colorizer: Colorizer, jobs: Sequence[Job], wish: Wish) -> Report:
     quiet = True if len(wanted) < 2 else None  # None: only where somebody watches
     with (
         tqdm(total=len(wanted), desc="colour", unit="drawing", disable=quiet) as bar,
-        ThreadPoolExecutor(1) as reader,
-        ThreadPoolExecutor(1) as writer,
+        _thread() as reader,
+        _thread() as writer,
     ):
         line = _Line(colorizer, wish, writer, report=report, bar=bar)
         for job, reading in _read_ahead(reader, line.read, wanted):
@@ -91,6 +93,16 @@ def together(prepared: Prepared) -> int:
     """How many such drawings go through the model at a time."""
     fitting = min(_TOGETHER // prepared.sketch.size, _PAIRS // prepared.pairs, _room(prepared))
     return max(1, fitting)
+
+
+@contextmanager
+def _thread() -> Iterator[ThreadPoolExecutor]:
+    """Give a thread that, when all is broken off, ends what it is at and begins nothing more."""
+    thread = ThreadPoolExecutor(1)
+    try:
+        yield thread
+    finally:
+        thread.shutdown(cancel_futures=True)
 
 
 class _Line:

@@ -171,6 +171,33 @@ def test_a_full_disk_ends_it_all(
         color_all(colorizer, jobs, Wish())
 
 
+def test_ctrl_c_begins_nothing_more(
+    colorizer: Colorizer, jobs: list[Job], passes: list[int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What was to be read ahead is not read, so that it ends at once; no part of a file is left."""
+    begun = 0
+    prepare, run = Colorizer.prepare, Colorizer.run
+
+    def slow(self: Colorizer, *given: Any, **named: Any) -> Prepared:
+        nonlocal begun
+        begun += 1
+        time.sleep(0.05)
+        return prepare(self, *given, **named)
+
+    def stopped(self: Colorizer, *given: Any, **named: Any) -> list[Answer]:
+        if passes:
+            raise KeyboardInterrupt
+        return run(self, *given, **named)
+
+    monkeypatch.setattr(Colorizer, "prepare", slow)
+    monkeypatch.setattr(Colorizer, "run", stopped)
+    monkeypatch.setattr(batch, "_TOGETHER", 0)
+    with pytest.raises(KeyboardInterrupt):
+        color_all(colorizer, jobs, Wish())
+    assert begun < len(jobs)
+    assert list(jobs[0].output.parent.glob("*")) in ([], [jobs[0].output])
+
+
 def test_a_wrong_size_is_said_once(colorizer: Colorizer, jobs: list[Job]) -> None:
     """It is no failure of each drawing but of the call."""
     with pytest.raises(RefcolorError, match="size must be from 16"):

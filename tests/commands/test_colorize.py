@@ -1,6 +1,11 @@
 """`refcolor colorize` and `refcolor match`, as a person calls them."""
 
 import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
 from collections.abc import Callable
 from pathlib import Path
 
@@ -64,6 +69,39 @@ def test_a_table_of_pairs(here: Path, refcolor: Callable[..., Ended]) -> None:
     assert os.listdir("out") == ["a.png"]
     assert not Path("b.png").exists()
     assert "pairs.csv line 3: output '../b' would leave the folder out" in ended.err
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_whole_results_and_the_next_call_goes_on(
+    here: Path, refcolor: Callable[..., Ended]
+) -> None:
+    """It ends with one line and 130; what was finished is complete and is not made again."""
+    image.write(Path("many/0.png"), line_art(256, 256))
+    for index in range(1, 100):
+        shutil.copy("many/0.png", f"many/{index}.png")
+    arguments = ["colorize", "many", "-r", "colors/a.png", "-o", "out", "--layers"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from refcolor.cli import main; main()", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests in the background ignore Ctrl-C, and what they start would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not list(here.glob("out/1?.png")):
+        assert process.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith("\nrefcolor: stopped. The same command goes on from here.\n")
+    assert "Traceback" not in said
+    files = sorted(os.listdir("out"))
+    assert all(image.read(Path("out", name)).shape == (256, 256, 3) for name in files)
+    done = [name for name in files if "_" not in name]
+    assert 0 < len(done) < 100
+    ended = refcolor(*arguments)
+    there = f"{len(done)} were there already (--force makes them again)"
+    assert ended.out == f"coloured: {100 - len(done)}, {there}\n"
 
 
 def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
