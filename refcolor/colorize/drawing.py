@@ -14,9 +14,10 @@ from refcolor.image import WHITE, Picture, from_unit, read_rgba, resize, to_unit
 from refcolor.sketch import PRESETS, xdog
 
 MEASURED_SIDE: Final = 512  # pixels of the longer side, at most; the thresholds hold for this size
-MAX_INK: Final = 0.30  # mean coverage; lines by artists take 0.03-0.04, inked pages 0.2
-MIN_INK: Final = 5e-5  # a line of a hundredth of the picture's side, one pixel wide at 512
-MIN_BARE: Final = 0.5  # share of the picture that is bare paper
+MIN_INK: Final = 5e-5  # mean coverage: a line of a hundredth of the side, one pixel wide at 512
+# Share of the picture that is bare paper. Drawings by artists leave 0.95, inked pages 0.8, and 0.6
+# where 64 pixels are the whole picture and a line is one or two of them.
+MIN_BARE: Final = 0.5
 MAX_SOLID: Final = 0.25  # share of the picture in areas too thick for lines: filled with black
 MAX_SHADED: Final = 0.06  # the same, filled with grey
 MAX_COLORED: Final = 0.025  # the same, filled with colour
@@ -31,8 +32,12 @@ _LEVELS = np.arange(WHITE + 1, dtype=np.float32)
 
 Level = TypeVar("Level", np.uint8, np.float32)
 
-_SKETCH_FIRST = "draw lines of it first: refcolor sketch"
-_CLEAN_FIRST = "if it is a page of lines, clean it: --clean-lines; else " + _SKETCH_FIRST
+# A drawing also comes from Python and from a server: the commands are named as what does the work.
+_SKETCH_FIRST = "draw lines of it first, as `refcolor sketch` does"
+_CLEAN_FIRST = (
+    "if it is a page of lines, flatten it first, as `refcolor colorize --clean-lines` does; else "
+    + _SKETCH_FIRST
+)
 _CROP_FIRST = "crop it to the page, or " + _SKETCH_FIRST
 
 
@@ -243,16 +248,11 @@ def _check_ink(ink: Picture, name: str, cleaned: bool) -> None:
         )
     small = _measured(ink)
     shaded = _solid((small >= _BARE) & (small < _FULL))
-    if (
-        mean > MAX_INK
-        or bare < MIN_BARE
-        or shaded > MAX_SHADED
-        or _solid(small >= _BARE) > MAX_SOLID
-    ):
+    if bare < MIN_BARE or shaded > MAX_SHADED or _solid(small >= _BARE) > MAX_SOLID:
         raise PictureError(
             "too_much_ink",
-            f"{name} is no clean line drawing but shaded, filled or photographed ({mean:.0%} ink, "
-            f"{shaded:.0%} in grey areas); {_CROP_FIRST if cleaned else _CLEAN_FIRST}",
+            f"{name} is no clean line drawing but shaded, filled or photographed ({bare:.0%} of it "
+            f"bare paper, {shaded:.0%} grey areas); {_CROP_FIRST if cleaned else _CLEAN_FIRST}",
         )
 
 

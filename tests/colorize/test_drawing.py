@@ -181,6 +181,15 @@ def test_shaded_pictures_are_refused() -> None:
     assert "--clean-lines" in reason_of(gray)[1]
 
 
+@pytest.mark.parametrize("index", [0, 120, 125])
+def test_lines_may_cover_a_third_of_a_tiny_drawing(index: int) -> None:
+    """A sketch of 64 pixels, as models are trained on, is a line drawing all the same."""
+    picture = render(draw_shape(1, index), draw_palette(2, index), size=64).color
+    sketch = sketch_picture(picture, PRESETS["default"])
+    assert ink_share(sketch) > 1 / 3
+    np.testing.assert_array_equal(read_drawing(sketch).ink, 255 - sketch)
+
+
 def test_spot_blacks_are_drawing() -> None:
     """A filled black shape of a tenth of the picture belongs to an inked drawing."""
     picture = 255 - ink()
