@@ -11,6 +11,8 @@ examples:
     refcolor app
   with a model of your own, and without opening a browser:
     refcolor app --model my-model --no-browser
+  for everybody in the same network, without a password:
+    refcolor app --host 0.0.0.0
 
 Nothing that is dropped on the page leaves this machine, and nothing is kept when it is closed.
 """
@@ -27,7 +29,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         formatter_class=argparse.RawDescriptionHelpFormatter,
     )
     add_model(parser)
-    parser.add_argument("--port", type=int, help="default: the first free one from 7860 on")
+    parser.add_argument("--port", type=_port, help="default: the first free one from 7860 on")
     parser.add_argument(
         "--host",
         default="127.0.0.1",
@@ -50,3 +52,9 @@ def _app(arguments: argparse.Namespace) -> None:
         port=arguments.port,
         browser=not arguments.no_browser,
     )
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, got {text!r}")
