@@ -58,11 +58,13 @@ def running(
     from refcolor.app.page import build
     from refcolor.app.studio import Studio
 
-    blocks = build(Studio(colorizer, draw_samples(), folder))
+    studio = Studio(colorizer, draw_samples(), folder)
+    blocks = build(studio)
     try:
         yield _launch(blocks, host, port)
     finally:
         blocks.close(verbose=False)
+        studio.close_all()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -122,23 +124,29 @@ def _launch(blocks: "gr.Blocks", host: str, port: int) -> str:
         layers.append(
             Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", name])
         )
-    _, address, _ = blocks.launch(
-        server_name=name,
-        server_port=port,
-        prevent_thread_lock=True,
-        share=False,
-        quiet=True,
-        ssr_mode=False,
-        mcp_server=False,
-        enable_monitoring=False,
-        run_history=False,
-        footer_links=[],
-        max_file_size=MAX_MEGABYTES * 1_000_000,
-        state_session_capacity=100,
-        theme=make_theme(),
-        head=HEAD,
-        app_kwargs={"middleware": layers, "docs_url": None, "redoc_url": None},
-    )
+    try:
+        _, address, _ = blocks.launch(
+            server_name=name,
+            server_port=port,
+            prevent_thread_lock=True,
+            share=False,
+            quiet=True,
+            ssr_mode=False,
+            mcp_server=False,
+            enable_monitoring=False,
+            run_history=False,
+            footer_links=[],
+            max_file_size=MAX_MEGABYTES * 1_000_000,
+            state_session_capacity=100,
+            theme=make_theme(),
+            head=HEAD,
+            app_kwargs={"middleware": layers, "docs_url": None, "redoc_url": None},
+        )
+    except OSError as error:
+        raise RefcolorError(
+            f"the page did not answer at {host} port {port} within Gradio's five seconds; run the "
+            "same command again when this machine is less busy"
+        ) from error
     return str(address)
 
 

@@ -20,7 +20,6 @@ MAX_PAGES = 32  # a page holds its pictures in memory; the one that was opened f
 # Gradio puts an upload into a folder named after its SHA-256.
 _UPLOAD = re.compile("[0-9a-f]{64}")
 
-
 Written = TypeVar("Written")
 
 
@@ -88,6 +87,11 @@ class Studio:
             page = self._pages.pop(str(key), None)
         if page:
             page.close()
+
+    def close_all(self) -> None:
+        """Forget every page: what is being written is waited for, and nothing is written after."""
+        for key in list(self._pages):
+            self.close(key)
 
     def receive(self, paths: Sequence[str]) -> list[Sheet]:
         """Read uploaded files and remove them: from here on they are in memory only.

@@ -1,5 +1,6 @@
 """Open pages, their files, and what was uploaded."""
 
+import threading
 from pathlib import Path
 
 import pytest
@@ -54,6 +55,30 @@ def test_nothing_is_written_for_a_closed_page(studio: Studio) -> None:
     assert page.write(lambda folder: folder) == page.folder
     studio.close("a")
     assert page.write(lambda folder: folder) is None
+
+
+def test_the_end_waits_for_what_is_being_written(studio: Studio, tmp_path: Path) -> None:
+    """A file that is half there when all pages are closed goes with them; none comes after."""
+    page, other = studio.page("a"), studio.page("b")
+    began, goes_on = threading.Event(), threading.Event()
+
+    def write(folder: Path) -> None:
+        began.set()
+        goes_on.wait(10)
+        (folder / "late.png").write_bytes(b"x")
+
+    writing = threading.Thread(target=page.write, args=[write])
+    writing.start()
+    began.wait(10)
+    closing = threading.Thread(target=studio.close_all)
+    closing.start()
+    closing.join(0.1)
+    assert closing.is_alive()
+    goes_on.set()
+    writing.join()
+    closing.join()
+    assert list(tmp_path.iterdir()) == []
+    assert other.write(lambda folder: folder) is None
 
 
 def test_pages_are_limited(studio: Studio, tmp_path: Path) -> None:
