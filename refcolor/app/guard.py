@@ -15,8 +15,8 @@ class Guard:
     """An ASGI layer around Gradio's server.
 
     Gradio would fetch http://somewhere for /gradio_api/file=http://somewhere; here that is 403.
-    A body that says it is too large is 413. Browsers are told to load from this server only, so
-    that no page of it can send a drawing anywhere.
+    A body that says it is too large is 413, one that does not say 411. Browsers are told to load
+    from this server only, so that no page of it can send a drawing anywhere.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -44,7 +44,10 @@ class Guard:
         path = scope["path"].lower()
         if ":/" in path or "/proxy=" in path:
             return PlainTextResponse("only files of this page are served", status_code=403)
-        length = Headers(scope=scope).get("content-length", "0")
+        headers = Headers(scope=scope)
+        if "transfer-encoding" in headers:
+            return PlainTextResponse("a body must say how large it is", status_code=411)
+        length = headers.get("content-length", "0")
         if not length.isdigit() or int(length) > self._max_bytes:
             return PlainTextResponse("too large", status_code=413)
         return None

@@ -55,6 +55,11 @@ def test_large_bodies_are_refused(length: str, status: int) -> None:
     assert ask("/", {"content-length": length})[0] == status
 
 
+def test_a_body_must_say_how_large_it_is() -> None:
+    """Sent in pieces, an upload could be of any size."""
+    assert ask("/", {"transfer-encoding": "chunked"})[0] == 411
+
+
 @pytest.mark.parametrize("path", ["/", "/gradio_api/proxy=x"])
 def test_browsers_are_told_to_stay_here(path: str) -> None:
     """Every answer, also a refusal, names this server as the only one to load from."""
