@@ -200,7 +200,8 @@ def _turned(colors: Picture, light: bool) -> Picture:
 def _coverage(page: Picture, paper: Picture, noise: npt.NDArray[np.float32]) -> Picture:
     """How much of the paper is gone in the channel that lost most of it; noise counts as none."""
     gone = from_unit(1 - _LEVELS / np.maximum(paper - noise, 1)[:, None])
-    return _looked_up(gone, page).max(axis=0)
+    covered: Picture = _looked_up(gone, page).max(axis=0)
+    return covered
 
 
 def _looked_up(tables: npt.NDArray[Level], picture: Picture) -> npt.NDArray[Level]:

@@ -93,8 +93,7 @@ def _lines(ink: Picture) -> Unit:
     strongest = float(levels[np.searchsorted(drawn, 0.9 * drawn[-1])]) if drawn[-1] else 1.0
     line = _LINE * max(strongest, _FAINT)
     table = np.clip((levels - _BARE) / (line - _BARE), 0, 1).astype(np.float32)
-    lines: Unit = cv2.LUT(ink, table)
-    return lines
+    return np.asarray(cv2.LUT(ink, table), np.float32)
 
 
 def _certainty(ink: Unit) -> Unit:
@@ -106,7 +105,8 @@ def _certainty(ink: Unit) -> Unit:
 
 def _ways(lines: Unit, reach: float) -> tuple[Unit, Unit]:
     """What is left of a value after each step down, and after each step across (transposed)."""
-    return _passage(lines, reach), _passage(cv2.transpose(lines), reach)
+    turned = np.asarray(cv2.transpose(lines), np.float32)
+    return _passage(lines, reach), _passage(turned, reach)
 
 
 def _passage(lines: Unit, reach: float) -> Unit:
@@ -128,7 +128,7 @@ def _gather(planes: Iterable[Unit], ways: tuple[Unit, Unit]) -> Iterator[Unit]:
     while group := list(islice(coming, together)):
         down, across = (_for_each(way, len(group)) for way in ways)
         gathered = _carry(np.stack(group, axis=1), (down, across) * _ROUNDS)
-        lying = np.stack([cv2.transpose(plane) for plane in group], axis=1)
+        lying = np.stack([np.asarray(cv2.transpose(plane), np.float32) for plane in group], axis=1)
         gathered += _turned(_carry(lying, (across, down) * _ROUNDS))
         yield from gathered.swapaxes(0, 1)
 

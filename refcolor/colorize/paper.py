@@ -39,7 +39,7 @@ def paper_color(picture: Picture) -> Picture:
     middle = 8 * np.array(np.unravel_index(counts.argmax(), counts.shape)) + 4
     # Twice, because the noise of one colour may fill two boxes that touch.
     for _ in range(2):
-        near = cv2.inRange(pixels, middle - 12.0, middle + 12.0)
+        near = np.asarray(cv2.inRange(pixels, middle - 12.0, middle + 12.0), np.uint8)
         middle = _medians(pixels, near)[1]
     return middle.astype(np.uint8)
 
@@ -50,7 +50,7 @@ def paper_noise(picture: Picture, paper: Picture) -> npt.NDArray[np.float32]:
     picture: (H, W, 3) uint8.  paper: (3,) uint8.  Returns (3,) float32, 0 for paper of one colour.
     """
     away = np.abs(picture - paper.astype(np.int16)).astype(np.uint8)
-    near = cv2.inRange(away, np.zeros(3), np.full(3, 24.0))
+    near = np.asarray(cv2.inRange(away, np.zeros(3), np.full(3, 24.0)), np.uint8)
     # The median deviation of a normal distribution is 0.674 standard deviations.
     spread = 3 / 0.674 * _medians(away, near).mean(axis=0)
     return np.asarray(np.minimum(spread, 24), np.float32)
