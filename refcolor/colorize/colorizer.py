@@ -28,9 +28,10 @@ DEMO = Path(__file__).parent / "demo"
 MODELS = Path("models")  # where `dvc repro` leaves a model
 LARGEST = 1024  # pixels
 
-_FEWEST_CELLS = 4  # a side
-# Pairs of cells that attention may compare for one picture: 256 MiB, a few times over.
-_MOST_PAIRS = 2**26
+_FEWEST_CELLS, _MOST_CELLS = 4, 90  # a side
+# That attention may compare, each cell of the sketch with each of the references: 250 MiB, a few
+# times over.
+_MOST_PAIRS = _MOST_CELLS**4
 
 
 @dataclass(frozen=True)
@@ -165,8 +166,8 @@ class Colorizer:
         """Colour a drawing of any size after one reference or several together.
 
         Pictures are files, the bytes of files, Pillow images, or uint8 arrays.
-        size: longer side in pixels at which the model works, at most 1024; by default the size of
-            its training pictures. The result has the drawing's own size in any case.
+        size: longer side in pixels at which the model works, as `sizes` has it; by default the size
+            of its training pictures. The result has the drawing's own size in any case.
         matches: spots of the drawing that take the colour of given spots of a reference.
         clean_lines: the drawing is a photograph or a scan of paper, whose page is flattened first.
         Raises PictureError for a picture that cannot be used and RefcolorError for a size or match
@@ -254,17 +255,27 @@ class Colorizer:
             ),
         )
 
+    @property
+    def sizes(self) -> tuple[int, int]:
+        """Smallest and largest working size in pixels.
+
+        With several references at once the largest is less, by the fourth root of their number.
+        """
+        stride = self.model.stride
+        most = LARGEST if self.model.attention == "none" else _MOST_CELLS * stride
+        return _FEWEST_CELLS * stride, min(most, LARGEST)
+
     def check_size(self, size: int | None) -> int:
         """Give the working size: `size`, or the model's own for None.
 
         Raises RefcolorError for a size that the model cannot work at.
         """
-        smallest = _FEWEST_CELLS * self.model.stride
+        smallest, largest = self.sizes
         if size is None:
-            return min(max(self.size, smallest), LARGEST)
-        if not smallest <= size <= LARGEST:
+            return min(max(self.size, smallest), largest)
+        if not smallest <= size <= largest:
             raise RefcolorError(
-                f"size must be from {smallest} to {LARGEST} pixels with this model, got {size}; "
+                f"size must be from {smallest} to {largest} pixels with this model, got {size}; "
                 f"it was trained at {self.size}"
             )
         return size
@@ -293,15 +304,13 @@ class Colorizer:
 
     def _check_pairs(self, sketch: Placement, references: Sequence[Placement]) -> None:
         asking, asked = sketch.count, sum(one.count for one in references)
-        if self.model.attention != "none" and asking * max(asking, asked) > _MOST_PAIRS:
+        if self.model.attention != "none" and asking * asked > _MOST_PAIRS:
             size = max(sketch.inner_height, sketch.inner_width)
-            # Pairs grow with the fourth power of the size.
-            fitting = size * (_MOST_PAIRS / (asking * max(asking, asked))) ** 0.25
-            stride = self.model.stride
+            fitting = int(_MOST_CELLS / len(references) ** 0.25) * self.model.stride
             raise RefcolorError(
                 f"at size {size} this model would compare {asking} cells of the sketch with "
-                f"{asked} of the references, more than memory is for; take size "
-                f"{int(fitting) // stride * stride} or fewer references"
+                f"{asked} of {len(references)} references, more than memory is for; take size "
+                f"{fitting} or fewer references"
             )
 
 

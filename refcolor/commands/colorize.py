@@ -107,8 +107,9 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         "--size",
         type=int,
         metavar="PIXELS",
-        help="longer side at which the model works, up to 1024 (default: as it was trained); the "
-        "result has the drawing's own size in any case",
+        help="longer side at which the model works (default: as it was trained): up to 360 for a "
+        "model of 3 levels, as sample-64 makes, 720 for 4 levels, 1024 for 5; less with several "
+        "references at once. The result has the drawing's own size in any case",
     )
     add_model(parser)
     parser.add_argument("--force", action="store_true", help="make again what exists already")

@@ -38,9 +38,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     parser.add_argument(
         "--clean-lines", action="store_true", help="the drawing is a photograph or scan of paper"
     )
-    parser.add_argument(
-        "--size", type=int, metavar="PIXELS", help="longer side at which the model works"
-    )
+    parser.add_argument("--size", type=int, metavar="PIXELS", help="as for refcolor colorize")
     add_model(parser)
     parser.set_defaults(command=_draw)
 

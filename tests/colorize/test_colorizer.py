@@ -14,14 +14,17 @@ import torch
 from PIL import Image
 from safetensors.torch import load_file, save
 
-from refcolor import image
+from refcolor import image, params
 from refcolor.checkpoint import DESCRIPTION, GENERATOR
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import Match
 from refcolor.colorize.weights import halve
 from refcolor.errors import PictureError, RefcolorError
+from refcolor.model.generator import build_generator
 
-from .material import blocks, line_art, save_tiny
+from .material import blocks, line_art, save_tiny, tiny
+
+ROOT = Path(__file__).parents[2]
 
 
 @pytest.mark.parametrize("shape", [(64, 64), (31, 97), (200, 50), (40, 41)])
@@ -84,17 +87,58 @@ def test_the_working_size_does_not_change_the_size_of_the_result(colorizer: Colo
     assert small.picture.shape == large.picture.shape
 
 
-@pytest.mark.parametrize("size", [0, 15, 1025])
+@pytest.mark.parametrize("size", [0, 15, 361])
 def test_a_size_that_does_not_fit_is_refused(colorizer: Colorizer, size: int) -> None:
-    """The message names the sizes that do."""
-    with pytest.raises(RefcolorError, match=f"size must be from 16 to 1024 pixels .* got {size}"):
+    """The message names the sizes that do; attention takes memory with their fourth power."""
+    with pytest.raises(RefcolorError, match=f"size must be from 16 to 360 pixels .* got {size}"):
         colorizer.colorize(line_art(60, 60), blocks(60, 60), size=size)
 
 
-def test_more_cells_than_memory_is_for_are_refused_before_any_work(colorizer: Colorizer) -> None:
-    """Attention grows with the fourth power of the size; the message names a size that works."""
-    with pytest.raises(RefcolorError, match=r"65536 cells of the sketch .* take size 360"):
-        colorizer.colorize(line_art(60, 60), blocks(60, 60), size=1024)
+@pytest.mark.parametrize(
+    ("changes", "sizes"),
+    [
+        ({"levels": 3}, (16, 360)),
+        ({"levels": 4}, (32, 720)),
+        ({"levels": 5}, (64, 1024)),
+        ({"levels": 3, "attention": "none"}, (16, 1024)),
+    ],
+)
+def test_sizes_are_those_that_the_help_names(
+    changes: dict[str, object], sizes: tuple[int, int]
+) -> None:
+    """90 cells a side where there is attention, 1024 pixels where there is none."""
+    model = tiny(**changes)
+    assert Colorizer(build_generator(model).eval(), model=model, size=64).sizes == sizes
+
+
+def test_the_largest_size_is_ready_for_any_shape(colorizer: Colorizer) -> None:
+    """A square drawing and a square reference have the most cells."""
+    reference = colorizer.place_reference(blocks(60, 60), size=360)
+    assert colorizer.prepare(line_art(60, 60), [reference], size=360).pairs == 90**4
+
+
+def test_more_references_than_memory_is_for_are_refused_before_any_work(
+    colorizer: Colorizer,
+) -> None:
+    """The message names a size that works with as many, which then is taken."""
+    with pytest.raises(RefcolorError, match=r"8100 cells .* of 2 references, .* take size 300 or"):
+        colorizer.colorize(line_art(60, 60), [blocks(60, 60)] * 2, size=360)
+    references = [colorizer.place_reference(blocks(60, 60), size=300)] * 2
+    assert colorizer.prepare(line_art(60, 60), references, size=300).sketch.shape == (300, 300)
+
+
+@pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)
+@pytest.mark.parametrize("shape", [(1, 400), (400, 1), (9, 7), (500, 500), (1300, 900)])
+def test_every_preset_colours_any_drawing_at_its_own_size(
+    preset: Path, shape: tuple[int, int]
+) -> None:
+    """With a network of a preset's depth, but narrow, no size of a drawing needs --size."""
+    settings = params.load(preset)
+    model = settings.model.model_copy(update={"width": 2, "blocks": 1})
+    colorizer = Colorizer(build_generator(model).eval(), model=model, size=settings.clean.size)
+    drawing = np.full(shape, 255, np.uint8)
+    drawing[shape[0] // 2, : max(1, shape[1] // 8)] = 0
+    assert colorizer.colorize(drawing, blocks(60, 60)).picture.shape == (*shape, 3)
 
 
 def test_several_references_are_attended_to_together(colorizer: Colorizer) -> None:

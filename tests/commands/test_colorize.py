@@ -142,7 +142,7 @@ def test_wrong_use_is_one_line_and_code_2(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--size", "5"], "size must be from 16 to 1024 pixels"),
+        (["--size", "5"], "size must be from 16 to 360 pixels"),
         (["--device", "gpu"], "the device must be auto, cpu"),
         (["--model", "colors"], "colors holds no model"),
         (["--match", "500,1=1,1"], "500,1 lies outside of the sketch, which is 40 x 64"),
