@@ -21,7 +21,7 @@ repro: $(READY)  ## Make the environment if it is missing, and run what changed
 	git commit -m start"; exit 1; }
 	dvc repro
 
-test: $(READY)  ## All tests, at most 10 minutes on two cores
+test: $(READY)  ## All tests, a quarter of an hour on two cores
 	pytest
 
 quick: $(READY)  ## The tests that take about a minute
