@@ -6,7 +6,7 @@ what is not known is said to be.
 
 import json
 import math
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 from safetensors import SafetensorError, safe_open
@@ -16,6 +16,7 @@ from refcolor.checkpoint import GENERATOR, describe
 from refcolor.errors import RefcolorError, UsageError
 from refcolor.params import ModelParams
 from refcolor.provenance import UNKNOWN, Origin, checksum, find_licence, find_origin
+from refcolor.quality import table, weaknesses
 from refcolor.stages import made_by, read_lock
 
 # The parameters that shape a model; paths and addresses stay at home.
@@ -41,17 +42,6 @@ _SOURCES = {
     "manifest": "pictures of a published manifest",
 }
 
-# key, what it says, whether higher is better; a row stands where its number is known.
-_ROWS = (
-    ("transfer_delta_e", "colour error, another picture as reference", False),
-    ("delta_e", "colour error, its own picture, warped, as reference", False),
-    ("ssim", "structure kept (SSIM); does not see colour", True),
-    ("histogram_distance", "distance of its colours to the reference's, wherever they lie", False),
-    ("color_part_accuracy", "parts that took the colour of the same part", True),
-    ("fid", "FID to real pictures", False),
-    ("fid_random", "distance to real pictures in random features; not FID", False),
-)
-_BASELINES = ("grey", "mean_color", "copy")
 _HUB_TYPES = {"ssim": "ssim", "psnr": "psnr", "fid": "fid", "delta_e": "ciede2000"}
 
 
@@ -177,17 +167,7 @@ def _numbers(origin: Origin) -> Iterator[str]:
         "noticeable."
         + (" Measured before the weights were rounded to fewer digits." if origin.rounded else "")
     )
-    rows = [
-        "| | better | model | grey | mean colour | copied reference |",
-        "|---|---|---|---|---|---|",
-    ]
-    for key, words, higher in _ROWS:
-        if key in origin.numbers:
-            cells = [_cell(origin.numbers, name) for name in (key, *_beside(key))]
-            better = "high" if higher else "low"
-            cells[0] = f"**{cells[0]}**"
-            rows.append(f"| {' | '.join([f'{words} (`{key}`)', better, *cells])} |")
-    yield "\n".join(rows)
+    yield table(origin.numbers)
 
 
 def _limits(origin: Origin, params: ModelParams, size: int) -> Iterator[str]:
@@ -203,7 +183,7 @@ def _limits(origin: Origin, params: ModelParams, size: int) -> Iterator[str]:
         limits.append("It matches nothing: a reference in another pose colours the wrong parts.")
     if not numbers:
         limits.append("Nothing is known of its quality: it has not been judged.")
-    limits += _from_numbers(numbers)
+    limits += weaknesses(numbers)
     kind = origin.parameters.get("source.kind")
     if kind == "sample":
         limits.append(
@@ -213,44 +193,6 @@ def _limits(origin: Origin, params: ModelParams, size: int) -> Iterator[str]:
     elif kind:
         limits.append("It has been judged on pictures like those it learnt from, and on no others.")
     yield "\n".join(f"- {limit}" for limit in limits)
-
-
-def _from_numbers(numbers: Mapping[str, float]) -> Iterator[str]:
-    for key, what in (
-        ("transfer_delta_e", "the true colours of a foreign reference"),
-        ("delta_e", "the true colours with the own picture as reference"),
-    ):
-        if not {key, f"grey_{key}"} <= numbers.keys():
-            continue
-        found, grey = numbers[key], numbers[f"grey_{key}"]
-        verdict = "**no better than no colour at all**" if found >= grey else "visibly off"
-        # Below 2.3 a difference is hard to see side by side.
-        if found >= 2.3:
-            yield f"Its colours are {verdict}: {found:.1f} from {what}, where grey gets {grey:.1f}."
-    prefix = "transfer_delta_e_"
-    parts = {
-        key.removeprefix(prefix): numbers[key] / numbers[f"grey_{key}"]
-        for key in numbers
-        if key.startswith(prefix) and f"grey_{key}" in numbers
-    }
-    if len(parts) > 1:
-        best, *_, worst = sorted(parts, key=parts.__getitem__)
-        yield (
-            f"It is worst at {worst}: {parts[worst]:.0%} of the error that grey has there; its "
-            f"best is {best} with {parts[best]:.0%}."
-        )
-    if "color_part_accuracy" in numbers:
-        wrong = 1 - numbers["color_part_accuracy"]
-        yield f"{wrong:.0%} of the parts take the colour of another part, or of none."
-    if {"attention_accuracy", "attention_identity"} <= numbers.keys():
-        hit, ahead = numbers["attention_accuracy"], numbers["attention_identity"]
-        yield (
-            f"Its strongest match lies within one place of the true one in {hit:.0%} of the cases; "
-            f"looking straight ahead gets {ahead:.0%}."
-        )
-    for key in ("fid", "fid_random"):
-        if numbers.get(f"copy_{key}", float("inf")) <= numbers.get(key, 0):
-            yield f"`{key}` ranks a copied reference above it: that number cannot judge colouring."
 
 
 def _parameters(origin: Origin) -> Iterator[str]:
@@ -280,14 +222,6 @@ def _licence(origin: Origin, licence: str) -> Iterator[str]:
 
 def _source(origin: Origin) -> str:
     return _SOURCES.get(origin.parameters.get("source.kind", ""), "pictures of unknown source")
-
-
-def _beside(key: str) -> list[str]:
-    return [f"{baseline}_{key}" for baseline in _BASELINES]
-
-
-def _cell(numbers: Mapping[str, float], name: str) -> str:
-    return f"{numbers[name]:.3g}" if name in numbers else "-"
 
 
 def _parameter_count(path: Path) -> int:
