@@ -1,32 +1,24 @@
 // A list on the page, of matches or of samples: one button an entry, which says its place.
 const list = element.querySelector("ul");
 
-function entry(item, index) {
-  const row = document.createElement("li");
-  const button = document.createElement("button");
-  button.type = "button";
-  button.onclick = () => trigger("press", { index });
-  if (item.picture) {
-    button.append(Object.assign(document.createElement("img"), { src: item.picture, alt: "" }));
-    button.ariaLabel = item.text;
-    row.append(button);
-    return row;
-  }
-  const number = document.createElement("span");
-  number.className = "pin";
-  number.textContent = item.number;
-  const swatch = document.createElement("span");
-  swatch.className = "swatch";
-  swatch.style.background = item.color;
-  const text = document.createElement("span");
-  text.textContent = item.text;
-  button.className = "away";
-  button.textContent = "×";
-  button.ariaLabel = `Take match ${item.number} away`;
-  row.append(number, text, swatch, button);
-  return row;
+function sample({ picture, text }, onclick) {
+  return [button({ onclick, ariaLabel: text }, make("img", { src: picture, alt: "" }))];
 }
 
-const draw = () => list.replaceChildren(...props.value.map(entry));
+function match({ number, text, color }, onclick) {
+  return [
+    make("span", { className: "pin", textContent: number }),
+    make("span", { textContent: text }),
+    make("span", { className: "swatch", style: `background: ${color}` }),
+    button({ className: "away", textContent: "×", ariaLabel: `Take match ${number} away`, onclick }),
+  ];
+}
+
+function entry(item, index) {
+  const onclick = () => trigger("press", { index });
+  return make("li", {}, ...(item.picture ? sample : match)(item, onclick));
+}
+
+const draw = () => refill(list, props.value.map(entry));
 watch("value", draw);
 draw();

@@ -17,7 +17,7 @@ from refcolor.app.scene import Scene
 from refcolor.app.studio import Studio
 from refcolor.app.wells import MAX_MEGABYTES, button_list, picture_well
 from refcolor.app.words import say
-from refcolor.colorize.colorizer import LARGEST
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.errors import RefcolorError
 
 HEADER = """
@@ -26,8 +26,11 @@ HEADER = """
 
 Updates = dict[Any, Any]
 
+_PLAIN = {"js_on_load": None, "apply_default_css": False}  # HTML as it is written
+_QUIET = {"show_progress": "hidden", "api_visibility": "private"}
 
-class Page:
+
+class Board:
     """The parts of the page that change, and how they follow a scene."""
 
     def __init__(self, studio: Studio) -> None:
@@ -37,12 +40,7 @@ class Page:
         self._connect()
 
     def _lay_out(self, first: Scene) -> None:
-        gr.HTML(
-            HEADER,
-            elem_id="head",
-            js_on_load=None,
-            apply_default_css=False,
-        )
+        gr.HTML(HEADER, elem_id="head", **_PLAIN)
         with gr.Column(elem_id="board"):
             self.drawing = picture_well(
                 "Your drawing", views.drawing_view(first), accepts=1, elem_id="drawing"
@@ -61,17 +59,14 @@ class Page:
             )
             with gr.Row(elem_id="controls"):
                 self.photo = gr.Checkbox(label="A photo of paper: clean it", elem_id="photo")
-                sizes = _sizes(self.studio.colorizer.check_size(None))
-                self.size = gr.Dropdown(
-                    sizes, value=sizes[0][1], label="Detail", filterable=False, elem_id="size"
-                )
+                sizes = _sizes(self.studio.colorizer)
+                self.size = gr.Radio(sizes, value=sizes[0][1], label="Detail", elem_id="size")
                 self.button = gr.Button("Colour", variant="primary", elem_id="color")
             self.advice = gr.HTML(
                 views.advice(first),
                 html_template='<p role="status">${value}</p>',
-                js_on_load=None,
-                apply_default_css=False,
                 elem_id="advice",
+                **_PLAIN,
             )
             self.matches = button_list([], label="Matches", elem_id="matches")
             with gr.Row(elem_id="downloads"):
@@ -82,76 +77,56 @@ class Page:
                     for name, text in DOWNLOADS.items()
                 }
         with gr.Column(elem_id="samples"):
-            gr.HTML("<h2>Nothing at hand?</h2>", js_on_load=None, apply_default_css=False)
+            gr.HTML("<h2>Nothing at hand?</h2>", **_PLAIN)
             with gr.Row():
-                self.sample_drawings = self._shelf("Take this drawing", "sample-drawings")
-                self.sample_references = self._shelf("Take these colours", "sample-references")
-
-    def _shelf(self, text: str, elem_id: str) -> Any:
-        kind = elem_id.partition("-")[2]
-        sheets = getattr(self.studio.samples, kind)
-        entries = [
-            {"picture": sheet.thumb, "text": f"{text} ({number})"}
-            for number, sheet in enumerate(sheets, 1)
-        ]
-        return button_list(entries, label=f"Sample {kind}", elem_id=elem_id)
+                samples = self.studio.samples
+                self.sample_drawings = button_list(
+                    views.shelf(samples.drawings, "Take this drawing"),
+                    label="Sample drawings",
+                    elem_id="sample-drawings",
+                )
+                self.sample_references = button_list(
+                    views.shelf(samples.references, "Take these colours"),
+                    label="Sample references",
+                    elem_id="sample-references",
+                )
 
     def _connect(self) -> None:
         everything = self.parts
 
         def on(event: Callable[..., Any], action: Callable[..., Scene]) -> None:
-            event(
-                self._handler(action),
-                outputs=everything,
-                show_progress="hidden",
-                concurrency_limit=None,
-                api_visibility="private",
-            )
+            event(self._handler(action), outputs=everything, concurrency_limit=None, **_QUIET)
 
-        studio = self.studio
+        samples = self.studio.samples
         on(self.drawing.files, self._receive_drawing)
         on(self.reference.files, self._receive_references)
         for well in (self.drawing, self.reference):
             on(well.refuse, _refuse_size)
         for well in (self.drawing, self.result):
             on(well.spot, lambda scene, event: actions.look_at(scene, event.x, event.y))
+        for well in (self.drawing, self.reference, self.result):
             on(well.leave, lambda scene, event: actions.look_away(scene))
         on(self.reference.spot, lambda scene, event: actions.match_with(scene, event.x, event.y))
-        on(self.reference.leave, lambda scene, event: actions.look_away(scene))
-        on(
-            self.reference.choose,
-            lambda scene, event: actions.choose_reference(scene, event.index),
-        )
-        on(
-            self.reference.discard,
-            lambda scene, event: actions.drop_reference(scene, event.index),
-        )
-        on(self.matches.press, lambda scene, event: actions.drop_match(scene, event.index))
+        on(self.reference.choose, _at_index(actions.choose_reference))
+        on(self.reference.discard, _at_index(actions.drop_reference))
+        on(self.matches.press, _at_index(actions.drop_match))
         on(
             self.sample_drawings.press,
-            lambda scene, event: actions.put_drawing(scene, studio.samples.drawings[event.index]),
+            lambda scene, event: actions.put_drawing(scene, samples.drawings[event.index]),
         )
         on(
             self.sample_references.press,
-            lambda scene, event: actions.put_reference(
-                scene, studio.samples.references[event.index]
-            ),
+            lambda scene, event: actions.put_reference(scene, samples.references[event.index]),
         )
         # `once`: a click while the last one is being answered does nothing.
         self.button.click(
             self._color,
             inputs=[self.size, self.photo],
             outputs=everything,
-            show_progress="hidden",
             trigger_mode="once",
             concurrency_limit=None,  # a second run of one page is not queued, but dropped
-            api_visibility="private",
-        ).success(
-            self._prepare_layers,
-            outputs=list(self.downloads.values()),
-            show_progress="hidden",
-            api_visibility="private",
-        )
+            **_QUIET,
+        ).success(self._prepare_layers, outputs=list(self.downloads.values()), **_QUIET)
 
     @property
     def parts(self) -> list[Any]:
@@ -246,6 +221,10 @@ class Page:
             return {self.downloads[name]: _ready(path) for name, path in written.items()}
 
 
+def _at_index(action: Callable[[Scene, int], Scene]) -> Callable[[Scene, Any], Scene]:
+    return lambda scene, event: action(scene, event.index)
+
+
 @contextmanager
 def _refusals() -> Iterator[None]:
     """Show what a user can put right as one line on the page; a bug keeps its traceback."""
@@ -266,10 +245,10 @@ def _refuse_size(scene: Scene, event: Any) -> Scene:
     )
 
 
-def _sizes(trained: int) -> list[tuple[str, int]]:
-    names = {1: "normal", 2: "fine", 4: "finest"}
-    sizes = {f"{name} ({trained * times} px)": trained * times for times, name in names.items()}
-    return [(text, size) for text, size in sizes.items() if size <= max(trained, LARGEST)]
+def _sizes(colorizer: Colorizer) -> list[tuple[str, int]]:
+    trained, largest = colorizer.check_size(None), colorizer.sizes[1]
+    larger = [size for size in (2 * trained, 4 * trained) if size <= largest]
+    return [(f"{size} px", size) for size in (trained, *larger)]
 
 
 def build(studio: Studio) -> gr.Blocks:
@@ -278,12 +257,7 @@ def build(studio: Studio) -> gr.Blocks:
     with gr.Blocks(
         title="refcolor", analytics_enabled=False, delete_cache=(60, 3600), fill_width=True
     ) as blocks:
-        page = Page(studio)
-        blocks.load(
-            page.open,
-            outputs=page.parts,
-            show_progress="hidden",
-            api_visibility="private",
-        )
-        blocks.unload(page.close)
+        board = Board(studio)
+        blocks.load(board.open, outputs=board.parts, **_QUIET)
+        blocks.unload(board.close)
     return blocks

@@ -1,6 +1,7 @@
 """What the page shows of a scene: plain values, which well.js and list.js draw."""
 
 import base64
+from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
 
@@ -26,7 +27,10 @@ def drawing_view(scene: Scene) -> View:
 
 
 def reference_view(scene: Scene) -> View:
-    """Show the reference in view, veiled where it gave nothing to the spot looked at."""
+    """Show the reference in view: what it gave to the spot looked at lies clear, the rest veiled.
+
+    A ring marks the place that gave most, because a single cell is small.
+    """
     pins = [
         _pin(number, match.u, match.v)
         for number, match in enumerate(scene.matches, 1)
@@ -41,12 +45,8 @@ def reference_view(scene: Scene) -> View:
         }
         for index, reference in enumerate(scene.references)
     ]
-    return _well(scene.reference) | {
-        "pins": pins,
-        "veil": _veil_over(scene, given[scene.chosen]) if given else "",
-        "thumbs": thumbs,
-        "chosen": scene.chosen,
-    }
+    shown = _well(scene.reference) | {"pins": pins, "thumbs": thumbs, "chosen": scene.chosen}
+    return shown | _origin(scene, given[scene.chosen]) if given else shown
 
 
 def result_view(scene: Scene, *, busy: bool = False) -> View:
@@ -70,6 +70,14 @@ def match_list(scene: Scene) -> list[View]:
     ]
 
 
+def shelf(sheets: Sequence[Sheet], text: str) -> list[View]:
+    """List sample pictures; text: what a press on one of them does."""
+    return [
+        {"picture": sheet.thumb, "text": f"{text} ({number})"}
+        for number, sheet in enumerate(sheets, 1)
+    ]
+
+
 def advice(scene: Scene) -> str:
     """Say in a sentence what can be done next."""
     if scene.drawing is None:
@@ -80,7 +88,7 @@ def advice(scene: Scene) -> str:
     if scene.spot is not None:
         if actions.looked_at(scene):
             return (
-                "The bright places gave this spot its colour. "
+                "The bright places gave this spot its colour, the ring most of it. "
                 "Should it be another? Click the right place in the reference."
             )
         return "Now click the place in the reference whose colour belongs there."
@@ -112,9 +120,10 @@ def veil(heat: Unit, placed: Placement) -> str:
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _veil_over(scene: Scene, heat: Unit) -> str:
+def _origin(scene: Scene, heat: Unit) -> View:
     assert scene.explained
-    return veil(heat, scene.explained.colored.attention.references[scene.chosen])
+    placed = scene.explained.colored.attention.references[scene.chosen]
+    return {"veil": veil(heat, placed), "spot": placed.middle(int(heat.argmax()))}
 
 
 def _well(sheet: Sheet | None) -> View:

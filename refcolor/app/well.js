@@ -9,46 +9,37 @@ const inputs = [...element.querySelectorAll("input")];
 const STEP = 0.02; // of a side: one press of an arrow key; five times as far with Shift
 let place = { x: 0.5, y: 0.5 };
 
-const at = (node, x, y) => {
-  node.style.left = `${100 * x}%`;
-  node.style.top = `${100 * y}%`;
-  return node;
-};
+const at = (x, y) => `left: ${100 * x}%; top: ${100 * y}%`;
 
-function mark(kind, x, y, text) {
-  const node = document.createElement("span");
-  node.className = kind;
-  node.textContent = text;
-  marks.append(at(node, x / props.value.width, y / props.value.height));
+function mark(className, x, y, textContent) {
+  const style = at(x / props.value.width, y / props.value.height);
+  marks.append(make("span", { className, textContent, style }));
 }
 
 function thumb({ picture, name, share }, index) {
   const chosen = index === props.value.chosen;
-  const item = document.createElement("span");
-  item.className = chosen ? "thumb chosen" : "thumb";
-  const look = document.createElement("button");
-  look.type = "button";
-  look.ariaPressed = chosen;
-  look.ariaLabel = `Picture ${index + 1}${share && `, gave ${share} of this spot`}`;
-  look.title = name;
-  const small = document.createElement("img");
-  small.src = picture;
-  small.alt = "";
-  look.append(small);
-  if (share) look.append(Object.assign(document.createElement("span"), { textContent: share }));
-  look.onclick = () => trigger("choose", { index });
-  const away = document.createElement("button");
-  away.type = "button";
-  away.className = "away";
-  away.textContent = "×";
-  away.ariaLabel = `Take picture ${index + 1} away`;
-  away.onclick = () => trigger("discard", { index });
-  item.append(look, away);
-  return item;
+  const number = index + 1;
+  const look = button(
+    {
+      title: name,
+      ariaLabel: share ? `Picture ${number}, gave ${share} of this spot` : `Picture ${number}`,
+      ariaPressed: chosen,
+      onclick: () => trigger("choose", { index }),
+    },
+    make("img", { src: picture, alt: "" }),
+  );
+  if (share) look.append(make("span", { textContent: share }));
+  const away = button({
+    className: "away",
+    textContent: "×",
+    ariaLabel: `Take picture ${number} away`,
+    onclick: () => trigger("discard", { index }),
+  });
+  return make("span", { className: chosen ? "thumb chosen" : "thumb" }, look, away);
 }
 
 function draw() {
-  const { value, clickable } = props;
+  const { value } = props;
   const full = Boolean(value.picture);
   element.querySelector(".well").classList.toggle("full", full);
   stage.ariaBusy = value.busy;
@@ -62,12 +53,11 @@ function draw() {
   const ratio = value.width / value.height;
   frame.style.aspectRatio = `${value.width} / ${value.height}`;
   frame.style.width = `${100 * Math.min(1, ratio)}%`;
-  frame.tabIndex = full && clickable ? 0 : -1;
   marks.replaceChildren();
   for (const pin of value.pins) mark("pin", pin.x, pin.y, pin.number);
   if (value.spot) mark("spot", ...value.spot, "");
   thumbs.hidden = value.thumbs.length < 2;
-  thumbs.replaceChildren(...value.thumbs.map(thumb));
+  refill(thumbs, value.thumbs.map(thumb));
 }
 
 async function send(files, add) {
@@ -87,22 +77,20 @@ async function send(files, add) {
 
 const click = (x, y) => trigger("spot", { x: x * props.value.width, y: y * props.value.height });
 
-frame.onclick = (event) => {
-  if (!props.clickable) return;
+frame.onclick = ({ clientX, clientY }) => {
   const box = frame.getBoundingClientRect();
-  click((event.clientX - box.left) / box.width, (event.clientY - box.top) / box.height);
+  click((clientX - box.left) / box.width, (clientY - box.top) / box.height);
 };
 
 frame.onkeydown = (event) => {
   const [dx, dy] = {
     ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1],
   }[event.key] ?? [0, 0];
-  if (!props.clickable) return;
   if (dx || dy) {
     const far = STEP * (event.shiftKey ? 5 : 1);
     const within = (value) => Math.min(0.999, Math.max(0, value));
     place = { x: within(place.x + far * dx), y: within(place.y + far * dy) };
-    at(pointer, place.x, place.y);
+    pointer.style = at(place.x, place.y);
   } else if (event.key === "Enter" || event.key === " ") {
     click(place.x, place.y);
   } else if (event.key === "Escape") {
@@ -132,6 +120,6 @@ if (inputs.length) {
   element.onpaste = (event) => send(event.clipboardData.files, false);
 }
 
-at(pointer, place.x, place.y);
+pointer.style = at(place.x, place.y);
 watch("value", draw);
 draw();

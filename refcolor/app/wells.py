@@ -5,20 +5,15 @@ from typing import Any
 
 import gradio as gr
 
-from refcolor.app.actions import MAX_REFERENCES
-
 MAX_MEGABYTES = 64
 
 _HERE = Path(__file__).parent
-_CHOOSE = (
-    '<label class="link">{text}<input type="file" accept="image/*" data-add="{add}" {many}></label>'
-)
 _TEMPLATE = """
 <div class="well">
-  <div class="title"><h2>{title}</h2>{actions}</div>
+  <div class="title"><h2>{title}</h2><span>{links}</span></div>
   <div class="stage">
-    <div class="frame" role="application" aria-label="{title}: the arrow keys move a pointer,
-      Enter chooses the spot under it, Escape lets go" hidden>
+    <div class="frame" tabindex="0" role="application" hidden aria-label="{title}: the arrow keys
+      move a pointer, Enter chooses the spot under it, Escape lets go">
       <img class="picture" alt="" draggable="false">
       <img class="veil" alt="" draggable="false" hidden>
       <div class="marks"></div>
@@ -47,23 +42,26 @@ def picture_well(
     `choose` and `discard` (index of a reference), and `refuse` (name of a file that is too large).
     """
     many = "multiple" if accepts > 1 else ""
-    actions = prompt = ""
+
+    def choose(text: str, *, add: bool = False) -> str:
+        return (
+            f'<label class="link">{text}<input type="file" accept="image/*" {many} '
+            f'aria-label="{text}: {title}" data-add="{"yes" if add else "no"}"></label>'
+        )
+
+    links = prompt = ""
     if accepts:
-        actions = _CHOOSE.format(text="Replace", add="no", many=many)
-        prompt = f'<div class="prompt">{_CHOOSE.format(text="Choose a file", add="no", many=many)}'
-        prompt += "<span>or drop it here</span></div>"
+        links = choose("Replace")
+        prompt = f'<div class="prompt">{choose("Choose a file")}<span>or drop it here</span></div>'
     if accepts > 1:
-        actions += _CHOOSE.format(text="Add another", add="yes", many=many)
+        links += choose("Add another", add=True)
     return gr.HTML(
         value,
-        html_template=_TEMPLATE.format(
-            title=title, actions=f"<span>{actions}</span>", prompt=prompt, note=note
-        ),
-        js_on_load=(_HERE / "well.js").read_text(encoding="utf-8"),
+        html_template=_TEMPLATE.format(title=title, links=links, prompt=prompt, note=note),
+        js_on_load=_script("well.js"),
         apply_default_css=False,
         elem_id=elem_id,
-        clickable=True,
-        files=min(accepts, MAX_REFERENCES),
+        files=accepts,
         bytes=MAX_MEGABYTES * 1_000_000,
     )
 
@@ -73,7 +71,11 @@ def button_list(value: list[dict[str, Any]], *, label: str, elem_id: str) -> Any
     return gr.HTML(
         value,
         html_template=f'<ul aria-label="{label}"></ul>',
-        js_on_load=(_HERE / "list.js").read_text(encoding="utf-8"),
+        js_on_load=_script("list.js"),
         apply_default_css=False,
         elem_id=elem_id,
     )
+
+
+def _script(name: str) -> str:
+    return "\n".join((_HERE / part).read_text(encoding="utf-8") for part in ("nodes.js", name))

@@ -242,33 +242,93 @@ def test_a_narrow_screen_shows_everything(open_page: Callable[..., "Page"], sche
     click(page, "drawing", 0.5, 0.5)
     page.locator("#reference .veil:visible").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    shown = page.locator("a, button, label, input:not([type=file])").filter(visible=True).all()
+    boxes = [box for one in shown if (box := one.bounding_box())]
+    assert len(boxes) > 20
+    assert max(box["x"] + box["width"] for box in boxes) <= 400
     box = page.locator("#result .stage").bounding_box()
     assert box and box["width"] > 340
 
 
-def test_a_keyboard_is_enough(open_page: Callable[..., "Page"]) -> None:
-    """Tab reaches pictures and button; arrow keys and Enter choose both ends of a match."""
+def tab_to(page: "Page", selector: str) -> None:
+    """Press Tab until the focus is there."""
+    for _ in range(40):
+        page.keyboard.press("Tab")
+        if page.evaluate("s => document.activeElement.matches(s)", selector):
+            return
+    raise AssertionError(f"Tab does not reach {selector}")
+
+
+def choose_by_keyboard(page: "Page", well: str, picture: bytes) -> None:
+    """Go to a well's link for files, and choose one."""
+    tab_to(page, f"#{well} .title input[data-add=no]")
+    before = page.locator(f"#{well} .picture").get_attribute("src")
+    with page.expect_file_chooser() as chooser:
+        page.keyboard.press("Space")
+    chooser.value.set_files({"name": "x.png", "mimeType": "image/png", "buffer": picture})
+    page.wait_for_function(
+        "([well, before]) => document.querySelector(`#${well} .picture`).src !== before",
+        arg=[well, before],
+    )
+
+
+def test_a_keyboard_is_enough(server: Server, open_page: Callable[..., "Page"]) -> None:
+    """Choose both pictures, place a match with the arrow keys, colour, save: the saved pixels are
+    those of `Colorizer.colorize` with that match.
+    """
     page = open_page()
-
-    def tab_to(selector: str) -> None:
-        for _ in range(40):
-            page.keyboard.press("Tab")
-            if page.evaluate("s => document.activeElement.matches(s)", selector):
-                return
-        raise AssertionError(f"Tab does not reach {selector}")
-
-    tab_to("#drawing .frame")
+    choose_by_keyboard(page, "drawing", DRAWING)
+    tab_to(page, "#drawing .frame")
     for key in ("ArrowLeft", "ArrowUp", "Shift+ArrowUp", "Enter"):
         page.keyboard.press(key)
     page.locator("#drawing .spot").wait_for()
     spot = page.locator("#drawing .spot").evaluate("n => [n.style.left, n.style.top]")
     assert [float(share.rstrip("%")) for share in spot] == pytest.approx([48, 38])
-    tab_to("#reference .frame")
+    choose_by_keyboard(page, "reference", REFERENCE)
+    tab_to(page, "#reference .frame")
     page.keyboard.press("Enter")
     page.locator("#matches li").wait_for()
-    tab_to("#color")
+    tab_to(page, "#color")
     page.keyboard.press("Enter")
-    page.locator("#save-psd:enabled").wait_for()
+    page.locator("#save-picture:enabled").wait_for()
+    tab_to(page, "#save-picture")
+    with page.expect_download() as download:
+        page.keyboard.press("Enter")
+    match = Match(x=0.48 * 211, y=0.38 * 157, u=0.5 * 101, v=0.5 * 127)
+    wanted = Colorizer.load(server.model).colorize(DRAWING, REFERENCE, matches=[match])
+    assert np.array_equal(np.array(Image.open(download.value.path())), wanted.picture)
+
+
+def test_focus_is_seen(open_page: Callable[..., "Page"]) -> None:
+    """Wherever Tab leads, a line of at least 2 px shows it, from the first link to the last."""
+    page = open_page()
+    drop(page, "reference", REFERENCE, add=True)
+    color(page)
+    seen: dict[str, bool] = {}
+    for _ in range(60):  # past the last one, Tab comes back to the first
+        page.keyboard.press("Tab")
+        name, outlined = page.evaluate("""() => {
+          const focused = document.activeElement;
+          const style = getComputedStyle(focused.closest("label.link, .stage") ?? focused);
+          return [
+            focused.ariaLabel || focused.id || focused.value || focused.tagName,
+            style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
+          ];
+        }""")
+        seen[name] = outlined
+    del seen["BODY"]
+    assert [name for name, outlined in seen.items() if not outlined] == []
+    assert len(seen) >= 24
+
+
+def test_focus_stays_in_a_list_that_shrinks(open_page: Callable[..., "Page"]) -> None:
+    """Of three references the last is taken away: the one before it has the focus."""
+    page = open_page()
+    drop(page, "reference", REFERENCE, REFERENCE, add=True)
+    page.get_by_label("Take picture 3 away").focus()
+    page.keyboard.press("Enter")
+    page.locator("#reference .thumb").nth(2).wait_for(state="detached")
+    assert page.evaluate("document.activeElement.ariaLabel") == "Take picture 2 away"
 
 
 def test_a_second_click_starts_nothing(open_page: Callable[..., "Page"]) -> None:

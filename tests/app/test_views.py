@@ -124,3 +124,23 @@ def test_the_reference_is_veiled_while_a_spot_is_looked_at(
     assert all(shares) is looking
     if looking:
         assert 99 <= sum(int(share.rstrip("%")) for share in shares) <= 101
+
+
+def test_a_ring_marks_the_place_that_gave_most(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """A cell of the second reference gave everything: it comes into view, ringed there."""
+    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    attention = result.colored.attention
+    assert attention.weights is not None
+    first, second = attention.references
+    cell = second.cell_at(40, 20)
+    weights = np.zeros_like(attention.weights)
+    weights[:, first.rows * first.columns + cell] = 1
+    colored = replace(result.colored, attention=replace(attention, weights=weights))
+    taken = actions.take_result(scene, replace(result, colored=colored))
+    view = views.reference_view(actions.look_at(taken, 60, 50))
+    assert view["chosen"] == 1
+    assert [thumb["share"] for thumb in view["thumbs"]] == ["0%", "100%"]
+    assert second.cell_at(*view["spot"]) == cell
+    assert views.reference_view(taken)["spot"] is None
