@@ -19,7 +19,7 @@ import torch
 
 from refcolor import image, params
 from refcolor.colorize.batch import Wish, color_all, together
-from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.colorizer import Colorizer, Prepared
 from refcolor.colorize.jobs import plan
 from refcolor.image import Picture
 from refcolor.model.generator import build_generator
@@ -107,15 +107,21 @@ def folder(colorizer: Colorizer, *, size: int, count: int = FOLDER) -> str:
             colorizer.prepare(job.sketch, [colorizer.place_reference(job.references[0])])
             for job in jobs
         ]
-        step = together(prepared[0])
-        clock = Clock()
-        for first in range(0, count, step):
-            colorizer.run(prepared[first : first + step], look=False)
-        model, model_cpu = clock.read()
+        single, _ = ask(colorizer, prepared, step=1)
+        model, model_cpu = ask(colorizer, prepared, step=together(prepared[0]))
     return (
         f"{whole:.1f} s, {count / whole:.1f} pictures/s; the model alone {model:.1f} s, "
-        f"{whole / model - 1:+.0%} (CPU {whole_cpu:.1f} and {model_cpu:.1f} s)"
+        f"{whole / model - 1:+.0%} (CPU {whole_cpu:.1f} and {model_cpu:.1f} s); the model alone, "
+        f"a drawing at a time, {single:.1f} s, {whole / single - 1:+.0%}"
     )
+
+
+def ask(colorizer: Colorizer, prepared: list[Prepared], *, step: int) -> tuple[float, float]:
+    """Take the time of the model alone, `step` drawings at a time."""
+    clock = Clock()
+    for first in range(0, len(prepared), step):
+        colorizer.run(prepared[first : first + step], look=False)
+    return clock.read()
 
 
 def large() -> str:
