@@ -33,7 +33,7 @@ class TrainingStep:
         for network in (self.generator, self.ema, self.discriminator):
             network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.generator.train(), self.discriminator.train()
-        self.vgg = vgg.to(device)
+        self.vgg = vgg.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         self.random = torch.Generator().manual_seed(params.seed)
         self.optimizer_g, self.optimizer_d = (
             torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)

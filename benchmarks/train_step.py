@@ -33,7 +33,7 @@ from benchmarks.plain import PlainStep
 from benchmarks.step import PARTS, Clock, TrainingStep
 from refcolor import errors, params
 from refcolor.data import Pictures
-from refcolor.device import choose_device
+from refcolor.device import choose_device, keep_freed_memory
 from refcolor.errors import RefcolorError
 from refcolor.params import Params
 
@@ -220,6 +220,8 @@ def _work(
     torch.set_num_threads(settings.train.threads)
     settings = changed(settings, train={"precision": variant.precision})
     make = PlainStep if variant.kind == "plain" else TrainingStep
+    if variant.kind == "refcolor":
+        keep_freed_memory()  # as the train stage does
     step = make(settings, pictures=pictures, vgg=any_vgg(seed=settings.seed), device=device)
     with FlopCounterMode(display=False) as counter:
         losses = step(Clock(device).lap)

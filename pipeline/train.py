@@ -6,7 +6,7 @@ import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
 from refcolor.checkpoint import StateFile, state_folder
 from refcolor.data import load_pictures, png_example, read_ids
-from refcolor.device import choose_device
+from refcolor.device import choose_device, keep_freed_memory
 from refcolor.files import write_json
 from refcolor.stages import repository, stage_key
 from refcolor.tracking import open_training
@@ -21,6 +21,7 @@ def main() -> None:
     settings, root = params.load(), repository()
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     device = choose_device(runtime.device)
+    keep_freed_memory()
     pictures = load_pictures(read_ids(SPLIT / "train.txt"))
     validation = load_pictures(read_ids(SPLIT / "val.txt"))
     # More epochs go on from the same state; other pictures or another device never do.

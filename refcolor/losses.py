@@ -4,6 +4,7 @@ Pictures are in [-1, 1]. Feature lists come from a frozen network (`features.vgg
 """
 
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -29,8 +30,30 @@ def adversarial_generator(fake: Tensor) -> Tensor:
 
 def perceptual(result: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Eq. 8: mean absolute feature difference of each layer, summed over the layers."""
-    terms = [F.l1_loss(x.float(), y.float()) for x, y in zip(result, target, strict=True)]
+    terms = [MeanDifference.apply(x, y) for x, y in zip(result, target, strict=True)]
     return torch.stack(terms).sum()
+
+
+class MeanDifference(torch.autograd.Function):
+    """Mean absolute difference of two tensors of one shape, in float32.
+
+    The difference itself keeps the precision of the tensors. For the largest maps of VGG-19 the
+    float32 copies of `F.l1_loss` take as long as the convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        """Keep the difference, of which the gradient needs the signs."""
+        difference = x - y
+        ctx.save_for_backward(difference)
+        return difference.abs().sum(dtype=torch.float32) / difference.numel()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Give both their gradients, of opposite signs."""
+        (difference,), (gradient,) = ctx.saved_tensors, gradients
+        x = difference.sign().mul_(gradient / difference.numel())
+        return x, -x if ctx.needs_input_grad[1] else None
 
 
 def gram(features: Tensor) -> Tensor:

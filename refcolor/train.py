@@ -60,7 +60,9 @@ def train(
     networks: tuple[nn.Module, ...] = (generator, discriminator, ema)
     for network in networks:
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-    vgg = load_vgg().to(device) if params.loss.perceptual or params.loss.style else None
+    vgg = None
+    if params.loss.perceptual or params.loss.style:
+        vgg = load_vgg().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizers = [
         torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
         for network, rate in (

@@ -4,6 +4,7 @@ import math
 
 import pytest
 import torch
+import torch.nn.functional as F
 from torch import Tensor
 
 from refcolor import losses
@@ -42,6 +43,24 @@ def test_perceptual_sums_layers_and_averages_entries() -> None:
     result = [torch.full((2, 3, 5, 7), 1.5), torch.full((2, 11, 1, 1), -1.0)]
     target = [torch.full((2, 3, 5, 7), 1.0), torch.full((2, 11, 1, 1), 1.0)]
     assert losses.perceptual(result, target).item() == pytest.approx(2.5)
+
+
+@pytest.mark.parametrize(
+    ("precision", "tolerance"), [(torch.float32, 1e-6), (torch.bfloat16, 2**-8)]
+)
+def test_perceptual_is_the_mean_absolute_difference_of_torch(
+    precision: torch.dtype, tolerance: float
+) -> None:
+    """Value, in float32, and both gradients are those of `F.l1_loss` in float64."""
+    ours = [draw(2, 3, 5, 7, seed=seed).to(precision).requires_grad_() for seed in (1, 2)]
+    theirs = [x.detach().double().requires_grad_() for x in ours]
+    loss, known = losses.perceptual(ours[:1], ours[1:]), F.l1_loss(*theirs)
+    (3 * loss).backward(), (3 * known).backward()
+    assert loss.dtype == torch.float32
+    assert loss.item() == pytest.approx(known.item(), rel=tolerance)
+    for x, y in zip(ours, theirs, strict=True):
+        assert x.grad.dtype == precision
+        assert torch.allclose(x.grad.double(), y.grad, rtol=tolerance)
 
 
 def test_perceptual_refuses_another_number_of_layers() -> None:

@@ -47,8 +47,8 @@ class VGGFeatures(nn.Module):
         x = ((picture + 1) / 2 - self.mean) / self.std
         maps = []
         for place, layer in enumerate(self.layers):
-            # An in-place ReLU would overwrite the map before it that autograd still needs.
-            x = torch.relu(x) if isinstance(layer, nn.ReLU) else layer(x)
+            # In place: nobody needs a convolution's output, and the maps kept are those after it.
+            x = torch.relu_(x) if isinstance(layer, nn.ReLU) else layer(x)
             if place in RELU_LAYERS:
                 maps.append(x)
         return maps

@@ -7,6 +7,7 @@ from urllib.error import URLError
 import numpy as np
 import pytest
 import torch
+import torch.nn.functional as F
 import torchvision
 from PIL import Image
 from torch import nn
@@ -71,6 +72,24 @@ def test_features_equal_torchvisions_own(vgg: VGGFeatures, layers: nn.Sequential
                 assert found[place].shape == x.shape
                 assert torch.allclose(found[place], x, rtol=1e-3, atol=1e-4), name
     assert [maps.shape[1] for maps in found] == [64, 128, 256, 512, 512]
+
+
+def test_gradients_equal_those_of_layers_that_overwrite_nothing(
+    vgg: VGGFeatures, layers: nn.Sequential
+) -> None:
+    """What each of the five maps says to the picture is what plain layers say."""
+    drawn = torch.Generator().manual_seed(0)
+    ours = (torch.rand(1, 3, 32, 32, generator=drawn) * 2 - 1).requires_grad_()
+    theirs = ours.detach().clone().requires_grad_()
+    sum(maps.square().mean() for maps in vgg(ours)).backward()
+    x, total = ((theirs + 1) / 2 - vgg.mean) / vgg.std, torch.zeros(())
+    for name, layer in layers.named_children():
+        x = F.relu(x) if isinstance(layer, nn.ReLU) else layer(x)
+        if name in RELU_1:
+            total = total + x.square().mean()
+    total.backward()
+    assert torch.allclose(ours.grad, theirs.grad, rtol=1e-3, atol=1e-7)
+    assert theirs.grad.abs().max() > 1e-4
 
 
 @pytest.mark.parametrize("term", ["perceptual", "style"])
