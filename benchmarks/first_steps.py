@@ -1,0 +1,41 @@
+"""Load all training pictures and take the first steps of a training, for `benchmarks.pipeline`."""
+
+import dataclasses
+import sys
+import tempfile
+from pathlib import Path
+
+from benchmarks.material import changed
+from pipeline.train import FOLDERS, SPLIT
+from refcolor import errors, params
+from refcolor.checkpoint import StateFile
+from refcolor.data import load_pictures, read_ids
+from refcolor.device import choose_device
+from refcolor.tracking import NullTracker
+from refcolor.train import train
+
+
+def main() -> None:
+    """Write what the train stage writes, after as many steps as are asked for."""
+    steps, settings = int(sys.argv[1]), params.load()
+    pictures = load_pictures(read_ids(SPLIT / "train.txt"))
+    few = min(len(pictures), steps * settings.train.batch_size)
+    few -= few % settings.train.batch_size
+    first = dataclasses.replace(
+        pictures, ids=pictures.ids[:few], color=pictures.color[:few], sketch=pictures.sketch[:few]
+    )
+    epochs = steps * settings.train.batch_size // few
+    with tempfile.TemporaryDirectory() as folder, StateFile(Path(folder)) as file:
+        train(
+            changed(settings, train={"epochs": epochs, "report_every": steps}),
+            pictures=first,
+            validation=load_pictures(read_ids(SPLIT / "val.txt")),
+            folders=FOLDERS,
+            state_file=file,
+            tracker=NullTracker(),
+            device=choose_device("cpu"),
+        )
+
+
+if __name__ == "__main__":
+    errors.run(main)
