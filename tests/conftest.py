@@ -91,6 +91,7 @@ train:
   report_every: 3
   precision: fp32
   threads: 1
+  processes: 1
   init: ""
 evaluate: {seed: 0, warp: 0.2, features: random, fid: clean, tagger: "", batch_size: 4}
 runtime: {device: cpu, workers: 1, tracker: none}
