@@ -61,7 +61,8 @@ def load_pictures(
 ) -> Pictures:
     """Decode the pictures named by `ids` from the folders `color` and `sketch`.
 
-    A picture and its sketch are paired by name. silent: show no progress. Raises RefcolorError for a missing partner.
+    A picture and its sketch are paired by name. silent: show no progress.
+    Raises RefcolorError for a missing partner.
     """
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:

@@ -44,20 +44,20 @@ def run(main: Callable[[], None]) -> None:
     try:
         main()
     except RefcolorError as error:
-        _end(f"refcolor: {error}", error.exit_code)
+        _end(str(error), error.exit_code)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _end(
-            f"refcolor: {os.strerror(error.errno or 0)}{where}. Nothing finished is lost; "
+            f"{os.strerror(error.errno or 0)}{where}. Nothing finished is lost; "
             "put it right and run the same command again.",
             1,
         )
     except KeyboardInterrupt:
-        _end("refcolor: stopped. The same command goes on from here.", 130)
+        _end("stopped. The same command goes on from here.", 130)
     except Terminated:
-        _end("refcolor: terminated. The same command goes on from here.", Terminated.exit_code)
+        _end("terminated. The same command goes on from here.", Terminated.exit_code)
 
 
 class Terminated(BaseException):
@@ -76,5 +76,5 @@ def _end(line: str, code: int) -> None:
         content = {"message": line, "timestamp": int(time.time())}
         Path(told).write_text(json.dumps(content), encoding="utf-8")
     else:
-        print("\n" + line, file=sys.stderr, flush=True)
+        print(f"\nrefcolor: {line}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -299,7 +299,9 @@ def _blame(failure: "ProcessFailure") -> tuple[bool, int]:
 
 
 def _in_words(rank: int, count: int, failure: "ProcessFailure") -> str:
-    if failure.exitcode < 0:
+    if failure.exitcode in (Terminated.exit_code, -signal.SIGTERM):
+        how = "was ended by SIGTERM"
+    elif failure.exitcode < 0:
         how = f"was ended by {failure.signal_name()}"
     elif os.path.exists(failure.error_file):
         return str(failure.message)

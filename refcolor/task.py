@@ -40,9 +40,10 @@ def make_task(
 ) -> Task:
     """Draw offsets and warps for the chosen places of a split, and apply them.
 
-    chosen: (B,) int64. processes: who draws for all chosen places and applies it to its own share;
-    then the B of the task is that of the share. The target is the offset picture, the reference its warp; the sketch was
+    chosen: (B,) int64. The target is the offset picture, the reference its warp; the sketch was
     drawn from the picture before the offset, so that it cannot know the colours asked for.
+    processes: who draws for all chosen places alike and applies it to its own share of them, of
+    which the task is made.
     A share of 0 draws nothing: the tasks are those of a program without it.
     """
     count, asked, own = len(chosen), params.augment, processes.share
