@@ -13,9 +13,9 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeVar
+from typing import TYPE_CHECKING, Any, TypeVar
 
 import torch
 import torch.distributed as dist
@@ -28,7 +28,7 @@ from refcolor.params import Params
 if TYPE_CHECKING:
     from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
-_Whole = TypeVar("_Whole", Tensor, list[object])
+_Whole = TypeVar("_Whole", bound=Sequence[Any] | Tensor)
 _Answer = TypeVar("_Answer")
 
 _PATIENCE = datetime.timedelta(minutes=30)  # for another process that works, but not for us
@@ -56,7 +56,7 @@ class Processes:
         whole: (B, ...) or a list of B entries; count divides B.  Returns B / count of them.
         """
         size = len(whole) // self.count
-        return whole[self.rank * size : (self.rank + 1) * size]
+        return whole[self.rank * size : (self.rank + 1) * size]  # type: ignore[return-value]
 
     def say(self, text: str) -> None:
         """Print a line, once for all processes."""
@@ -85,6 +85,10 @@ class Processes:
         """Let the first process answer, and give its answer to all."""
         return ask()
 
+    def in_turn(self, load: Callable[[], _Answer]) -> _Answer:
+        """Load what may have to be fetched: the others of a machine find what its first left."""
+        return load()
+
     def refuse_difference(self, fingerprint: str) -> None:
         """Make sure that all processes train the same thing.
 
@@ -99,9 +103,12 @@ ALONE = Processes()
 class Group(Processes):
     """Several processes with equal shares of each batch, connected by torch.distributed.
 
+    local_rank: the number of this process on its machine.
     Every method but `share` and `say` must be called by all of them, in the same order. Each raises
     LostProcessError when another process is gone.
     """
+
+    local_rank: int = 0
 
     def join(self, network: nn.Module) -> None:
         """Give a network the weights of the first process, and batch norm all their statistics.
@@ -109,7 +116,7 @@ class Group(Processes):
         Fresh weights come from one seed, but two kinds of processors may differ in the last bits.
         """
         if any(parameter.is_cuda for parameter in network.parameters()):
-            nn.SyncBatchNorm.convert_sync_batchnorm(network)
+            nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         for value in network.state_dict().values():
             # A copy, because only memory without gaps can be sent.
             sent = value.detach().clone(memory_format=torch.contiguous_format)
@@ -125,7 +132,7 @@ class Group(Processes):
         """
         gradients = [x.grad for x in network.parameters() if x.grad is not None]
         vector = self._summed(torch.cat([x.flatten() for x in gradients])) / self.count
-        parts = vector.split([x.numel() for x in gradients])
+        parts = vector.split([x.numel() for x in gradients])  # type: ignore[no-untyped-call]
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
@@ -148,6 +155,12 @@ class Group(Processes):
         with _lost_named():
             dist.broadcast_object_list(answer, 0, device=torch.device("cpu"))
         return answer[0]  # type: ignore[return-value]
+
+    def in_turn(self, load: Callable[[], _Answer]) -> _Answer:
+        """Load what may have to be fetched: the others of a machine find what its first left."""
+        loaded = load() if self.local_rank == 0 else None
+        self._summed(torch.zeros(1))
+        return load() if loaded is None else loaded
 
     def refuse_difference(self, fingerprint: str) -> None:
         """Make sure that all processes train the same thing."""
@@ -235,13 +248,13 @@ def joined(count: int, *, device: torch.device) -> Iterator[tuple[Processes, tor
         yield ALONE, device
         return
     _end_with_the_starter()
-    backend = "gloo"
+    local_rank, backend = int(os.environ["LOCAL_RANK"]), "gloo"
     if device.type == "cuda":
-        device, backend = torch.device("cuda", int(os.environ["LOCAL_RANK"])), "cpu:gloo,cuda:nccl"
+        device, backend = torch.device("cuda", local_rank), "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(device)
     with _lost_named():
         dist.init_process_group(backend, timeout=_PATIENCE)
-    yield Group(dist.get_rank(), count), device
+    yield Group(dist.get_rank(), count, local_rank), device
     # After an error the process ends anyway; taking leave could wait for one that is gone.
     dist.destroy_process_group()
 

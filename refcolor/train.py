@@ -64,7 +64,8 @@ def train(
     for network in networks:
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
         processes.join(network)
-    vgg = load_vgg().to(device) if params.loss.perceptual or params.loss.style else None
+    needs_vgg = params.loss.perceptual or params.loss.style
+    vgg = processes.in_turn(load_vgg).to(device) if needs_vgg else None
     optimizers = [
         torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
         for network, rate in (

@@ -11,6 +11,7 @@ import math
 import os
 import shutil
 import sys
+import time
 from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
@@ -153,6 +154,15 @@ def what_needs_two(folder: Path, alone: Path, processes: Processes) -> None:
 
     with mock.patch.object(losses, "adversarial_generator", spoiled):
         said["nan"] = refusal(lambda: train(folder / "nan", EVERYTHING, processes=processes))
+    turns = folder / "turns"
+
+    def fetch() -> bool:
+        there = turns.exists()
+        time.sleep(0.3)
+        turns.touch()
+        return there
+
+    said["turns"] = str(processes.in_turn(fetch))
     said["few"] = refusal(lambda: train(folder / "few", SHARED, processes=processes, count=1))
     said["same"] = refusal(lambda: processes.refuse_difference("a"))
     said["other"] = refusal(lambda: processes.refuse_difference(f"{processes.rank}"))

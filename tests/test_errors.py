@@ -110,7 +110,7 @@ def test_sigterm_closes_files_and_ends_with_143() -> None:
 def test_one_of_several_processes_hands_its_line_to_torchrun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """torchrun names a file for what a process ends with, in its own form; nothing is printed."""
+    """What a process ends with goes to the file that torchrun names, and is not printed."""
     file = tmp_path / "error.json"
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
     with pytest.raises(SystemExit) as end:
