@@ -191,6 +191,8 @@ def _lost_named() -> Iterator[None]:
     # gloo and nccl raise RuntimeError for a closed connection, in many words.
     try:
         yield
+    except torch.OutOfMemoryError:
+        raise
     except RuntimeError as error:
         raise LostProcessError(
             "another process of this training ended; the last state is kept. "
@@ -243,6 +245,7 @@ def joined(count: int, *, device: torch.device) -> Iterator[tuple[Processes, tor
 
     count: of all. Alone, nothing is connected and the device is the one given.
     A process whose starter is gone ends at once, so that none is left behind.
+    Raises RefcolorError when the processes do not reach each other.
     """
     if count == 1:
         yield ALONE, device
@@ -252,8 +255,14 @@ def joined(count: int, *, device: torch.device) -> Iterator[tuple[Processes, tor
     if device.type == "cuda":
         device, backend = torch.device("cuda", local_rank), "cpu:gloo,cuda:nccl"
         torch.cuda.set_device(device)
-    with _lost_named():
+    try:
         dist.init_process_group(backend, timeout=_PATIENCE)
+    except RuntimeError as error:
+        reason = str(error).partition("\n")[0]
+        raise RefcolorError(
+            f"the {count} processes cannot be connected ({reason}); docs/scale.md says how several "
+            "hosts find each other"
+        ) from error
     yield Group(dist.get_rank(), count, local_rank), device
     # After an error the process ends anyway; taking leave could wait for one that is gone.
     dist.destroy_process_group()

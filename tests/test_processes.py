@@ -1,5 +1,7 @@
 """Which process does what, and what is refused; what two do together is in test_shared_training."""
 
+import json
+import signal
 import subprocess
 import sys
 from collections.abc import Callable
@@ -10,14 +12,16 @@ import pytest
 import torch
 import torch.distributed as dist
 from torch import nn
+from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
 from refcolor import processes
 from refcolor.errors import RefcolorError
 from refcolor.model.generator import build_generator
 from refcolor.params import Params
-from refcolor.processes import ALONE, Group, Processes
+from refcolor.processes import ALONE, Group, LostProcessError, Processes
 
 CPU = torch.device("cpu")
+KEPT = ", and the training with it; the last state is kept. The same command goes on from it."
 
 
 @pytest.mark.parametrize("whole", [torch.arange(6), list(range(6))])
@@ -130,6 +134,100 @@ def test_batch_norm_over_processes_has_the_states_of_one(
     assert all(one is other for one, other in zip(generator.parameters(), before, strict=True))
     assert list(generator.state_dict()) == list(values)
     build_generator(make_params().model).load_state_dict(generator.state_dict())
+
+
+@pytest.fixture
+def make_failure(tmp_path: Path) -> Callable[..., ProcessFailure]:
+    """Make the end of a process as torchrun sees it, with the line that it left, if any."""
+
+    def make(exitcode: int, *, seconds: int, line: str = "") -> ProcessFailure:
+        file = tmp_path / f"{exitcode}-{seconds}.json"
+        if line:
+            file.write_text(json.dumps({"message": line, "timestamp": seconds}))
+        failure = ProcessFailure(0, 1, exitcode, str(file))
+        failure.timestamp = seconds
+        return failure
+
+    return make
+
+
+@pytest.mark.parametrize(
+    ("ends", "line"),
+    [
+        # The first that ended by itself, whoever followed in the same second.
+        (
+            [(3, 7, "lost"), (-signal.SIGKILL, 7, "")],
+            "process 1 of 2 was ended by SIGKILL" + KEPT,
+        ),
+        ([(-signal.SIGTERM, 6, ""), (1, 7, "the disk is full")], "the disk is full"),
+        # A process that hung was killed half a minute later.
+        ([(-signal.SIGKILL, 37, ""), (1, 7, "the disk is full")], "the disk is full"),
+        # A bug has shown its traceback.
+        (
+            [(143, 7, "terminated"), (1, 7, "")],
+            "process 1 of 2 ended with code 1, for the reason above" + KEPT,
+        ),
+        # An operator ended one of them, and so the other.
+        (
+            [(143, 6, "terminated"), (3, 7, "lost")],
+            "process 0 of 2 was ended by SIGTERM" + KEPT,
+        ),
+    ],
+)
+def test_the_process_that_ended_first_is_named(
+    make_failure: Callable[..., ProcessFailure],
+    monkeypatch: pytest.MonkeyPatch,
+    ends: list[tuple[int, int, str]],
+    line: str,
+) -> None:
+    """Of all ends the cause is told, in its own words where it has left some."""
+    failures = {
+        rank: make_failure(code, seconds=seconds, line=words)
+        for rank, (code, seconds, words) in enumerate(ends)
+    }
+
+    def launch(_config: object, program: str) -> Callable[..., None]:
+        def run(*arguments: str) -> None:
+            assert (program, *arguments) == (sys.executable, "-m", "some.module")
+            raise ChildFailedError("some.module", failures)
+
+        return run
+
+    monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", launch)
+    with pytest.raises(RefcolorError) as end:
+        processes.start("some.module", count=2)
+    assert str(end.value) == line
+
+
+def test_processes_that_cannot_be_connected_say_so(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What torch says of it in many lines becomes one, with where to read on."""
+
+    def fail(*_arguments: object, **_options: object) -> None:
+        raise RuntimeError("no such interface\nException raised from somewhere")
+
+    monkeypatch.setattr(dist, "init_process_group", fail)
+    monkeypatch.setattr(processes, "_end_with_the_starter", lambda: None)
+    monkeypatch.setenv("LOCAL_RANK", "0")
+    said = r"^the 2 processes cannot be connected \(no such interface\); docs/scale.md says"
+    with pytest.raises(RefcolorError, match=said), processes.joined(2, device=CPU):
+        raise AssertionError
+
+
+@pytest.mark.parametrize(
+    ("given", "named"),
+    [(RuntimeError("closed by peer"), LostProcessError), (torch.OutOfMemoryError("15 GB"), None)],
+)
+def test_a_lost_process_is_told_from_a_full_gpu(
+    monkeypatch: pytest.MonkeyPatch, given: RuntimeError, named: type[Exception] | None
+) -> None:
+    """A closed connection is another process's end; memory that is too small is one's own."""
+
+    def fail(_values: torch.Tensor) -> None:
+        raise given
+
+    monkeypatch.setattr(dist, "all_reduce", fail)
+    with pytest.raises(named or type(given)):
+        Group(0, 2).means({"x": torch.ones(())})
 
 
 def test_alone_nothing_is_connected() -> None:
