@@ -122,6 +122,24 @@ def test_one_of_several_processes_hands_its_line_to_torchrun(
     assert abs(failure.timestamp - time.time()) < 60
 
 
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [("", "refcolor: stopped. The same command goes on from here."), ("error.json", "")],
+)
+def test_ctrl_c_while_libraries_load_is_one_line(told: str, line: str) -> None:
+    """It is said before `run` is reached, and by none of several processes: their starter does."""
+    environment = os.environ | ({"TORCHELASTIC_ERROR_FILE": told} if told else {})
+    done = subprocess.run(
+        [sys.executable, "-c", "import refcolor.interrupt; raise KeyboardInterrupt"],
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert done.stderr.strip() == line
+
+
 def test_a_picture_error_crosses_a_process_border() -> None:
     """Pickling keeps the reason, the text and the type."""
     back = pickle.loads(pickle.dumps(PictureError("animated", "a.gif has frames")))
