@@ -2,6 +2,7 @@
 
 import os
 import signal
+import socket
 import sqlite3
 import subprocess
 import time
@@ -112,14 +113,16 @@ def test_stopped_in_any_way_it_goes_on_to_the_same_bytes(shared: Project) -> Non
     assert runs(shared) == ["FINISHED", "FINISHED"]
 
 
-def test_torchrun_starts_them_on_two_hosts(shared: Project, tmp_path: Path) -> None:
+def test_torchrun_starts_them_on_two_hosts(shared: Project) -> None:
     """Started by hand as on two hosts, more epochs go on; only the first host's program speaks."""
     shared.set({"train.epochs": 25})
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     hosts = [
         subprocess.Popen(
             [
                 *("torchrun", "--nnodes", "2", "--nproc-per-node", "1", "--node-rank", str(rank)),
-                *("--master-addr", "localhost", "--master-port", "29531", "-m", "pipeline.train"),
+                *("--master-addr", "localhost", "--master-port", str(port), "-m", "pipeline.train"),
             ],
             cwd=shared.root,
             env=shared.environment,
