@@ -46,6 +46,7 @@ CASES: dict[str, dict[str, Any]] = {
     "sketch_variation": {"augment.sketch_variation": 0.5},
 }
 EVERYTHING: dict[str, Any] = SHARED | {
+    "train.precision": "bf16",
     "augment.patch_shuffle": 0.5,
     "augment.drop_reference": 0.2,
     "augment.sketch_variation": 0.5,
