@@ -1,15 +1,16 @@
 """Stage `train`: the generator, its curves and its previews."""
 
+from functools import partial
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, params
+from refcolor import errors, params, processes
 from refcolor.checkpoint import StateFile, state_folder
 from refcolor.data import load_pictures, png_example, read_ids
 from refcolor.device import choose_device, keep_freed_memory
 from refcolor.files import write_json
 from refcolor.stages import repository, stage_key
-from refcolor.tracking import open_training
+from refcolor.tracking import NullTracker, open_training
 from refcolor.train import Folders, train
 
 SPLIT, MODELS = Path("data/split"), Path("models")
@@ -20,22 +21,29 @@ def main() -> None:
     """Write models, metrics/train.json, metrics/curves and metrics/previews."""
     settings, root = params.load(), repository()
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
-    device = choose_device(runtime.device)
+    device, count = choose_device(runtime.device), settings.train.processes
+    if processes.must_be_started(settings, device=device):
+        return processes.start("pipeline.train", count=count)
     keep_freed_memory()
-    pictures = load_pictures(read_ids(SPLIT / "train.txt"))
-    validation = load_pictures(read_ids(SPLIT / "val.txt"))
-    # More epochs go on from the same state; other pictures or another device never do.
-    unfinished = stage_key("train", without=("train.epochs",))
-    state = state_folder(root, unfinished, pictures.digest(), validation.digest(), device.type)
-    with (
-        StateFile(state) as file,
-        open_training(kind=runtime.tracker, root=root, key=stage_key("train"), params=flat,
-                      resume_run_id=file.run_id) as tracker,
-    ):
-        file.run_id = tracker.run_id
-        numbers = train(settings, pictures=pictures, validation=validation, folders=FOLDERS,
-                        state_file=file, tracker=tracker, device=device)
-        tracker.model(MODELS, example=png_example(validation.ids[0]))
+    with processes.joined(count, device=device) as (own, device):
+        pictures = load_pictures(read_ids(SPLIT / "train.txt"), silent=not own.first)
+        validation = load_pictures(read_ids(SPLIT / "val.txt"), silent=not own.first)
+        # More epochs go on from the same state; other pictures or another device never do.
+        key = stage_key("train")
+        unfinished = stage_key("train", without=("train.epochs", "train.processes"))
+        state = state_folder(root, unfinished, pictures.digest(), validation.digest(), device.type)
+        own.refuse_difference(key + state.name)
+        file = StateFile(state, patient=count == 1)
+        work = partial(train, settings, pictures=pictures, validation=validation, folders=FOLDERS,
+                       state_file=file, device=device, processes=own)
+        if not own.first:
+            work(tracker=NullTracker())
+            return
+        with file, open_training(kind=runtime.tracker, root=root, key=key, params=flat,
+                                 resume_run_id=file.run_id) as tracker:
+            file.run_id = tracker.run_id
+            numbers = work(tracker=tracker)
+            tracker.model(MODELS, example=png_example(validation.ids[0]))
     write_json(Path("metrics/train.json"), numbers)
 
 

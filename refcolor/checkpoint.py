@@ -36,22 +36,33 @@ class StateFile:
     As a context manager it makes a second training of the same key wait for the first.
     """
 
-    def __init__(self, folder: Path) -> None:
+    def __init__(self, folder: Path, *, patient: bool = True) -> None:
         """folder: the home of one checkpoint key; made when it is missing.
 
+        patient: whether to wait for another training of the key; processes that wait for this one
+        cannot, so several are refused.
         Previews are kept beside the state: what DVC removes before a stage runs must survive here.
         """
         self.previews = folder / "previews"
         self.previews.mkdir(parents=True, exist_ok=True)
         self._state, self._finished = folder / "state.pt", folder / "finished"
         self._run, self._lock = folder / "run", FileLock(folder / "lock")
+        self._patient = patient
         self._due, self._saved = 20.0, time.monotonic()
 
     def __enter__(self) -> Self:
-        """Take the lock, and say so when that means waiting."""
+        """Take the lock, and say so when that means waiting.
+
+        Raises RefcolorError instead of waiting when not patient.
+        """
         try:
             self._lock.acquire(timeout=0)
-        except Timeout:
+        except Timeout as error:
+            if not self._patient:
+                raise RefcolorError(
+                    "the same training runs already, and several processes do not wait for it; "
+                    "start it again when that one has ended"
+                ) from error
             print("the same training runs already; waiting for it to end", flush=True)
             self._lock.acquire()
         return self

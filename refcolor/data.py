@@ -56,10 +56,13 @@ def read_ids(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").split()
 
 
-def load_pictures(ids: Sequence[str], *, color: Path = COLOR, sketch: Path = SKETCH) -> Pictures:
+def load_pictures(
+    ids: Sequence[str], *, color: Path = COLOR, sketch: Path = SKETCH, silent: bool = False
+) -> Pictures:
     """Decode the pictures named by `ids` from the folders `color` and `sketch`.
 
-    A picture and its sketch are paired by name. Raises RefcolorError for a missing partner.
+    A picture and its sketch are paired by name. silent: show no progress.
+    Raises RefcolorError for a missing partner.
     """
 
     def load(name: str) -> tuple[np.ndarray, np.ndarray]:
@@ -71,7 +74,9 @@ def load_pictures(ids: Sequence[str], *, color: Path = COLOR, sketch: Path = SKE
             ) from error
 
     with ThreadPoolExecutor() as threads:
-        bar = tqdm(threads.map(load, ids), total=len(ids), desc="load", unit="picture")
+        bar = tqdm(
+            threads.map(load, ids), total=len(ids), desc="load", unit="picture", disable=silent
+        )
         pairs = list(bar)
     if not pairs:
         raise RefcolorError("the split lists no picture; look at metrics/data.json for the reasons")

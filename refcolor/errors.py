@@ -1,9 +1,12 @@
 """What a user can do wrong, and how a process ends when it happens."""
 
+import json
 import os
 import signal
 import sys
+import time
 from collections.abc import Callable
+from pathlib import Path
 
 
 class RefcolorError(Exception):
@@ -35,35 +38,43 @@ def run(main: Callable[[], None]) -> None:
     """Run a program to its end; a user error, a full disk or Ctrl-C becomes one line and a code.
 
     Exit codes: 1 user error, 2 wrong use, 130 Ctrl-C, 143 SIGTERM. A bug keeps its traceback.
+    One of several processes that torchrun started hands its line to torchrun, which tells one.
     """
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
         main()
     except RefcolorError as error:
-        _end(f"refcolor: {error}", error.exit_code)
+        _end(str(error), error.exit_code)
     except OSError as error:
         if error.filename is None and error.errno is None:
             raise
         where = f": {error.filename}" if error.filename else ""
         _end(
-            f"refcolor: {os.strerror(error.errno or 0)}{where}. Nothing finished is lost; "
+            f"{os.strerror(error.errno or 0)}{where}. Nothing finished is lost; "
             "put it right and run the same command again.",
             1,
         )
     except KeyboardInterrupt:
-        _end("refcolor: stopped. The same command goes on from here.", 130)
-    except _Terminated:
-        _end("refcolor: terminated. The same command goes on from here.", 143)
+        _end("stopped. The same command goes on from here.", 130)
+    except Terminated:
+        _end("terminated. The same command goes on from here.", Terminated.exit_code)
 
 
-class _Terminated(BaseException):
+class Terminated(BaseException):
     """SIGTERM as an exception, so that files are closed and temporary ones removed."""
+
+    exit_code = 143
 
 
 def _raise_terminated(_signal: int, _frame: object) -> None:
-    raise _Terminated
+    raise Terminated
 
 
 def _end(line: str, code: int) -> None:
-    print("\n" + line, file=sys.stderr, flush=True)
+    told = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if told:
+        content = {"message": line, "timestamp": int(time.time())}
+        Path(told).write_text(json.dumps(content), encoding="utf-8")
+    else:
+        print(f"\nrefcolor: {line}", file=sys.stderr, flush=True)
     sys.exit(code)

@@ -1,11 +1,14 @@
 """Imported first by programs: Ctrl-C while heavy libraries load is one line, not a traceback."""
 
+import os
 import sys
 from types import TracebackType
 
 
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
+        if "TORCHELASTIC_ERROR_FILE" in os.environ:
+            return  # one of several processes: the one that started them says it
         print("\nrefcolor: stopped. The same command goes on from here.", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

@@ -219,14 +219,15 @@ class TrainParams(Section):
     """How the networks are trained."""
 
     epochs: Count
-    batch_size: Count
+    batch_size: Count  # pictures a step, of all processes together
     learning_rate_generator: Positive
     learning_rate_discriminator: Positive
     learning_rate_half_life: Weight  # epochs in which both halve; 0 keeps them constant
     ema_half_life: Positive  # pictures
     report_every: Count  # steps between validation losses and previews
     precision: Literal["bf16", "fp32"]
-    threads: Count  # CPU threads: another number gives other last bits
+    threads: Count  # CPU threads of each process: another number gives other last bits
+    processes: Count  # each takes its share of every batch: another number gives other last bits
     init: str  # a folder with weights to start from; an empty folder means from scratch
 
 
@@ -306,6 +307,12 @@ class Params(Section):
             raise ValueError(
                 "loss must have a weight above 0 besides margin, got none; "
                 "set loss.reconstruction, 30 in the paper"
+            )
+        if self.train.batch_size % self.train.processes:
+            share = max(1, round(self.train.batch_size / self.train.processes))
+            raise ValueError(
+                f"train.batch_size must be a multiple of train.processes {self.train.processes}, "
+                f"got {self.train.batch_size}; nearest: {share * self.train.processes}"
             )
         if self.source.kind == "sample" and self.source.count < 8:
             raise ValueError(

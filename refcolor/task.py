@@ -11,6 +11,7 @@ from refcolor import augment, image
 from refcolor.data import Pictures
 from refcolor.image import Picture
 from refcolor.params import Params
+from refcolor.processes import ALONE, Processes
 from refcolor.sketch import XDoGSettings, settings_between, sketch_picture
 
 
@@ -35,31 +36,35 @@ def make_task(
     *,
     random: torch.Generator,
     device: torch.device,
+    processes: Processes = ALONE,
 ) -> Task:
     """Draw offsets and warps for the chosen places of a split, and apply them.
 
     chosen: (B,) int64. The target is the offset picture, the reference its warp; the sketch was
     drawn from the picture before the offset, so that it cannot know the colours asked for.
+    processes: who draws for all chosen places alike and applies it to its own share of them, of
+    which the task is made.
     A share of 0 draws nothing: the tasks are those of a program without it.
     """
-    count, asked = len(chosen), params.augment
+    count, asked, own = len(chosen), params.augment, processes.share
     offsets = augment.draw_color_offsets(count, largest=asked.color_offset, generator=random)
     warps = augment.draw_warps(count, strength=asked.warp, mirror=asked.mirror, generator=random)
+    chosen = own(chosen)
     colors = pictures.colors(chosen, device=device).contiguous(memory_format=torch.channels_last)
-    target = augment.offset_colors(colors, offsets.to(device))
-    warped = augment.warp(target, warps)
+    target = augment.offset_colors(colors, own(offsets).to(device))
+    warped = augment.warp(target, augment.Warps(own(warps.displacement), own(warps.mirrored)))
     if asked.patch_shuffle:
         orders = augment.draw_patch_orders(
             count, share=asked.patch_shuffle, patches=asked.patches, generator=random
         )
-        warped = augment.shuffle_patches(warped, orders)
+        warped = augment.shuffle_patches(warped, own(orders))
     if asked.drop_reference:
         dropped = augment.draw_some(count, share=asked.drop_reference, generator=random)
-        warped = augment.drop_references(warped, dropped)
+        warped = augment.drop_references(warped, own(dropped))
     sketch = pictures.sketches(chosen, device=device)
     if asked.sketch_variation:
         settings = draw_variations(count, share=asked.sketch_variation, generator=random)
-        drawn = vary_sketches(pictures, chosen, settings)
+        drawn = vary_sketches(pictures, chosen, own(settings))
         sketch = image.to_tensor(drawn[..., None]).to(device, non_blocking=True)
     return Task(sketch, warped.picture, target, warped)
 

@@ -7,6 +7,7 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -21,6 +22,7 @@ from refcolor.features.vgg import load_vgg
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import Generator, Output, build_generator
 from refcolor.params import LossParams, Params
+from refcolor.processes import ALONE, Processes
 from refcolor.task import Task, make_task
 from refcolor.tracking import Tracker
 
@@ -47,6 +49,7 @@ def train(
     state_file: StateFile,
     tracker: Tracker,
     device: torch.device,
+    processes: Processes = ALONE,
 ) -> dict[str, float]:
     # The seed decides the first weights; all that is drawn later comes from one generator.
     torch.set_num_threads(params.train.threads)
@@ -60,9 +63,11 @@ def train(
     networks: tuple[nn.Module, ...] = (generator, discriminator, ema)
     for network in networks:
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        processes.join(network)
     vgg = None
     if params.loss.perceptual or params.loss.style:
-        vgg = load_vgg().to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        vgg = processes.in_turn(load_vgg)
+        vgg.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizers = [
         torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
         for network, rate in (
@@ -76,27 +81,33 @@ def train(
     )
 
     # Epochs count whole batches; fewer pictures than a batch make one small batch.
-    batch = min(params.train.batch_size, len(pictures))
+    batch = min(params.train.batch_size, len(pictures) // processes.count * processes.count)
+    if not batch:
+        raise RefcolorError(
+            f"train.processes is {processes.count}, but there are only {len(pictures)} pictures to "
+            "train on; each process needs one, so lower it"
+        )
     steps_per_epoch = len(pictures) // batch
     total_steps = params.train.epochs * steps_per_epoch
 
-    # A stopped run goes on from its last state; a finished one only when asked for more epochs.
+    # What was done before, if anything. The first process reads it for all.
     rows: list[dict[str, float]] = []
     sums: dict[str, float] = {}
     first_step = 0
-    state = state_file.load()
-    if state and (
-        state["step"] < total_steps or (state["step"] == total_steps and not state_file.finished)
-    ):
+    state = processes.of_first(lambda: unfinished(state_file, total_steps=total_steps))
+    if state:
         first_step, rows, sums = state["step"], state["rows"], state["sums"]
         random.set_state(state["random"])
         for network, weights in zip(networks, state["networks"], strict=True):
             network.load_state_dict(weights)
         for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(moments)
-        tqdm.write(f"resumed at step {first_step}")
-    else:
-        state_file.clear()
+        processes.say(f"resumed at step {first_step}")
+        if state["processes"] != processes.count:
+            processes.say(
+                f"train.processes was {state['processes']} until now and is {processes.count} "
+                "from here on: the result is neither's bit for bit"
+            )
 
     # The same questions each time, so that validation losses and previews can be compared.
     questions = make_task(
@@ -117,12 +128,13 @@ def train(
         total=total_steps,
         desc="train",
         unit="step",
+        disable=not processes.first,
     )
     start = time.monotonic()
     for step in bar:
         if step - first_step == 20:
             left = (time.monotonic() - start) / 20 * (total_steps - step)
-            tqdm.write(f"about {left / 60:.0f} minutes left")
+            processes.say(f"about {left / 60:.0f} minutes left")
 
         # Once in an epoch: another order, and learning rates that depend on nothing but the epoch.
         epoch, place = divmod(step, steps_per_epoch)
@@ -133,9 +145,12 @@ def train(
         optimizer_g.param_groups[0]["lr"] = params.train.learning_rate_generator * decay
         optimizer_d.param_groups[0]["lr"] = params.train.learning_rate_discriminator * decay
 
-        # Draw the task: jitter the picture, and make it its own reference by a warp.
+        # Draw the task: jitter the picture, and make it its own reference by a warp. Each process
+        # draws for the whole batch, so that all stay in step, and makes its own share of it.
         chosen = order[place * batch : (place + 1) * batch]
-        task = make_task(pictures, chosen, params, random=random, device=device)
+        task = make_task(
+            pictures, chosen, params, random=random, device=device, processes=processes
+        )
 
         # One generator pass serves both steps.
         with autocast:
@@ -150,12 +165,19 @@ def train(
             terms["discriminator"] = losses.adversarial_discriminator(real, fake)
             optimizer_d.zero_grad(set_to_none=True)
             terms["discriminator"].backward()  # type: ignore[no-untyped-call]
+            processes.average_gradients(discriminator)
             optimizer_d.step()
 
         # Generator step.
         with autocast:
             terms |= generator_terms(
-                params.loss, output, task, discriminator=discriminator, vgg=vgg, random=random
+                params.loss,
+                output,
+                task,
+                discriminator=discriminator,
+                vgg=vgg,
+                random=random,
+                processes=processes,
             )
         total = sum(
             getattr(params.loss, name) * term
@@ -164,6 +186,7 @@ def train(
         )
         optimizer_g.zero_grad(set_to_none=True)
         total.backward()
+        processes.average_gradients(generator)
         optimizer_g.step()
         update_ema(
             ema,
@@ -175,10 +198,13 @@ def train(
 
         # A loss that is no number ends the run before anything wrong is kept.
         done = step + 1
-        for name, term in terms.items():
-            value = term.item()
+        for name, value in processes.means(terms).items():
             refuse_no_number(name, value, done)
             sums[name] = sums.get(name, 0.0) + value
+
+        # All have the same weights from here on; the first process shows and keeps them.
+        if not processes.first:
+            continue
 
         # Once in a while: one validation loss, one preview, one row of the curves.
         if done % params.train.report_every == 0:
@@ -195,8 +221,12 @@ def train(
                 random=random,
                 networks=networks,
                 optimizers=optimizers,
+                processes=processes,
             )
             tracker.flush()
+
+    if not processes.first:
+        return {}
 
     # The closing report stays out of the state: more epochs go on as if they were asked at once.
     folders.previews.mkdir(parents=True, exist_ok=True)
@@ -217,6 +247,17 @@ def train(
     )
     state_file.finish()
     return {"steps": total_steps, "images": total_steps * batch} | without_step(rows[-1])
+
+
+def unfinished(file: StateFile, *, total_steps: int) -> dict[str, Any] | None:
+    # A stopped run goes on from its last state; a finished one only when asked for more epochs.
+    state = file.load()
+    if state and (
+        state["step"] < total_steps or (state["step"] == total_steps and not file.finished)
+    ):
+        return state
+    file.clear()
+    return None
 
 
 def start_from(folder: Path, *, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -240,6 +281,7 @@ def generator_terms(
     discriminator: nn.Module,
     vgg: nn.Module | None,
     random: torch.Generator,
+    processes: Processes = ALONE,
 ) -> dict[str, Tensor]:
     terms = {}
     if weights.reconstruction:
@@ -261,11 +303,16 @@ def generator_terms(
     if weights.needs_match:
         assert output.logits is not None
         match: Match = augment.known_match(task.warped.grid, task.warped.valid, cells=output.cells)
+        # These two are means over known queries, of which a share has more or fewer than others.
+        known = processes.weight(match.known.sum())
         if weights.triplet:
-            negative = losses.draw_negatives(match, cells=output.cells, generator=random)
-            terms["triplet"] = losses.triplet(output.logits, match, negative, margin=weights.margin)
+            negative = losses.draw_negatives(
+                match, cells=output.cells, generator=random, processes=processes
+            )
+            triplet = losses.triplet(output.logits, match, negative, margin=weights.margin)
+            terms["triplet"] = known * triplet
         if weights.match:
-            terms["match"] = losses.match(output.logits, match)
+            terms["match"] = known * losses.match(output.logits, match)
     return terms
 
 
@@ -350,6 +397,7 @@ def save_state(
     random: torch.Generator,
     networks: Sequence[nn.Module],
     optimizers: Sequence[torch.optim.Optimizer],
+    processes: Processes = ALONE,
 ) -> None:
     # A step can spoil weights after finite losses; such a state is no good one.
     if not all(x.isfinite().all() for network in networks for x in network.state_dict().values()):
@@ -357,6 +405,7 @@ def save_state(
     file.save(
         {
             "step": step,
+            "processes": processes.count,
             "rows": rows,
             "sums": sums,
             "random": random.get_state(),

@@ -91,10 +91,34 @@ train:
   report_every: 3
   precision: fp32
   threads: 1
+  processes: 1
   init: ""
 evaluate: {seed: 0, warp: 0.2, features: random, fid: clean, tagger: "", batch_size: 4}
 runtime: {device: cpu, workers: 1, tracker: none}
 """
+
+
+def tiny_params(changes: dict[str, Any] | None = None) -> Params:
+    """Give tiny parameters with changes by path."""
+    changed = YAML(typ="safe").load(TINY)
+    for path, value in (changes or {}).items():
+        section, _, key = path.rpartition(".")
+        (changed[section] if section else changed)[key] = value
+    return Params.model_validate(changed)
+
+
+def random_pictures(count: int, *, seed: int = 0, side: int = 32) -> "Pictures":
+    """Give random pictures and sketches."""
+    from refcolor.data import Pictures
+
+    random = np.random.default_rng(seed)
+    blocks = random.integers(0, 256, (count, side // 8, side // 8, 3), np.uint8)
+    lines = random.random((count, side, side)) < 0.1
+    return Pictures(
+        ids=tuple(f"p{index:02d}" for index in range(count)),
+        color=blocks.repeat(8, axis=1).repeat(8, axis=2),
+        sketch=np.where(lines, 0, 255).astype(np.uint8),
+    )
 
 
 @pytest.fixture
@@ -104,36 +128,15 @@ def content() -> dict[str, Any]:
 
 
 @pytest.fixture
-def make_params(content: dict[str, Any]) -> Callable[..., Params]:
+def make_params() -> Callable[..., Params]:
     """Give tiny parameters with changes by path: `make_params({"loss.triplet": 1})`."""
-
-    def make(changes: dict[str, Any] | None = None) -> Params:
-        changed = copy.deepcopy(content)
-        for path, value in (changes or {}).items():
-            section, _, key = path.rpartition(".")
-            (changed[section] if section else changed)[key] = value
-        return Params.model_validate(changed)
-
-    return make
+    return tiny_params
 
 
 @pytest.fixture
 def make_pictures() -> "Callable[..., Pictures]":
     """Give random pictures of 32 pixels, each with its own colours, and random sketches."""
-
-    def make(count: int, *, seed: int = 0, side: int = 32) -> "Pictures":
-        from refcolor.data import Pictures
-
-        random = np.random.default_rng(seed)
-        blocks = random.integers(0, 256, (count, side // 8, side // 8, 3), np.uint8)
-        lines = random.random((count, side, side)) < 0.1
-        return Pictures(
-            ids=tuple(f"p{index:02d}" for index in range(count)),
-            color=blocks.repeat(8, axis=1).repeat(8, axis=2),
-            sketch=np.where(lines, 0, 255).astype(np.uint8),
-        )
-
-    return make
+    return random_pictures
 
 
 @pytest.fixture

@@ -177,6 +177,18 @@ def test_a_second_training_of_one_key_waits(
     assert entered.is_set()
 
 
+def test_several_processes_do_not_wait(tmp_path: Path) -> None:
+    """The others of them would wait too, for minutes at most: the second training is refused."""
+    with (
+        StateFile(tmp_path),
+        pytest.raises(RefcolorError, match=r"runs already, and several processes do not wait"),
+        StateFile(tmp_path, patient=False),
+    ):
+        raise AssertionError
+    with StateFile(tmp_path, patient=False):
+        pass
+
+
 def test_another_key_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Trainings of different keys run side by side, and a lock is given back after an error."""
     with pytest.raises(RefcolorError), StateFile(tmp_path / "a"), StateFile(tmp_path / "b"):

@@ -5,9 +5,12 @@ import pickle
 import signal
 import subprocess
 import sys
+import time
 from collections.abc import Callable, Iterator
+from pathlib import Path
 
 import pytest
+from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from refcolor import errors
 from refcolor.errors import PictureError, RefcolorError, UsageError
@@ -102,6 +105,39 @@ def test_sigterm_closes_files_and_ends_with_143() -> None:
     assert process.returncode == 143
     assert out == "closed\n"
     assert err.strip() == "refcolor: terminated. The same command goes on from here."
+
+
+def test_one_of_several_processes_hands_its_line_to_torchrun(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """What a process ends with goes to the file that torchrun names, and is not printed."""
+    file = tmp_path / "error.json"
+    monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
+    with pytest.raises(SystemExit) as end:
+        errors.run(raiser(RefcolorError("loss.x is wrong")))
+    assert end.value.code == 1
+    assert capsys.readouterr().err == ""
+    failure = ProcessFailure(local_rank=0, pid=1, exitcode=1, error_file=str(file))
+    assert failure.message == "loss.x is wrong"
+    assert abs(failure.timestamp - time.time()) < 60
+
+
+@pytest.mark.parametrize(
+    ("told", "line"),
+    [("", "refcolor: stopped. The same command goes on from here."), ("error.json", "")],
+)
+def test_ctrl_c_while_libraries_load_is_one_line(told: str, line: str) -> None:
+    """It is said before `run` is reached, and by none of several processes: their starter does."""
+    environment = os.environ | ({"TORCHELASTIC_ERROR_FILE": told} if told else {})
+    done = subprocess.run(
+        [sys.executable, "-c", "import refcolor.interrupt; raise KeyboardInterrupt"],
+        env=environment | {"PYTHONPATH": os.pathsep.join(sys.path)},
+        stderr=subprocess.PIPE,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    assert done.stderr.strip() == line
 
 
 def test_a_picture_error_crosses_a_process_border() -> None:

@@ -54,13 +54,15 @@ def open_training(
     root: the repository's folder (DVC_ROOT). key: of the train stage. params: all parameters under
     their dotted names. resume_run_id: the `run_id` kept in the checkpoint; it is opened again when
     that run has the same key and no evaluation. Other runs of this key and place that still count
-    as running were killed, and are marked so.
+    as running were killed, and are marked so; so is the one that it was stopped in, should it have
+    another key.
     """
 
     def opened(store: Store) -> Tracker:
         earlier = _runs_of(store, key)
-        for run in earlier:
-            if run.info.run_id != resume_run_id and _is_stale(run, root):
+        reopened = {run.info.run_id for run in earlier} & {resume_run_id}
+        for run in (*earlier, *_runs_named(store, resume_run_id)):
+            if run.info.run_id not in reopened and _is_stale(run, root):
                 store.client.set_terminated(run.info.run_id, "KILLED")
         for run in earlier:
             if run.info.run_id == resume_run_id and EVALUATE_KEY not in run.data.tags:
@@ -126,6 +128,11 @@ def _runs_of(store: Store, train_key: str) -> list["Run"]:
             [store.experiment_id], filter_string=f"tags.`{TRAIN_KEY}` = '{train_key}'"
         )
     )
+
+
+def _runs_named(store: Store, run_id: str | None) -> list["Run"]:
+    named = f"attributes.run_id = '{run_id}'"
+    return list(store.client.search_runs([store.experiment_id], filter_string=named))
 
 
 def _is_stale(run: "Run", root: Path) -> bool:

@@ -67,6 +67,7 @@ def test_the_plots_page_shows_which_part_took_which_colour(finished: Project) ->
         ("loss.triplet", 1, ["train"]),
         ("train.epochs", 3, ["train"]),
         ("train.threads", 2, ["evaluate", "train"]),
+        ("train.processes", 2, ["train"]),
         ("evaluate.seed", 4, ["evaluate"]),
         ("evaluate.fid", "pytorch", ["evaluate"]),
         ("runtime.workers", 2, []),

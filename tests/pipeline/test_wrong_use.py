@@ -62,6 +62,8 @@ def folder_project(tmp_path: Path) -> Project:
         ({"clean.size": 33}, "clean.size must be a multiple of 2"),
         ({"model.attention": "none", "loss.triplet": 1}, "model.attention none"),
         ({"runtime.device": "cuda:99", "seed": 1}, "runtime.device is cuda:99"),
+        ({"train.processes": 3}, "train.batch_size must be a multiple of train.processes 3, got 4"),
+        ({"train.processes": 2}, "train.processes must be 1 for model.norm batch on a CPU, got 2"),
     ],
 )
 def test_a_wrong_value_is_refused_before_any_work(

@@ -90,6 +90,16 @@ def test_stale_runs_are_marked(root: Path, key: str, read_run: ReadRun) -> None:
     assert states == ["KILLED", "RUNNING", "RUNNING"]
 
 
+def test_a_run_that_another_key_goes_on_from_is_marked(
+    root: Path, key: str, read_run: ReadRun
+) -> None:
+    """Killed, and gone on from with more epochs or processes: a new run, and the old one ended."""
+    stale = trained(root, key[::-1])
+    fresh = trained(root, key, resume=stale.run_id)
+    states = [read_run(run.run_id).info.status for run in (stale, fresh)]
+    assert states == ["KILLED", "RUNNING"]
+
+
 def test_running_on_another_machine(store: Store, root: Path, key: str, read_run: ReadRun) -> None:
     """A run that somebody else has on the same server is not taken for a stale one."""
     elsewhere = trained(root, key)
