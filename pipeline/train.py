@@ -4,21 +4,21 @@ from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
-from refcolor.checkpoint import StateFile, state_folder
-from refcolor.data import load_pictures, png_example, read_ids
-from refcolor.device import choose_device
 from refcolor.files import write_json
 from refcolor.stages import repository, stage_key
 from refcolor.tracking import open_training
-from refcolor.train import Folders, train
 
 SPLIT, MODELS = Path("data/split"), Path("models")
-FOLDERS = Folders(MODELS, Path("metrics/curves"), Path("metrics/previews"))
+CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 
 def main() -> None:
     """Write models, metrics/train.json, metrics/curves and metrics/previews."""
-    settings, root = params.load(), repository()
+    settings, root = params.load(), repository()  # a refusal need not wait for torch
+    from refcolor.checkpoint import StateFile, state_folder
+    from refcolor.data import load_pictures, png_example, read_ids
+    from refcolor.device import choose_device
+    from refcolor.train import Folders, train
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     device = choose_device(runtime.device)
     pictures = load_pictures(read_ids(SPLIT / "train.txt"))
@@ -32,8 +32,9 @@ def main() -> None:
                       resume_run_id=file.run_id) as tracker,
     ):
         file.run_id = tracker.run_id
-        numbers = train(settings, pictures=pictures, validation=validation, folders=FOLDERS,
-                        state_file=file, tracker=tracker, device=device)
+        numbers = train(settings, pictures=pictures, validation=validation,
+                        folders=Folders(MODELS, CURVES, PREVIEWS), state_file=file, tracker=tracker,
+                        device=device)
         tracker.model(MODELS, example=png_example(validation.ids[0]))
     write_json(Path("metrics/train.json"), numbers)
 
