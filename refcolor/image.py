@@ -164,7 +164,9 @@ def border_color(picture: Picture) -> Picture:
 def to_unit(picture: Picture) -> Unit:
     """Scale uint8 of any shape to float32 in [0, 1]."""
     _check_dtype(picture)
-    return picture.astype(np.float32) / np.float32(WHITE)
+    values = picture.astype(np.float32)
+    values /= np.float32(WHITE)
+    return values
 
 
 def from_unit(values: npt.NDArray[np.floating]) -> Picture:
