@@ -5,6 +5,7 @@ Why not joblib's own Dask backend: docs/decisions/003-cluster.md.
 
 import functools
 import hashlib
+import logging
 import os
 import pickle
 import platform
@@ -13,7 +14,6 @@ from collections import deque
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from concurrent.futures import CancelledError
 from contextlib import contextmanager, suppress
-from importlib import metadata
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -76,6 +76,8 @@ def build() -> dict[str, str]:
     for file in sorted(here.rglob("*.py")):
         code.update(f"{file.relative_to(here).as_posix()}\n".encode())
         code.update(file.read_bytes())
+    from importlib import metadata
+
     import cv2
     import numpy
     import PIL
@@ -161,6 +163,8 @@ def _connected(scheduler: str) -> Iterator["Client"]:
             "runtime.engine dask needs dask[distributed], which is not installed; "
             "run: pip install -e '.[cluster]', or set runtime.engine to processes"
         ) from error
+    for name in ("distributed", "distributed.client", "tornado.application"):
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said in a line
     try:
         client = Client(scheduler, timeout=CONNECT, set_as_default=False, name="refcolor")
     except (OSError, TimeoutError, ValueError) as error:
