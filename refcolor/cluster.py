@@ -26,7 +26,8 @@ Item = TypeVar("Item")
 Result = TypeVar("Result")
 
 BATCH = 128  # items of a task, at most: as many sketches take 0.4 s, handing them out 3 ms
-AHEAD = 4  # tasks for each thread of the cluster that are handed out before the first is back
+AHEAD = 4  # tasks for each thread of the cluster that are handed out before the first is back,
+AT_LEAST = 64  # or so many, for workers that join later
 CONNECT = 5  # seconds until a scheduler has answered
 WORKERS = 10  # seconds until a worker has turned up, at the beginning
 DESERTED = 60  # seconds without any worker after which nobody is waited for
@@ -52,13 +53,14 @@ def map_on_cluster(
     with _connected(scheduler) as client, _probe() as probe:
         ours = build()
         threads = _threads(client, scheduler, ours, probe)
+        ahead = max(AT_LEAST, AHEAD * threads)
         size = max(1, min(BATCH, len(items) // (4 * threads)))
         sent = _dumps(function)
         tasks: deque[Future[list[Result]]] = deque()
         for start in range(0, len(items), size):
             batch = pickle.dumps(list(items[start : start + size]))
             tasks.append(client.submit(_do, sent, batch, ours, probe, pure=False))
-            if len(tasks) >= AHEAD * threads:
+            if len(tasks) >= ahead:
                 yield from _result(client, scheduler, tasks.popleft())
         while tasks:
             yield from _result(client, scheduler, tasks.popleft())
@@ -189,10 +191,12 @@ def _threads(client: "Client", scheduler: str, ours: Mapping[str, str], probe: P
         ) from error
     try:
         client.run_on_scheduler(_name)  # which must know what it hands out
-    except ImportError as error:
+    except (ImportError, AttributeError) as error:
         raise RefcolorError(f"the scheduler at {scheduler} {_missing(error)}") from error
     answers = client.run(_problem, ours, probe, on_error="return")
     for worker, answer in sorted(answers.items()):
+        if isinstance(answer, OSError):
+            continue  # it left at this moment
         problem = _missing(answer) if isinstance(answer, Exception) else answer
         if problem:
             raise RefcolorError(f"the worker at {worker} {problem}")
