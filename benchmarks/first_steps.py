@@ -6,13 +6,13 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.material import changed
-from pipeline.train import FOLDERS, SPLIT
+from pipeline.train import CURVES, MODELS, PREVIEWS, SPLIT
 from refcolor import errors, params
 from refcolor.checkpoint import StateFile
 from refcolor.data import load_pictures, read_ids
 from refcolor.device import choose_device
 from refcolor.tracking import NullTracker
-from refcolor.train import train
+from refcolor.train import Folders, train
 
 
 def main() -> None:
@@ -30,7 +30,7 @@ def main() -> None:
             changed(settings, train={"epochs": epochs, "report_every": steps}),
             pictures=first,
             validation=load_pictures(read_ids(SPLIT / "val.txt")),
-            folders=FOLDERS,
+            folders=Folders(MODELS, CURVES, PREVIEWS),
             state_file=file,
             tracker=NullTracker(),
             device=choose_device("cpu"),

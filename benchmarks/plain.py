@@ -1,13 +1,24 @@
-"""The method in plain PyTorch, as public copies of it are written: what speed is compared with.
+"""The method in plain code, as public copies of it are written: what speed is compared with.
 
-Networks, first weights, tasks and losses are refcolor's own; the step is not. Two generator passes
-a step, VGG's weights not frozen, features of the target with a gradient, the discriminator not
-frozen in the generator's step; fp32, contiguous tensors, torch's default Adam. Kinder than most
-copies: the graph of the first pass is let go before the second, and there is no moving average.
+`PlainStep`: networks, first weights, tasks and losses are refcolor's own; the step is not. Two
+generator passes a step, VGG's weights not frozen, features of the target with a gradient, the
+discriminator not frozen in the generator's step; fp32, contiguous tensors, torch's default Adam.
+Kinder than most copies: the graph of the first pass is let go before the second, and there is no
+moving average.
+
+`xdog_by_pixels` and `warp_alone`: the two libraries that public copies prepare their pictures with,
+heitorrapela/xdog (`xdog_garygrossi`) and cheind/py-thin-plate-spline (`thinplate.numpy`). What they
+do and in which order is theirs, on double-precision arrays; borders, kernel sizes and the places of
+pixels are refcolor's, so that both give the same pictures (a test compares them). Kinder than the
+first, whose sketches are made from 8-bit blurs with a kernel 50 times as wide.
 """
 
 from collections.abc import Callable
+from typing import TypeAlias
 
+import cv2
+import numpy as np
+import numpy.typing as npt
 import torch
 import torch.nn.functional as F
 from torch import Tensor
@@ -16,9 +27,13 @@ from benchmarks.material import first_networks
 from refcolor import augment, losses
 from refcolor.data import Pictures
 from refcolor.features.vgg import VGGFeatures
+from refcolor.image import Unit
 from refcolor.params import Params
+from refcolor.sketch import TRUNCATE, XDoGSettings
 from refcolor.task import Task, make_task
 from refcolor.train import epoch_order
+
+Double: TypeAlias = npt.NDArray[np.float64]
 
 
 class PlainStep:
@@ -96,3 +111,71 @@ class PlainStep:
         match = augment.known_match(task.warped.grid, task.warped.valid, cells=cells)
         negative = losses.draw_negatives(match, cells=cells, generator=self.random)
         return losses.triplet(logits, match, negative, margin=self.params.loss.margin)
+
+
+def xdog_by_pixels(gray: Unit, settings: XDoGSettings) -> Double:
+    """Draw line art with OpenCV's blurs and a threshold in Python loops.
+
+    gray: (H, W) float32 in [0, 1].  Returns (H, W) float64 in [0, 1].
+    """
+    p = settings.sharpness
+    wide = _blurred(gray, settings.k * settings.sigma)
+    lines = (1 + p) * _blurred(gray, settings.sigma) - p * wide
+    for i in range(lines.shape[0]):
+        for j in range(lines.shape[1]):
+            if lines[i, j] >= settings.epsilon:
+                lines[i, j] = 1
+            else:
+                tone = np.tanh(settings.phi * (lines[i][j] - settings.epsilon))
+                lines[i][j] = 1 + tone
+    return lines
+
+
+def warp_alone(picture: Unit, displacement: Double, *, mirrored: bool) -> Unit:
+    """Bend one picture: fit a spline for each axis, evaluate both at every pixel, remap.
+
+    picture: (H, W, C) float32. displacement: (P, 2) of a square grid of P control points, xy in
+    [-1, 1] units, as in `refcolor.augment.Warps`.  Returns (H, W, C) float32.
+    """
+    height, width = picture.shape[:2]
+    line = np.linspace(-1, 1, round(len(displacement) ** 0.5))
+    control = np.stack(np.meshgrid(line, line), axis=-1).reshape(-1, 2)
+    x, y = np.meshgrid(
+        (2 * np.arange(width) + 1) / width - 1, (2 * np.arange(height) + 1) / height - 1
+    )
+    places = np.hstack([x.reshape(-1, 1), y.reshape(-1, 1)])
+    of_x, of_y = (_fitted(control, displacement[:, axis]) for axis in (0, 1))
+    x = x + _evaluated(places, control, of_x).reshape(height, width)
+    y = y + _evaluated(places, control, of_y).reshape(height, width)
+    x = -x if mirrored else x
+    map_x = (((x + 1) * width - 1) / 2).astype(np.float32)
+    map_y = (((y + 1) * height - 1) / 2).astype(np.float32)
+    bent = cv2.remap(picture, map_x, map_y, cv2.INTER_LINEAR, borderMode=cv2.BORDER_REPLICATE)
+    return np.asarray(bent, np.float32)
+
+
+def _blurred(gray: Unit, sigma: float) -> Double:
+    size = 2 * int(TRUNCATE * sigma + 0.5) + 1
+    blurred = cv2.GaussianBlur(gray, (size, size), sigma, borderType=cv2.BORDER_REFLECT_101)
+    return np.asarray(blurred, np.float64)
+
+
+def _fitted(control: Double, moved: Double) -> Double:
+    """Solve for the weights of a spline: those of the control points, then 1, x, y."""
+    count = len(control)
+    affine = np.hstack([np.ones((count, 1)), control])
+    system = np.zeros((count + 3, count + 3))
+    system[:count, :count] = _radial(control, control)
+    system[:count, -3:] = affine
+    system[-3:, :count] = affine.T
+    return np.linalg.solve(system, np.concatenate([moved, np.zeros(3)]))
+
+
+def _evaluated(places: Double, control: Double, weights: Double) -> Double:
+    bending = np.dot(_radial(places, control), weights[:-3])
+    return weights[-3] + weights[-2] * places[:, 0] + weights[-1] * places[:, 1] + bending
+
+
+def _radial(a: Double, b: Double) -> Double:
+    distance = np.sqrt(np.square(a[:, None] - b[None]).sum(-1))
+    return distance**2 * np.log(distance + 1e-6)

@@ -15,7 +15,6 @@ included), the most that tensors took on a GPU.
 import argparse
 import dataclasses
 import multiprocessing
-import platform
 import re
 from collections.abc import Sequence
 from contextlib import suppress
@@ -28,6 +27,7 @@ import torch
 from joblib import cpu_count
 from torch.utils.flop_counter import FlopCounterMode
 
+from benchmarks.machine import processor
 from benchmarks.material import PAPER, any_vgg, changed, drawn_pictures, vgg_is_cached
 from benchmarks.plain import PlainStep
 from benchmarks.step import PARTS, Clock, TrainingStep
@@ -260,9 +260,7 @@ def _peak_bytes(device: torch.device) -> float:
 def _machine(device: torch.device) -> str:
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
-    info = Path("/proc/cpuinfo").read_text() if Path("/proc/cpuinfo").exists() else ""
-    model = re.search(r"model name\s*: (.+)", info)
-    return model[1] if model else platform.machine()
+    return processor()
 
 
 def _arguments() -> argparse.Namespace:

@@ -11,37 +11,38 @@ from refcolor.params import Params
 from refcolor.sources.manifest import Record, files_of
 from refcolor.sources.takedown import Takedown, read_takedown
 
-DATA = Path("data")
 LISTS = (("raw", "manifest", "own_sketch"), ("raw_lineart", "lineart", "lineart"))
 
 
-def clean(item: tuple[Path, Record], settings: Params, takedown: Takedown, art: str) -> Measurement:
-    """Clean one picture into data/color, the line art that it has or is into `art`."""
+def clean(item: tuple[Path, Record], settings: Params, banned: Takedown, art: Path) -> Measurement:
+    """Clean one picture into `color` beside `art`, the line art that it has or is into `art`."""
     raw, record = item
-    if takedown.names(record):
+    if banned.names(record):
         return Measurement(record.id, reason="excluded")
-    layout = "line_art" if art == "lineart" else settings.source.layout
+    layout = "line_art" if art.name == "lineart" else settings.source.layout
     *squares, measurement = clean_picture(raw, record.id, settings.clean, layout=layout,
                                           letterboxed=record.letterboxed)
-    for folder, square in zip(("color", art), squares, strict=True):
+    for folder, square in zip((art.with_name("color"), art), squares, strict=True):
         if square is not None:
-            image.write(DATA / folder / f"{record.id}.png", square)
+            image.write(folder / f"{record.id}.png", square)
     return measurement
 
 
 def main() -> None:
     """Write data/color, own_sketch, lineart (the last two maybe empty), and two tables."""
-    settings = params.load()
-    takedown = read_takedown(Path(settings.source.exclude_file))
+    settings, data = params.load(), Path("data").absolute()  # as other machines see it too
+    banned = read_takedown(Path(settings.source.exclude_file))
     tables = {}
     for raw, listed, art in LISTS:
-        for folder in ("color", art):
-            (DATA / folder).mkdir(parents=True, exist_ok=True)
-        one = partial(clean, settings=settings, takedown=takedown, art=art)
-        tables[raw] = list(map_pictures(one, files_of(DATA / f"{listed}.jsonl", DATA / raw),
-                                        workers=settings.runtime.workers, label=f"clean {raw}"))
-    write_measurements(DATA / "clean.csv", tables["raw"])
-    write_measurements(DATA / "lineart.csv", tables["raw_lineart"])
+        for folder in (data / "color", data / art):
+            folder.mkdir(parents=True, exist_ok=True)
+        one = partial(clean, settings=settings, banned=banned, art=data / art)
+        files = files_of(data / f"{listed}.jsonl", data / raw)
+        tables[raw] = list(map_pictures(one, files, workers=settings.runtime.workers,
+                                        cluster=settings.runtime.cluster, label=f"clean {raw}"))
+        image.sweep(data / "color", data / art)
+    write_measurements(data / "clean.csv", tables["raw"])
+    write_measurements(data / "lineart.csv", tables["raw_lineart"])
     refuse_nothing(tables["raw"])
 
 

@@ -4,11 +4,7 @@ from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, image, params
-from refcolor.data import COLOR, SKETCH, png_example, read_ids
-from refcolor.device import choose_device
-from refcolor.evaluate import evaluate
 from refcolor.files import write_json
-from refcolor.metrics.curves import draw_curves
 from refcolor.stages import locked_key, read_lock, repository, stage_key
 from refcolor.tracking import Training, open_evaluation
 
@@ -20,7 +16,11 @@ CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 def main() -> None:
     """Write results, metrics/images and metrics/eval.json."""
-    settings, root = params.load(), repository()
+    settings, root = params.load(), repository()  # a refusal need not wait for torch
+    from refcolor.data import COLOR, SKETCH, png_example, read_ids
+    from refcolor.device import choose_device
+    from refcolor.evaluate import evaluate
+    from refcolor.metrics.curves import draw_curves
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     numbers = evaluate(settings, models=MODELS, manifest=MANIFEST, split=SPLIT, color=COLOR,
                        sketch=SKETCH, lineart=Path("data/lineart"), results=RESULTS, images=IMAGES,

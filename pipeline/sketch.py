@@ -10,30 +10,30 @@ from refcolor.parallel import map_pictures
 from refcolor.params import SketchParams
 from refcolor.sketch import draw_settings, flag, ink_share, sketch_picture
 
-COLOR, OWN_SKETCH, SKETCH = Path("data/color"), Path("data/own_sketch"), Path("data/sketch")
 
-
-def sketch(color: Path, settings: SketchParams) -> tuple[str, float]:
+def sketch(color: Path, settings: SketchParams, data: Path) -> tuple[str, float]:
     """Draw or take the sketch of one picture; return its name and share of ink."""
-    own = OWN_SKETCH / color.name
+    own = data / "own_sketch" / color.name
     drawn = (
         image.read_gray(own)
         if own.exists()
         else sketch_picture(image.read(color), draw_settings(settings, color.stem))
     )
-    image.write(SKETCH / color.name, drawn)
+    image.write(data / "sketch" / color.name, drawn)
     return color.stem, ink_share(drawn)
 
 
 def main() -> None:
     """Write data/sketch and data/sketch.csv (share of ink; flagged ones are kept)."""
-    settings = params.load()
-    SKETCH.mkdir(parents=True, exist_ok=True)
-    files = sorted(COLOR.iterdir())
-    one = partial(sketch, settings=settings.sketch)
-    inks = map_pictures(one, files, workers=settings.runtime.workers, label="sketch")
+    settings, data = params.load(), Path("data").absolute()  # as other machines see it too
+    (data / "sketch").mkdir(parents=True, exist_ok=True)
+    files = sorted((data / "color").iterdir())
+    one = partial(sketch, settings=settings.sketch, data=data)
+    inks = map_pictures(one, files, workers=settings.runtime.workers, label="sketch",
+                        cluster=settings.runtime.cluster)
     lines = [f"{id},{ink:.4f},{flag(ink)}" for id, ink in inks]
-    write_lines(Path("data/sketch.csv"), ["id,ink,flag", *lines])
+    image.sweep(data / "sketch")
+    write_lines(data / "sketch.csv", ["id,ink,flag", *lines])
 
 
 if __name__ == "__main__":

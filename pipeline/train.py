@@ -4,22 +4,23 @@ from functools import partial
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, params, processes
-from refcolor.checkpoint import StateFile, state_folder
-from refcolor.data import load_pictures, png_example, read_ids
-from refcolor.device import choose_device, keep_freed_memory
+from refcolor import errors, params
 from refcolor.files import write_json
 from refcolor.stages import repository, stage_key
 from refcolor.tracking import NullTracker, open_training
-from refcolor.train import Folders, train
 
 SPLIT, MODELS = Path("data/split"), Path("models")
-FOLDERS = Folders(MODELS, Path("metrics/curves"), Path("metrics/previews"))
+CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 
 def main() -> None:
     """Write models, metrics/train.json, metrics/curves and metrics/previews."""
-    settings, root = params.load(), repository()
+    settings, root = params.load(), repository()  # a refusal need not wait for torch
+    from refcolor import processes
+    from refcolor.checkpoint import StateFile, state_folder
+    from refcolor.data import load_pictures, png_example, read_ids
+    from refcolor.device import choose_device, keep_freed_memory
+    from refcolor.train import Folders, train
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     device, count = choose_device(runtime.device), settings.train.processes
     if processes.must_be_started(settings, device=device):
@@ -34,8 +35,9 @@ def main() -> None:
         state = state_folder(root, unfinished, pictures.digest(), validation.digest(), device.type)
         own.refuse_difference(key + state.name)
         file = StateFile(state, patient=count == 1)
-        work = partial(train, settings, pictures=pictures, validation=validation, folders=FOLDERS,
-                       state_file=file, device=device, processes=own)
+        work = partial(train, settings, pictures=pictures, validation=validation,
+                       folders=Folders(MODELS, CURVES, PREVIEWS), state_file=file, device=device,
+                       processes=own)
         if not own.first:
             work(tracker=NullTracker())
             return

@@ -6,6 +6,7 @@ before a tensor is asked for, so the stages before training start quickly.
 
 import os
 import re
+import secrets
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -84,16 +85,24 @@ def write(path: Path, picture: Picture) -> None:
     """Write a picture as PNG under a temporary name, then rename it: never half a file.
 
     picture: (H, W, 3) or (H, W) uint8. Equal pictures give equal bytes.
-    Missing folders are made. Raises ValueError for another shape or dtype.
+    Missing folders are made. Any number of threads, processes and machines may write at once, the
+    same picture too. Raises ValueError for another shape or dtype.
     """
     _check(picture)
     path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part")
+    temporary = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(8)}.part")
     try:
         Image.fromarray(picture).save(temporary, format="PNG", compress_level=6)
         os.replace(temporary, path)
     finally:
         temporary.unlink(missing_ok=True)
+
+
+def sweep(*folders: Path) -> None:
+    """Remove what writers that were killed left behind; nobody may be writing there."""
+    for folder in folders:
+        for temporary in folder.glob(".*.part"):
+            temporary.unlink(missing_ok=True)
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
@@ -155,7 +164,9 @@ def border_color(picture: Picture) -> Picture:
 def to_unit(picture: Picture) -> Unit:
     """Scale uint8 of any shape to float32 in [0, 1]."""
     _check_dtype(picture)
-    return picture.astype(np.float32) / np.float32(WHITE)
+    values = picture.astype(np.float32)
+    values /= np.float32(WHITE)
+    return values
 
 
 def from_unit(values: npt.NDArray[np.floating]) -> Picture:

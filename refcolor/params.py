@@ -252,7 +252,16 @@ class RuntimeParams(Section):
         ),
     ]
     workers: Annotated[int, Field(ge=0)]  # processes that draw and clean; 0 means all cores
+    engine: Literal["processes", "dask"]  # who cleans and sketches: these processes, or a cluster
+    scheduler: Annotated[
+        str, Field(pattern=r"^((tcp|tls)://\S+:\d+)?$", description="tcp://10.0.0.5:8786")
+    ]
     tracker: Literal["mlflow", "none"]
+
+    @property
+    def cluster(self) -> str:
+        """Address of the scheduler that hands out the work; empty for processes of this machine."""
+        return self.scheduler if self.engine == "dask" else ""
 
 
 class Params(Section):
@@ -313,6 +322,11 @@ class Params(Section):
             raise ValueError(
                 f"train.batch_size must be a multiple of train.processes {self.train.processes}, "
                 f"got {self.train.batch_size}; nearest: {share * self.train.processes}"
+            )
+        if self.runtime.engine == "dask" and not self.runtime.scheduler:
+            raise ValueError(
+                "runtime.scheduler must be an address with runtime.engine dask, got ''; start one "
+                "with `dask scheduler` and name it, as tcp://10.0.0.5:8786"
             )
         if self.source.kind == "sample" and self.source.count < 8:
             raise ValueError(

@@ -1,7 +1,7 @@
 """Line art drawn from pictures: XDoG, its settings for each picture, and a guard."""
 
 import hashlib
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import Literal
 
 import cv2
@@ -67,13 +67,10 @@ def xdog(
         raise ValueError(f"gray must be floating-point in [0, 1], got {gray.dtype}; see to_unit")
     if gray.ndim != 2 or gray.size == 0:
         raise ValueError(f"gray must be (H, W), got shape {gray.shape}")
-    picture = np.ascontiguousarray(gray, dtype=np.float32)
-    p = np.float32(sharpness)
-    s = (1 + p) * _blur(picture, sigma) - p * _blur(picture, k * sigma)
-    below = s < np.float32(epsilon)
-    lines = np.ones_like(s)
-    # float64, because phi 1e9 times a difference leaves no digits in float32.
-    lines[below] = 1 + np.tanh(phi * (s[below].astype(np.float64) - epsilon))
+    s = _sharpened(np.ascontiguousarray(gray, dtype=np.float32), sigma, k, sharpness)
+    paper, soft, tones = _threshold(s, epsilon, phi)
+    lines = paper.astype(np.float32)
+    lines[soft] = tones
     return lines
 
 
@@ -86,7 +83,11 @@ def sketch_picture(color: Picture, settings: XDoGSettings) -> Picture:
     if color.ndim != 3 or color.shape[2] != 3:
         raise ValueError(f"color must be (H, W, 3), got shape {color.shape}")
     gray = np.asarray(cv2.cvtColor(to_unit(color), cv2.COLOR_RGB2GRAY), np.float32)
-    return from_unit(xdog(gray, **asdict(settings)))
+    s = _sharpened(gray, settings.sigma, settings.k, settings.sharpness)
+    paper, soft, tones = _threshold(s, settings.epsilon, settings.phi)
+    lines: Picture = paper * from_unit(np.ones((), np.float32))
+    lines[soft] = from_unit(tones)
+    return lines
 
 
 def draw_settings(params: SketchParams, id: str) -> XDoGSettings:
@@ -130,6 +131,30 @@ def flag(ink: float) -> Literal["", "too_dark", "too_light"]:
     if ink > MAX_INK:
         return "too_dark"
     return "too_light" if ink < MIN_INK else ""
+
+
+def _sharpened(gray: Unit, sigma: float, k: float, sharpness: float) -> Unit:
+    """S of eq. 7: the narrow blur, sharpened by what the wide one leaves out."""
+    p = np.float32(sharpness)
+    narrow, wide = _blur(gray, sigma), _blur(gray, k * sigma)
+    narrow *= 1 + p
+    wide *= p
+    narrow -= wide
+    return narrow
+
+
+def _threshold(
+    s: Unit, epsilon: float, phi: float
+) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], Unit]:
+    """Say where S is paper, where it is neither paper nor ink, and the tones there."""
+    paper = ~(s < np.float32(epsilon))
+    # Where tanh is -1 to the last digit there is nothing to compute: nearly everywhere if phi is
+    # large. One float lower, because the bound itself is rounded.
+    darkest = np.nextafter(np.float32(epsilon - 20 / max(phi, 1e-20)), np.float32(-np.inf))
+    soft = (s >= darkest) & ~paper
+    # float64, because phi 1e9 times a difference leaves no digits in float32.
+    tones = 1 + np.tanh(phi * (s[soft].astype(np.float64) - epsilon))
+    return paper, soft, tones.astype(np.float32)
 
 
 def _blur(picture: Unit, sigma: float) -> Unit:

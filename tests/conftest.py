@@ -94,7 +94,7 @@ train:
   processes: 1
   init: ""
 evaluate: {seed: 0, warp: 0.2, features: random, fid: clean, tagger: "", batch_size: 4}
-runtime: {device: cpu, workers: 1, tracker: none}
+runtime: {device: cpu, workers: 1, engine: processes, scheduler: "", tracker: none}
 """
 
 

@@ -79,6 +79,9 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
             "gpu",
             "device must read like auto, cpu, mps, cuda or cuda:1, got 'gpu'",
         ),
+        ("runtime.engine", "spark", "runtime.engine should be 'processes' or 'dask', got 'spark'"),
+        ("runtime.engine", "dask", "runtime.scheduler must be an address with runtime.engine dask"),
+        ("runtime.scheduler", "10.0.0.5", "must read like tcp://10.0.0.5:8786, got '10.0.0.5'"),
         ("source.danbooru.url", "danbooru", "must read like https://example.org, got 'danbooru'"),
         ("source.archive.buckets", "all", "must read like 0000-0003,0999, got 'all'"),
         ("filter.ratings", ["general"], "filter.ratings.0 should be 'g', 's', 'q' or 'e'"),
@@ -236,6 +239,15 @@ def test_only_a_folder_has_a_layout(make_params: Callable[..., Params]) -> None:
     folder = {"path": "x", "layout": "pairs"}
     assert make_params({"source.folder": folder}).source.layout == "pictures"
     assert make_params({"source.folder": folder, "source.kind": "folder"}).source.layout == "pairs"
+
+
+def test_a_scheduler_is_asked_only_by_the_engine_dask(make_params: Callable[..., Params]) -> None:
+    """The address may stay in the file while the pictures are prepared here."""
+    address = {"runtime.scheduler": "tcp://render-1:8786"}
+    assert make_params(address).runtime.cluster == ""
+    assert (
+        make_params(address | {"runtime.engine": "dask"}).runtime.cluster == "tcp://render-1:8786"
+    )
 
 
 def test_flatten_names_values_by_their_path() -> None:

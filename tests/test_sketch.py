@@ -13,6 +13,7 @@ from refcolor.params import SketchParams
 from refcolor.sketch import (
     PRESETS,
     XDoGSettings,
+    _threshold,
     draw_settings,
     flag,
     ink_share,
@@ -95,6 +96,21 @@ def test_the_old_setting_is_that_of_xdog_python() -> None:
     d = narrow - 0.98 * wide
     expected = np.where(d >= 0.01, 1, 1 + np.tanh(10 * (d - 0.01)))
     np.testing.assert_allclose(xdog(gray, **PRESETS["xdog_python"].__dict__), expected, atol=1e-4)
+
+
+@pytest.mark.parametrize("phi", [0.0, 0.2, 50.0, 1e6, 1e9, 1e12])
+@pytest.mark.parametrize("epsilon", [0.01, 0.5, -0.1])
+def test_a_tone_near_the_threshold_is_that_of_the_formula(phi: float, epsilon: float) -> None:
+    """Tanh is computed where it is not yet -1, and nothing else is left out: not one float."""
+    middle = np.float32(epsilon)
+    steps = np.concatenate([np.arange(-200, 5), -np.geomspace(200, 2e8, 50)])
+    s = (middle + steps * np.spacing(np.abs(middle))).astype(np.float32)
+    paper, soft, tones = _threshold(s, epsilon, phi)
+    lines = paper.astype(np.float32)
+    lines[soft] = tones
+    exact = (1 + np.tanh(phi * (s.astype(np.float64) - epsilon))).astype(np.float32)
+    np.testing.assert_array_equal(lines, np.where(s < middle, exact, 1))
+    assert soft.any() or phi > 1e9
 
 
 @pytest.mark.parametrize("phi", [1e9, 1e300])

@@ -71,6 +71,7 @@ def test_the_plots_page_shows_which_part_took_which_colour(finished: Project) ->
         ("evaluate.seed", 4, ["evaluate"]),
         ("evaluate.fid", "pytorch", ["evaluate"]),
         ("runtime.workers", 2, []),
+        ("runtime.engine", "dask", []),
         ("runtime.tracker", "none", []),
     ],
 )
