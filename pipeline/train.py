@@ -8,6 +8,7 @@ from refcolor.checkpoint import StateFile, state_folder
 from refcolor.data import load_pictures, png_example, read_ids
 from refcolor.device import choose_device
 from refcolor.files import write_json
+from refcolor.kept import KEPT
 from refcolor.stages import repository, stage_key
 from refcolor.tracking import open_training
 from refcolor.train import Folders, train
@@ -21,8 +22,8 @@ def main() -> None:
     settings, root = params.load(), repository()
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     device = choose_device(runtime.device)
-    pictures = load_pictures(read_ids(SPLIT / "train.txt"))
-    validation = load_pictures(read_ids(SPLIT / "val.txt"))
+    pictures, validation = (load_pictures(read_ids(SPLIT / f"{side}.txt"), keep=root / KEPT)
+                            for side in ("train", "val"))
     # More epochs go on from the same state; other pictures or another device never do.
     unfinished = stage_key("train", without=("train.epochs",))
     state = state_folder(root, unfinished, pictures.digest(), validation.digest(), device.type)

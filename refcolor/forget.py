@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
+from refcolor.kept import KEPT, drop_arrays
 from refcolor.sources.danbooru import find_posts, forget_posts
 from refcolor.sources.manifest import Record, iterate_manifest
 from refcolor.sources.network.file_cache import FileCache
@@ -78,8 +79,9 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
 
     Their ids go on the take-down list first, so that a second call finishes what a stopped one
     began. Then their files are deleted from the data folders, results and downloads, and their
-    posts emptied in the kept pages of listings, where the numbers stay. A repeated call does
-    nothing more. Outside of the repository nothing is touched.
+    posts emptied in the kept pages of listings, where the numbers stay. Decoded pictures go as a
+    whole, for the next training makes them anew. A repeated call does nothing more. Outside of the
+    repository nothing is touched.
 
     root: the folder of the repository. exclude_file: as in params.yaml, relative to it.
     ids: as in the manifest; for a post of Danbooru its number will do, also when it is in no
@@ -95,7 +97,7 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
             "set it to data/exclude.txt and make that file, or write there yourself: "
             + ", ".join(f"id {name}" for name in wanted)
         )
-    there = [folder for folder in (*PICTURES, DOWNLOADS, PAGES) if (root / folder).is_dir()]
+    there = [folder for folder in (*PICTURES, DOWNLOADS, PAGES, KEPT) if (root / folder).is_dir()]
     inside = [folder for folder in there if _is_inside(root / folder, root)]
     numbers = {int(name) for name in wanted if name.isdecimal()}
     names = {*wanted, *(f"{PREFIX}{name}" for name in wanted)}
@@ -113,6 +115,7 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
     added = add_ids(root / exclude_file, wanted)
     for file in files:
         file.unlink(missing_ok=True)
+    files += drop_arrays(root / KEPT) if KEPT in inside else []
     return Forgotten(
         pictures=len(wanted),
         files=tuple(file.relative_to(root) for file in files),

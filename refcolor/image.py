@@ -164,10 +164,11 @@ def from_unit(values: npt.NDArray[np.floating]) -> Picture:
     return levels
 
 
-def to_tensor(pictures: Picture) -> "torch.Tensor":
+def to_tensor(pictures: Picture, *, device: "torch.device | str" = "cpu") -> "torch.Tensor":
     """Turn pictures into a tensor for a network.
 
-    pictures: (..., H, W, C) uint8.  Returns (..., C, H, W) float32 in [-1, 1].
+    pictures: (..., H, W, C) uint8.  Returns (..., C, H, W) float32 in [-1, 1] on the device, where
+    they are scaled too: bytes are a quarter of the way, and a GPU does it in no time.
     """
     import torch
 
@@ -175,7 +176,7 @@ def to_tensor(pictures: Picture) -> "torch.Tensor":
     if pictures.ndim < 3:
         raise ValueError(f"pictures must be (..., H, W, C), got shape {pictures.shape}")
     tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3)))
-    return tensor.to(torch.float32).div_(MIDDLE).sub_(1)
+    return tensor.to(device, non_blocking=True).to(torch.float32).div_(MIDDLE).sub_(1)
 
 
 def to_uint8(tensor: "torch.Tensor") -> Picture:

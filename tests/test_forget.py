@@ -118,6 +118,22 @@ def test_a_picture_is_gone_everywhere(name: str, number: int, repository: Path) 
     assert (done.pictures, done.posts, done.listed) == (1, 1, (f"id {number}",))
 
 
+def test_decoded_pictures_go_as_a_whole(repository: Path) -> None:
+    """Pixels that a training kept are deleted, also what a killed one left; the rest is not."""
+    before = forgotten(repository, "12").files
+    kept = repository / ".refcolor/pictures"
+    for name in ("0123456789abcdef", "fedcba9876543210.part"):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "color.npy").write_bytes(b"pixels")
+    done = forgotten(repository, "12")
+    assert before and [file.parent.name for file in done.files] == [
+        "0123456789abcdef",
+        "fedcba9876543210.part",
+    ]
+    assert [path.name for path in kept.iterdir()] == ["lock"]
+    assert forgotten(repository, "12").files == ()
+
+
 def test_every_data_folder_is_searched() -> None:
     """The files of this test cover the folders of the code."""
     assert {Path(folder) for folder in FILES} == set(PICTURES)
