@@ -8,6 +8,7 @@ from refcolor import errors, image, params
 from refcolor.clean import Measurement, clean_picture, refuse_nothing, write_measurements
 from refcolor.parallel import map_pictures
 from refcolor.params import Params
+from refcolor.shards import File, pack
 from refcolor.sources.manifest import Record, files_of
 from refcolor.sources.takedown import Takedown, read_takedown
 
@@ -15,7 +16,7 @@ DATA = Path("data")
 LISTS = (("raw", "manifest", "own_sketch"), ("raw_lineart", "lineart", "lineart"))
 
 
-def clean(item: tuple[Path, Record], settings: Params, takedown: Takedown, art: str) -> Measurement:
+def clean(item: tuple[File, Record], settings: Params, takedown: Takedown, art: str) -> Measurement:
     """Clean one picture into data/color, the line art that it has or is into `art`."""
     raw, record = item
     if takedown.names(record):
@@ -35,11 +36,10 @@ def main() -> None:
     takedown = read_takedown(Path(settings.source.exclude_file))
     tables = {}
     for raw, listed, art in LISTS:
-        for folder in ("color", art):
-            (DATA / folder).mkdir(parents=True, exist_ok=True)
         one = partial(clean, settings=settings, takedown=takedown, art=art)
         tables[raw] = list(map_pictures(one, files_of(DATA / f"{listed}.jsonl", DATA / raw),
                                         workers=settings.runtime.workers, label=f"clean {raw}"))
+        pack(DATA / "color", DATA / art)
     write_measurements(DATA / "clean.csv", tables["raw"])
     write_measurements(DATA / "lineart.csv", tables["raw_lineart"])
     refuse_nothing(tables["raw"])

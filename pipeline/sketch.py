@@ -8,14 +8,15 @@ from refcolor import errors, image, params
 from refcolor.files import write_lines
 from refcolor.parallel import map_pictures
 from refcolor.params import SketchParams
+from refcolor.shards import File, files, locate, pack
 from refcolor.sketch import draw_settings, flag, ink_share, sketch_picture
 
 COLOR, OWN_SKETCH, SKETCH = Path("data/color"), Path("data/own_sketch"), Path("data/sketch")
 
 
-def sketch(color: Path, settings: SketchParams) -> tuple[str, float]:
+def sketch(color: File, settings: SketchParams) -> tuple[str, float]:
     """Draw or take the sketch of one picture; return its name and share of ink."""
-    own = OWN_SKETCH / color.name
+    own = locate(OWN_SKETCH, color.name)
     drawn = (
         image.read_gray(own)
         if own.exists()
@@ -28,11 +29,10 @@ def sketch(color: Path, settings: SketchParams) -> tuple[str, float]:
 def main() -> None:
     """Write data/sketch and data/sketch.csv (share of ink; flagged ones are kept)."""
     settings = params.load()
-    SKETCH.mkdir(parents=True, exist_ok=True)
-    files = sorted(COLOR.iterdir())
     one = partial(sketch, settings=settings.sketch)
-    inks = map_pictures(one, files, workers=settings.runtime.workers, label="sketch")
+    inks = map_pictures(one, files(COLOR), workers=settings.runtime.workers, label="sketch")
     lines = [f"{id},{ink:.4f},{flag(ink)}" for id, ink in inks]
+    pack(SKETCH)
     write_lines(Path("data/sketch.csv"), ["id,ink,flag", *lines])
 
 

@@ -17,6 +17,7 @@ from tqdm import tqdm
 from refcolor import image
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.kept import Arrays, kept_arrays
+from refcolor.shards import File, locate, place_of
 
 COLOR, SKETCH = Path("data/color"), Path("data/sketch")
 KEEP_FROM = 1 << 30  # bytes of pixels: decoding fewer takes less than a minute
@@ -73,13 +74,13 @@ def load_pictures(
     A picture and its sketch are paired by name.
 
     keep: a folder for the pixels of a large set, `keep_from` bytes or more. There they are decoded
-    once, and every later run with the same files maps them into memory, whatever the files were
-    called by then; a line says what that took. None decodes into memory whatever the size.
+    once, and every later run with the same files, in shards or not, maps them into memory; a line
+    says what that took. None decodes into memory whatever the size.
     Raises RefcolorError for a missing partner and for pictures of several sizes.
     """
     if not ids:
         raise RefcolorError("the split lists no picture; look at metrics/data.json for the reasons")
-    sides = {"color": _Side(ids, color, image.read), "sketch": _Side(ids, sketch, image.read_gray)}
+    sides = {"color": _side(ids, color, image.read), "sketch": _side(ids, sketch, image.read_gray)}
     shapes = {name: (len(ids), *side.picture(0).shape) for name, side in sides.items()}
     size = sum(map(math.prod, shapes.values()))
 
@@ -93,7 +94,7 @@ def load_pictures(
         decode(arrays)
         return Pictures(tuple(ids), **arrays)
     start = time.monotonic()
-    folder = keep / _content(sides.values())
+    folder = keep / _content([*sides.values()])
     arrays, digest = kept_arrays(folder, shapes, decode)
     tqdm.write(
         f"{len(ids):,} pictures, {size / 1e9:.1f} GB of pixels in {folder}: "
@@ -106,8 +107,8 @@ def load_pictures(
 
 def png_example(id: str) -> dict[str, bytes]:
     """Give the PNG bytes of one sketch and one reference, as a served model takes them."""
-    files = {"sketch": SKETCH / f"{id}.png", "reference": COLOR / f"{id}.png"}
-    return {name: file.read_bytes() for name, file in files.items()}
+    folders = {"sketch": SKETCH, "reference": COLOR}
+    return {name: locate(folder, f"{id}.png").read_bytes() for name, folder in folders.items()}
 
 
 @dataclass(frozen=True)
@@ -115,24 +116,21 @@ class _Side:
     """The colours or the sketches of a list, and how one of them is read."""
 
     ids: Sequence[str]
-    folder: Path
-    read: Callable[[Path], image.Picture]
+    files: Sequence[File]
+    read: Callable[[File], image.Picture]
 
     def picture(self, place: int) -> image.Picture:
         try:
-            return self.read(self.file(place))
+            return self.read(self.files[place])
         except PictureError as error:
             raise RefcolorError(
                 f"{error}, though the split lists {self.ids[place]}; run `dvc repro`"
             ) from error
 
-    def file(self, place: int) -> Path:
-        return self.folder / f"{self.ids[place]}.png"
-
     def content(self, place: int) -> bytes:
         """Give the SHA-256 of a file; one that is missing has none, and is missed when decoded."""
         try:
-            return hashlib.sha256(self.file(place).read_bytes()).digest()
+            return hashlib.sha256(self.files[place].read_bytes()).digest()
         except FileNotFoundError:
             return b""
 
@@ -143,27 +141,39 @@ class _Side:
             picture = self.picture(place)
             if picture.shape != array.shape[1:]:
                 raise RefcolorError(
-                    f"{self.file(place)} must have the shape {array.shape[1:]} of the first "
+                    f"{self.files[place]} must have the shape {array.shape[1:]} of the first "
                     f"picture, got {picture.shape}; run `dvc repro`"
                 )
             array[place] = picture
             return hashlib.sha256(picture).digest()
 
+        return self.each(one, bar)
+
+    def each(self, one: Callable[[int], bytes], bar: tqdm) -> list[bytes]:
+        """Do something with every place, shards from their beginning to their end.
+
+        Returns the results by place.
+        """
+        places = sorted(range(len(self.files)), key=lambda place: place_of(self.files[place]))
+        found = [b""] * len(places)
         with ThreadPoolExecutor() as threads:
-            marks = []
-            for mark in threads.map(one, range(len(array))):
-                marks.append(mark)
+            for place, result in zip(places, threads.map(one, places), strict=True):
+                found[place] = result
                 bar.update()
-            return marks
+        return found
 
 
-def _content(sides: Iterable[_Side]) -> str:
+def _side(ids: Sequence[str], folder: Path, read: Callable[[File], image.Picture]) -> _Side:
+    return _Side(ids, [locate(folder, f"{id}.png") for id in ids], read)
+
+
+def _content(sides: Sequence[_Side]) -> str:
     """Name what is decoded: a hash of all ids and the bytes of all files."""
     sha = hashlib.sha256()
-    with ThreadPoolExecutor() as threads:
+    with tqdm(total=2 * len(sides[0].ids), desc="look", unit="picture") as bar:
         for side in sides:
             sha.update("\n".join(side.ids).encode())
-            for mark in threads.map(side.content, range(len(side.ids))):
+            for mark in side.each(side.content, bar):
                 sha.update(mark)
     return sha.hexdigest()[:16]
 

@@ -1,12 +1,12 @@
 """Taking pictures out again: from the data, the caches and every later run."""
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
 from refcolor.kept import KEPT, drop_arrays
+from refcolor.shards import File, files, remove
 from refcolor.sources.danbooru import find_posts, forget_posts
 from refcolor.sources.manifest import Record, iterate_manifest
 from refcolor.sources.network.file_cache import FileCache
@@ -47,7 +47,7 @@ class Forgotten:
     """What `forget` did.
 
     pictures: how many were asked for.
-    files: deleted ones, relative to the repository.
+    files: deleted ones, relative to the repository; one of a shard as if that were a folder.
     posts: how many posts of kept listings were emptied.
     listed: lines added to the take-down list.
     outside: folders left alone, because they are links that lead out of the repository.
@@ -110,15 +110,14 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
     addresses = {*recorded.values(), *(post.get(key, "") for post in posts for key in _ADDRESSES)}
     cache = FileCache(root / DOWNLOADS)
     downloads = [file for one in addresses for file in cache.files(one) if DOWNLOADS in inside]
-    files = sorted({*shown, *downloads})
 
     added = add_ids(root / exclude_file, wanted)
-    for file in files:
-        file.unlink(missing_ok=True)
-    files += drop_arrays(root / KEPT) if KEPT in inside else []
+    remove([*shown, *downloads])
+    gone = {Path(str(file)) for file in (*shown, *downloads)}
+    gone |= {*drop_arrays(root / KEPT)} if KEPT in inside else set()
     return Forgotten(
         pictures=len(wanted),
-        files=tuple(file.relative_to(root) for file in files),
+        files=tuple(file.relative_to(root) for file in sorted(gone)),
         posts=forget_posts(root / PAGES, numbers) if PAGES in inside else 0,
         listed=tuple(added),
         exclude_file=exclude_file,
@@ -136,17 +135,17 @@ def _is_inside(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[Path, Set[str]]]:
+def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[File, Set[str]]]:
     """Find the files of pictures, their line art, and results to which one of them gave a part."""
     for folder in folders:
-        for name in os.listdir(folder):
-            stem = Path(name).stem
+        for file in files(folder):
+            stem = file.stem
             parts = stem.split("__")
             shown = {stem, stem.removesuffix(".sketch")}
             for cut in range(1, len(parts)):
                 shown |= {"__".join(parts[:cut]), "__".join(parts[cut:])}
             if not shown.isdisjoint(names):
-                yield folder / name, shown & names
+                yield file, shown & names
 
 
 def _recorded(root: Path, names: Collection[str]) -> Iterator[Record]:

@@ -17,6 +17,7 @@ import torch
 from refcolor import image
 from refcolor.data import Pictures, load_pictures, read_ids
 from refcolor.errors import RefcolorError
+from refcolor.shards import pack
 
 CPU = torch.device("cpu")
 Folders = tuple[Path, Path]
@@ -213,6 +214,29 @@ print(loaded.digest())
 """
 
 
+def test_shards_give_the_same_pictures(folders: Folders, kept: Path) -> None:
+    """In memory and mapped: pictures out of shards are those of files, under the same hash."""
+    single = load(folders, "cab")
+    load(folders, "cab", keep=kept, keep_from=0)
+    pack(*folders, above=0)
+    assert {file.suffix for folder in folders for file in folder.iterdir()} == {".tar"}
+    for options in ({}, {"keep": kept, "keep_from": 0}):
+        packed = load(folders, "cab", **options)
+        assert packed.ids == single.ids
+        assert np.array_equal(packed.color, single.color)
+        assert np.array_equal(packed.sketch, single.sketch)
+        assert packed.digest() == single.digest()
+    assert len([path for path in kept.iterdir() if path.is_dir()]) == 1
+
+
+def test_a_picture_that_no_shard_has_is_named(folders: Folders) -> None:
+    """The message is that for a file."""
+    pack(*folders, above=0)
+    with pytest.raises(RefcolorError, match=r"q\.png .*the split lists q; run `dvc repro`"):
+        load(folders, "aq")
+
+
+@pytest.mark.slow
 def test_processes_may_decode_at_once_and_die(folders: Folders, kept: Path) -> None:
     """After a kill the next one begins anew; of three at once all get the same pictures."""
 
