@@ -8,6 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from itertools import chain
 from pathlib import Path
+from typing import NoReturn, TypeAlias
 
 import numpy as np
 import torch
@@ -20,6 +21,7 @@ from refcolor.kept import Arrays, kept_arrays
 from refcolor.shards import File, locate, place_of
 
 COLOR, SKETCH = Path("data/color"), Path("data/sketch")
+Progress: TypeAlias = "tqdm[NoReturn]"
 KEEP_FROM = 1 << 30  # bytes of pixels: decoding fewer takes less than a minute
 
 
@@ -52,7 +54,7 @@ class Pictures:
     def digest(self) -> str:
         """Fingerprint of ids and pixels, so that a checkpoint cannot meet other pictures."""
         arrays = self.color, self.sketch
-        marks = (hashlib.sha256(one).digest() for array in arrays for one in array)
+        marks = (hashlib.sha256(one.data).digest() for array in arrays for one in array)
         return self._known or _digest(self.ids, [array.shape for array in arrays], marks)
 
 
@@ -134,7 +136,7 @@ class _Side:
         except FileNotFoundError:
             return b""
 
-    def decode(self, array: np.ndarray, bar: tqdm) -> list[bytes]:
+    def decode(self, array: np.ndarray, bar: Progress) -> list[bytes]:
         """Decode every picture into its place; return the SHA-256 of each."""
 
         def one(place: int) -> bytes:
@@ -145,11 +147,11 @@ class _Side:
                     f"picture, got {picture.shape}; run `dvc repro`"
                 )
             array[place] = picture
-            return hashlib.sha256(picture).digest()
+            return hashlib.sha256(picture.data).digest()
 
         return self.each(one, bar)
 
-    def each(self, one: Callable[[int], bytes], bar: tqdm) -> list[bytes]:
+    def each(self, one: Callable[[int], bytes], bar: Progress) -> list[bytes]:
         """Do something with every place, shards from their beginning to their end.
 
         Returns the results by place.

@@ -20,6 +20,8 @@ from io import BytesIO
 from pathlib import Path, PurePath
 from typing import BinaryIO, Literal, TypeAlias
 
+from tqdm import tqdm
+
 from refcolor.errors import RefcolorError
 
 SHARD_ABOVE = 10_000  # files; docs/scale.md says what more of them would cost
@@ -133,7 +135,8 @@ def _pack(folder: Path, above: int) -> None:
     if len(files) > above:
         for name in files:
             shards[shard_of(name)].append(name)
-    for shard, members in sorted(shards.items()):
+    todo = sorted(shards.items())
+    for shard, members in tqdm(todo, desc=f"pack {folder}", unit="shard", disable=not todo):
         _write(folder / shard, [folder / name for name in members])
         for name in members:
             (folder / name).unlink()

@@ -8,7 +8,7 @@ import time
 import pytest
 from ruamel.yaml import YAML
 
-from .conftest import Project
+from .conftest import Project, shard_above
 
 pytestmark = pytest.mark.slow
 
@@ -18,10 +18,7 @@ PACKED = ("data/raw", "data/color", "data/sketch")
 @pytest.fixture
 def sharded(project: Project) -> Project:
     """A project where more than five files make shards; what is there are still files."""
-    module = project.root / "refcolor" / "shards.py"
-    code = module.read_text(encoding="utf-8")
-    assert code.count("SHARD_ABOVE = 10_000") == 1
-    module.write_text(code.replace("10_000", "5"), encoding="utf-8")
+    shard_above(project, 5)
     return project
 
 
