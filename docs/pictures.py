@@ -14,6 +14,7 @@ import numpy as np
 from refcolor import Colorizer, image
 from refcolor.app.samples import draw_samples
 from refcolor.palette import palette
+from refcolor.shards import locate
 from refcolor.sources import drawn, sample
 from refcolor.sources.manifest import read_manifest
 
@@ -48,8 +49,8 @@ def sheet_of_results() -> image.Picture:
         truth = drawn.draw(records[drawing], size=256, palette_of=records[reference]).color
         cells.append(
             [
-                enlarged(image.read_gray(Path(f"data/sketch/{drawing}.png"))),
-                enlarged(image.read(Path(f"data/color/{reference}.png"))),
+                enlarged(image.read_gray(locate(Path("data/sketch"), f"{drawing}.png"))),
+                enlarged(image.read(locate(Path("data/color"), f"{reference}.png"))),
                 enlarged(image.read(Path(f"results/{drawing}__{reference}.png"))),
                 enlarged(image.square(truth, 64)),
             ]
@@ -73,14 +74,16 @@ def sheet_of_own(names: Sequence[str]) -> image.Picture:
     cells: list[image.Picture] = []
     for name in names:
         drawing, reference = name.split("__")
-        pixels = image.read(Path(f"data/color/{reference}.png")).reshape(-1, 3)
+        pixels = image.read(locate(Path("data/color"), f"{reference}.png")).reshape(-1, 3)
         colors = palette(pixels[pixels.min(axis=1) < 250], swatches=6).frequent
         shares = np.array([share for _, share in colors])
         ends = np.rint(np.cumsum(shares) / shares.sum() * 2 * SIDE).astype(int)
         rows = np.searchsorted(ends, np.arange(2 * SIDE), side="right").clip(max=len(ends) - 1)
         strip = np.array([color for color, _ in colors], np.uint8)[rows]
         cells += [
-            image.resize(image.read(Path(f"data/sketch/{drawing}.png")), 2 * SIDE, 2 * SIDE),
+            image.resize(
+                image.read(locate(Path("data/sketch"), f"{drawing}.png")), 2 * SIDE, 2 * SIDE
+            ),
             strip[:, None].repeat(SIDE // 2, axis=1),
             image.resize(image.read(Path(f"results/{name}.png")), 2 * SIDE, 2 * SIDE),
         ]

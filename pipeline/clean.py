@@ -8,13 +8,14 @@ from refcolor import errors, image, params
 from refcolor.clean import Measurement, clean_picture, refuse_nothing, write_measurements
 from refcolor.parallel import map_pictures
 from refcolor.params import Params
+from refcolor.shards import File, pack
 from refcolor.sources.manifest import Record, files_of
 from refcolor.sources.takedown import Takedown, read_takedown
 
 LISTS = (("raw", "manifest", "own_sketch"), ("raw_lineart", "lineart", "lineart"))
 
 
-def clean(item: tuple[Path, Record], settings: Params, banned: Takedown, art: Path) -> Measurement:
+def clean(item: tuple[File, Record], settings: Params, banned: Takedown, art: Path) -> Measurement:
     """Clean one picture into `color` beside `art`, the line art that it has or is into `art`."""
     raw, record = item
     if banned.names(record):
@@ -34,13 +35,12 @@ def main() -> None:
     banned = read_takedown(Path(settings.source.exclude_file))
     tables = {}
     for raw, listed, art in LISTS:
-        for folder in (data / "color", data / art):
-            folder.mkdir(parents=True, exist_ok=True)
         one = partial(clean, settings=settings, banned=banned, art=data / art)
         files = files_of(data / f"{listed}.jsonl", data / raw)
         tables[raw] = list(map_pictures(one, files, workers=settings.runtime.workers,
                                         cluster=settings.runtime.cluster, label=f"clean {raw}"))
         image.sweep(data / "color", data / art)
+        pack(data / "color", data / art)
     write_measurements(data / "clean.csv", tables["raw"])
     write_measurements(data / "lineart.csv", tables["raw_lineart"])
     refuse_nothing(tables["raw"])

@@ -6,6 +6,7 @@ from pathlib import Path
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
 from refcolor.files import write_lines
+from refcolor.shards import pack
 from refcolor.sources import catalog
 from refcolor.sources.manifest import iterate_manifest
 from refcolor.stages import repository
@@ -24,6 +25,7 @@ def main() -> None:
                               max_megapixels=settings.clean.max_megapixels)
         for listed, destination in LISTS.items()
     }
+    pack(*LISTS.values())
     lines = [{"id": one.id, "list": listed.stem, "reason": one.reason}
              for listed, failures in failed.items() for one in failures]
     write_lines(DATA / "download.jsonl", [json.dumps(line) for line in lines])

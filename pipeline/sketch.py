@@ -8,12 +8,13 @@ from refcolor import errors, image, params
 from refcolor.files import write_lines
 from refcolor.parallel import map_pictures
 from refcolor.params import SketchParams
+from refcolor.shards import File, files, locate, pack
 from refcolor.sketch import draw_settings, flag, ink_share, sketch_picture
 
 
-def sketch(color: Path, settings: SketchParams, data: Path) -> tuple[str, float]:
+def sketch(color: File, settings: SketchParams, data: Path) -> tuple[str, float]:
     """Draw or take the sketch of one picture; return its name and share of ink."""
-    own = data / "own_sketch" / color.name
+    own = locate(data / "own_sketch", color.name)
     drawn = (
         image.read_gray(own)
         if own.exists()
@@ -26,13 +27,12 @@ def sketch(color: Path, settings: SketchParams, data: Path) -> tuple[str, float]
 def main() -> None:
     """Write data/sketch and data/sketch.csv (share of ink; flagged ones are kept)."""
     settings, data = params.load(), Path("data").absolute()  # as other machines see it too
-    (data / "sketch").mkdir(parents=True, exist_ok=True)
-    files = sorted((data / "color").iterdir())
     one = partial(sketch, settings=settings.sketch, data=data)
-    inks = map_pictures(one, files, workers=settings.runtime.workers, label="sketch",
-                        cluster=settings.runtime.cluster)
+    inks = map_pictures(one, files(data / "color"), workers=settings.runtime.workers,
+                        cluster=settings.runtime.cluster, label="sketch")
     lines = [f"{id},{ink:.4f},{flag(ink)}" for id, ink in inks]
     image.sweep(data / "sketch")
+    pack(data / "sketch")
     write_lines(data / "sketch.csv", ["id,ink,flag", *lines])
 
 

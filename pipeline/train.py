@@ -6,6 +6,7 @@ from pathlib import Path
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, params
 from refcolor.files import write_json
+from refcolor.kept import KEPT
 from refcolor.stages import repository, stage_key
 from refcolor.tracking import NullTracker, open_training
 
@@ -27,22 +28,20 @@ def main() -> None:
         return processes.start("pipeline.train", count=count)
     keep_freed_memory()
     with processes.joined(count, device=device) as (own, device):
-        pictures = load_pictures(read_ids(SPLIT / "train.txt"), silent=not own.first)
-        validation = load_pictures(read_ids(SPLIT / "val.txt"), silent=not own.first)
+        load = partial(load_pictures, keep=root / KEPT, silent=not own.first)
+        pictures, validation = (load(read_ids(SPLIT / f"{side}.txt")) for side in ("train", "val"))
         # More epochs go on from the same state; other pictures or another device never do.
-        key = stage_key("train")
         unfinished = stage_key("train", without=("train.epochs", "train.processes"))
         state = state_folder(root, unfinished, pictures.digest(), validation.digest(), device.type)
-        own.refuse_difference(key + state.name)
+        own.refuse_difference(stage_key("train") + state.name)
         file = StateFile(state, patient=count == 1)
-        work = partial(train, settings, pictures=pictures, validation=validation,
-                       folders=Folders(MODELS, CURVES, PREVIEWS), state_file=file, device=device,
-                       processes=own)
+        work = partial(train, settings, pictures=pictures, validation=validation, state_file=file,
+                       folders=Folders(MODELS, CURVES, PREVIEWS), device=device, processes=own)
         if not own.first:
             work(tracker=NullTracker())
             return
-        with file, open_training(kind=runtime.tracker, root=root, key=key, params=flat,
-                                 resume_run_id=file.run_id) as tracker:
+        with file, open_training(kind=runtime.tracker, root=root, key=stage_key("train"),
+                                 params=flat, resume_run_id=file.run_id) as tracker:
             file.run_id = tracker.run_id
             numbers = work(tracker=tracker)
             tracker.model(MODELS, example=png_example(validation.ids[0]))

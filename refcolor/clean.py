@@ -18,6 +18,7 @@ from refcolor.errors import PictureError, RefcolorError
 from refcolor.image import Picture, Unit, border_color, read, square, to_unit
 from refcolor.letterbox import crop_bars
 from refcolor.params import CleanParams
+from refcolor.shards import File, beside
 
 Layout = Literal["pictures", "pairs", "side_by_side", "line_art"]
 
@@ -88,7 +89,7 @@ def foreground(picture: Picture) -> float:
 
 
 def clean_picture(
-    source: Path,
+    source: File,
     id: str,
     params: CleanParams,
     *,
@@ -175,7 +176,7 @@ _COLUMNS = tuple(field.name for field in dataclasses.fields(Measurement))
 
 
 def _parts(
-    picture: Picture, source: Path, id: str, params: CleanParams, layout: Layout
+    picture: Picture, source: File, id: str, params: CleanParams, layout: Layout
 ) -> tuple[Picture | None, Picture | None]:
     if layout == "line_art":
         return None, _luma(picture)
@@ -189,8 +190,8 @@ def _parts(
     return picture, None
 
 
-def _partner(source: Path, id: str, params: CleanParams) -> Picture:
-    partners = sorted(source.parent.glob(f"{id}.sketch.*"))
+def _partner(source: File, id: str, params: CleanParams) -> Picture:
+    partners = beside(source, f"{id}.sketch.")
     if not partners:
         raise PictureError("no_partner", f"{source} has no line art {id}.sketch.* beside it")
     try:

@@ -44,6 +44,7 @@ from refcolor.questions import (
     second_references,
     warp_all,
 )
+from refcolor.shards import files
 from refcolor.sources.drawn import is_drawn
 from refcolor.sources.manifest import read_manifest
 from refcolor.sources.sample import PARTS
@@ -149,7 +150,7 @@ def evaluate(
         )
 
     # Line art that somebody drew: nobody knows the truth, but everybody can look.
-    drawings = [image.read_gray(path) for path in sorted(lineart.glob("*.png"))[: sheets.SHOWN]]
+    drawings = [image.read_gray(file) for file in files(lineart)[: sheets.SHOWN]]
     if drawings:
         beside = pictures.color[sheets.spread(len(pictures), len(drawings))]
         by_hand = np.stack(drawings[: len(beside)])

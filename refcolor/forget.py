@@ -1,11 +1,12 @@
 """Taking pictures out again: from the data, the caches and every later run."""
 
-import os
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
+from refcolor.kept import KEPT, drop_arrays
+from refcolor.shards import File, files, remove
 from refcolor.sources.danbooru import find_posts, forget_posts
 from refcolor.sources.manifest import Record, iterate_manifest
 from refcolor.sources.network.file_cache import FileCache
@@ -46,7 +47,7 @@ class Forgotten:
     """What `forget` did.
 
     pictures: how many were asked for.
-    files: deleted ones, relative to the repository.
+    files: deleted ones, relative to the repository; one of a shard as if that were a folder.
     posts: how many posts of kept listings were emptied.
     listed: lines added to the take-down list.
     outside: folders left alone, because they are links that lead out of the repository.
@@ -78,8 +79,9 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
 
     Their ids go on the take-down list first, so that a second call finishes what a stopped one
     began. Then their files are deleted from the data folders, results and downloads, and their
-    posts emptied in the kept pages of listings, where the numbers stay. A repeated call does
-    nothing more. Outside of the repository nothing is touched.
+    posts emptied in the kept pages of listings, where the numbers stay. Decoded pictures go as a
+    whole, for the next training makes them anew. A repeated call does nothing more. Outside of the
+    repository nothing is touched.
 
     root: the folder of the repository. exclude_file: as in params.yaml, relative to it.
     ids: as in the manifest; for a post of Danbooru its number will do, also when it is in no
@@ -95,7 +97,7 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
             "set it to data/exclude.txt and make that file, or write there yourself: "
             + ", ".join(f"id {name}" for name in wanted)
         )
-    there = [folder for folder in (*PICTURES, DOWNLOADS, PAGES) if (root / folder).is_dir()]
+    there = [folder for folder in (*PICTURES, DOWNLOADS, PAGES, KEPT) if (root / folder).is_dir()]
     inside = [folder for folder in there if _is_inside(root / folder, root)]
     numbers = {int(name) for name in wanted if name.isdecimal()}
     names = {*wanted, *(f"{PREFIX}{name}" for name in wanted)}
@@ -108,14 +110,14 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
     addresses = {*recorded.values(), *(post.get(key, "") for post in posts for key in _ADDRESSES)}
     cache = FileCache(root / DOWNLOADS)
     downloads = [file for one in addresses for file in cache.files(one) if DOWNLOADS in inside]
-    files = sorted({*shown, *downloads})
 
     added = add_ids(root / exclude_file, wanted)
-    for file in files:
-        file.unlink(missing_ok=True)
+    remove([*shown, *downloads])
+    gone = {Path(str(file)) for file in (*shown, *downloads)}
+    gone |= {*drop_arrays(root / KEPT)} if KEPT in inside else set()
     return Forgotten(
         pictures=len(wanted),
-        files=tuple(file.relative_to(root) for file in files),
+        files=tuple(file.relative_to(root) for file in sorted(gone)),
         posts=forget_posts(root / PAGES, numbers) if PAGES in inside else 0,
         listed=tuple(added),
         exclude_file=exclude_file,
@@ -133,17 +135,17 @@ def _is_inside(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[Path, Set[str]]]:
+def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[File, Set[str]]]:
     """Find the files of pictures, their line art, and results to which one of them gave a part."""
     for folder in folders:
-        for name in os.listdir(folder):
-            stem = Path(name).stem
+        for file in files(folder):
+            stem = file.stem
             parts = stem.split("__")
             shown = {stem, stem.removesuffix(".sketch")}
             for cut in range(1, len(parts)):
                 shown |= {"__".join(parts[:cut]), "__".join(parts[cut:])}
             if not shown.isdisjoint(names):
-                yield folder / name, shown & names
+                yield file, shown & names
 
 
 def _recorded(root: Path, names: Collection[str]) -> Iterator[Record]:

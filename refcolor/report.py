@@ -21,6 +21,7 @@ from skimage.color import lab2rgb
 from refcolor import image
 from refcolor.image import Picture
 from refcolor.palette import BANDS, HUES, LEVELS, Palette, palette
+from refcolor.shards import File, locate
 from refcolor.sketch import MAX_INK, MIN_INK
 
 SHOWN = 48  # pictures on the contact sheet
@@ -74,7 +75,7 @@ def draw_report(
     shown, sampled = _spread(ids, SHOWN), _spread(ids, SAMPLED)
     sheet = _sheet(shown, color, sketch)
     columns = _in_columns(_stages(counts))
-    colors = palette(np.concatenate([_pixels(color / f"{id}.png") for id in sampled]))
+    colors = palette(np.concatenate([_pixels(locate(color, f"{id}.png")) for id in sampled]))
     heights = [
         len(sheet),
         PLOT_HEIGHT + 30,
@@ -84,7 +85,7 @@ def draw_report(
     tops = list(accumulate([HEAD + TITLE, *(height + TITLE for height in heights)]))
     with matplotlib.style.context(["default", STYLE]):
         page = _Page(tops.pop() - TITLE + MARGIN)
-        side = image.read(color / f"{ids[0]}.png").shape[0]
+        side = image.read(locate(color, f"{ids[0]}.png")).shape[0]
         page.text(MARGIN, 50, f"{len(ids):,} pictures of {side} x {side} pixels", 19, weight="bold")
         page.text(MARGIN, 78, _summary(counts), 10, color=QUIET)
         page.title(tops[0], "Pictures and their sketches", f"{len(shown)} at even steps of the ids")
@@ -345,11 +346,11 @@ def _framed(rows: Sequence[Sequence[Picture]]) -> Picture:
 
 
 def _shown(folder: Path, id: str, side: int) -> Picture:
-    return image.resize(image.read(folder / f"{id}.png"), side, side)
+    return image.resize(image.read(locate(folder, f"{id}.png")), side, side)
 
 
-def _pixels(path: Path) -> Picture:
-    picture = image.read(path)
+def _pixels(file: File) -> Picture:
+    picture = image.read(file)
     step = max(1, picture.shape[0] // SAMPLED_SIDE)
     # Every n-th pixel instead of a smaller picture: a mixture of two colours is neither.
     return picture[step // 2 :: step, step // 2 :: step].reshape(-1, 3)

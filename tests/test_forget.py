@@ -14,6 +14,7 @@ from ruamel.yaml import YAML
 from refcolor.errors import RefcolorError
 from refcolor.forget import PICTURES, Forgotten, forget
 from refcolor.params import load
+from refcolor.shards import files, pack, shard_of
 from refcolor.sources.danbooru import list_danbooru
 from refcolor.sources.manifest import write_manifest
 from refcolor.sources.network.file_cache import FileCache
@@ -116,6 +117,41 @@ def test_a_picture_is_gone_everywhere(name: str, number: int, repository: Path) 
     assert holding == {"lineart.jsonl" if number == 121 else "manifest.jsonl"}
     assert (repository / EXCLUDE).read_text() == f"# by hand\nid 7\nid {number}\n"
     assert (done.pictures, done.posts, done.listed) == (1, 1, (f"id {number}",))
+
+
+def test_a_picture_is_gone_from_shards(repository: Path) -> None:
+    """Its shards are written anew without it; all other pictures are found as they were."""
+    folders = [repository / folder for folder in FILES if folder != "results"]
+    before = {
+        (folder, file.name): file.read_bytes() for folder in folders for file in files(folder)
+    }
+    pack(*folders, above=0)
+    done = forgotten(repository, "12")
+    assert len(done.files) == 10
+    assert Path("data/raw", shard_of("danbooru-12.jpg"), "danbooru-12.sketch.png") in done.files
+    after = {(folder, file.name): file.read_bytes() for folder in folders for file in files(folder)}
+    gone = before.keys() - after.keys()
+    assert len(gone) == 7 and all("danbooru-12." in name for _, name in gone)
+    assert after == {key: before[key] for key in after}
+    address = f"{URL}/12.jpg".encode()
+    assert not any(address in path.read_bytes() for path in repository.rglob("*.tar"))
+    assert forgotten(repository, "12").files == ()
+
+
+def test_decoded_pictures_go_as_a_whole(repository: Path) -> None:
+    """Pixels that a training kept are deleted, also what a killed one left; the rest is not."""
+    before = forgotten(repository, "12").files
+    kept = repository / ".refcolor/pictures"
+    for name in ("0123456789abcdef", "fedcba9876543210.part"):
+        (kept / name).mkdir(parents=True)
+        (kept / name / "color.npy").write_bytes(b"pixels")
+    done = forgotten(repository, "12")
+    assert before and [file.parent.name for file in done.files] == [
+        "0123456789abcdef",
+        "fedcba9876543210.part",
+    ]
+    assert [path.name for path in kept.iterdir()] == ["lock"]
+    assert forgotten(repository, "12").files == ()
 
 
 def test_every_data_folder_is_searched() -> None:

@@ -17,11 +17,12 @@ from torch import Tensor, nn
 import refcolor.train as training
 from refcolor import image, losses
 from refcolor.checkpoint import StateFile, load_generator
-from refcolor.data import Pictures
+from refcolor.data import Pictures, load_pictures
 from refcolor.errors import RefcolorError
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
 from refcolor.params import Params
+from refcolor.shards import pack
 from refcolor.tracking import NullTracker
 
 CPU = torch.device("cpu")
@@ -152,6 +153,28 @@ def test_what_a_training_leaves(make_run: Callable[..., Run], make_params: Calla
     assert numbers["validation"] == pytest.approx(float(rows[-1]["validation"]), rel=1e-4)
     assert load_generator(run.out / "models").stride == 4
     assert run.state.finished
+
+
+def test_mapped_pictures_train_the_same_weights(
+    make_run: Callable[..., Run], make_params: Callable, tmp_path: Path
+) -> None:
+    """Out of shards and mapped from the disk, pictures give the files of a training on arrays."""
+    folders = {"color": tmp_path / "color", "sketch": tmp_path / "sketch"}
+    runs = [make_run("arrays"), make_run("mapped")]
+    for pictures in (runs[0].pictures, runs[0].validation):
+        for name, folder in folders.items():
+            for id, picture in zip(pictures.ids, getattr(pictures, name), strict=True):
+                image.write(folder / f"{len(pictures)}-{id}.png", picture)
+    pack(*folders.values(), above=0)
+    for side in ("pictures", "validation"):
+        given = getattr(runs[0], side)
+        ids = [f"{len(given)}-{id}" for id in given.ids]
+        mapped = load_pictures(ids, **folders, keep=tmp_path / "kept", keep_from=0)
+        assert isinstance(mapped.color, np.memmap)
+        setattr(runs[1], side, mapped)
+    for run in runs:
+        run(make_params(EVERY_TERM))
+    assert runs[0].files() == runs[1].files()
 
 
 def test_the_tracker_hears_every_row_and_preview(

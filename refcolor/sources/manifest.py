@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
+from refcolor.shards import File, files
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 
@@ -91,11 +92,10 @@ def iterate_manifest(path: Path) -> Iterator[Record]:
             yield record
 
 
-def files_of(path: Path, folder: Path) -> list[tuple[Path, Record]]:
+def files_of(path: Path, folder: Path) -> list[tuple[File, Record]]:
     """Pair the files of a folder with the records of a manifest by their stems, sorted.
 
     A record without a file and a file without a record are left out.
     """
     records = {record.id: record for record in iterate_manifest(path)}
-    files = sorted(folder.iterdir())
-    return [(file, records[file.stem]) for file in files if file.stem in records]
+    return [(file, records[file.stem]) for file in files(folder) if file.stem in records]

@@ -10,6 +10,7 @@ import numpy as np
 
 from refcolor import image
 from refcolor.params import Params
+from refcolor.shards import locate
 from refcolor.sources import drawn
 from refcolor.sources.manifest import read_manifest
 
@@ -37,8 +38,8 @@ def keep_pictures(tree: Path, folder: Path, label: str, params: Params) -> None:
 
     strips = {
         label: [image.read(tree / "results" / f"{a}__{b}.png") for a, b in pairs],
-        "sketch": [image.read(tree / "data/sketch" / f"{a}.png") for a, _ in pairs],
-        "reference": [image.read(tree / "data/color" / f"{b}.png") for _, b in pairs],
+        "sketch": [image.read(locate(tree / "data/sketch", f"{a}.png")) for a, _ in pairs],
+        "reference": [image.read(locate(tree / "data/color", f"{b}.png")) for _, b in pairs],
         "truth": [truth(a, b) for a, b in pairs],
     }
     for name, strip in strips.items():

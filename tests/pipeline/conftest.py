@@ -144,6 +144,14 @@ def copy_project(source: Project, folder: Path) -> Project:
     return Project(root, environment)
 
 
+def shard_above(project: Project, count: int) -> None:
+    """Let a project pack folders of more than `count` files, instead of ten thousand."""
+    module = project.root / "refcolor" / "shards.py"
+    code = module.read_text(encoding="utf-8")
+    assert code.count("SHARD_ABOVE = 10_000") == 1
+    module.write_text(code.replace("10_000", str(count)), encoding="utf-8")
+
+
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose pipeline ran; tests leave it as it is."""

@@ -8,10 +8,11 @@ from typing import Any
 import pytest
 
 from refcolor import image
+from refcolor.shards import files
 from refcolor.sources.manifest import read_manifest
 from tests.sources.danbooru_server import DanbooruServer, Fault
 
-from .conftest import Project, make_project
+from .conftest import Project, copy_project, make_project, shard_above
 
 pytestmark = pytest.mark.slow
 
@@ -108,6 +109,23 @@ def test_another_filter_asks_the_network_nothing(server: DanbooruServer, project
     assert len([one for one in server.log[before:] if one.status == 200]) == 0
     project.run("git", "checkout", "-q", ".")
     project.run("dvc", "checkout")
+
+
+def test_downloads_are_packed_and_kept(
+    server: DanbooruServer, project: Project, tmp_path: Path
+) -> None:
+    """Shards hold the site's bytes; the files that came stay, and none is asked for again."""
+    copied = copy_project(project, tmp_path)
+    kept = {path: path.read_bytes() for path in copied.root.glob(".refcolor/downloads/*/*")}
+    before = len(server.log)
+    shard_above(copied, 5)
+    assert copied.repro("download") == ["discover", "download"]
+    raw = copied.root / "data/raw"
+    assert {path.suffix for path in raw.iterdir()} == {".tar"}
+    wanted = server.files(id for id in server.good[:64] if id != server.good[9])
+    assert {file.name: file.read_bytes() for file in files(raw)} == wanted
+    assert {path: path.read_bytes() for path in kept} == kept
+    assert [one for one in server.log[before:] if one.status == 200] == []
 
 
 def test_a_forgotten_picture_is_gone_after_the_next_run(

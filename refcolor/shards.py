@@ -1,0 +1,177 @@
+"""Tar shards: the pictures of a large folder in 256 files, because DVC's cost is per file.
+
+A stage writes single files, and packs them when they are all there and are many. What reads them
+asks `files` or `locate`, and gets a `Path` or a `Member`; both are opened the same way.
+
+The shard of a picture follows from its name alone, like the folder of an object in git: a picture
+that comes or goes changes one shard of each folder and leaves the other 255, in DVC's cache and in
+remotes, as they are. Equal files make equal shards.
+"""
+
+import hashlib
+import os
+import re
+import tarfile
+from collections import defaultdict
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path, PurePath
+from typing import BinaryIO, Literal, TypeAlias
+
+from tqdm import tqdm
+
+from refcolor.errors import RefcolorError
+
+SHARD_ABOVE = 10_000  # files; docs/scale.md says what more of them would cost
+
+_SHARD = re.compile(r"[0-9a-f]{2}\.tar")
+
+
+@dataclass(frozen=True)
+class Member:
+    """A file inside a shard, as far as a picture needs a `Path`.
+
+    offset, size: bytes in the shard.
+    """
+
+    shard: Path
+    name: str
+    offset: int
+    size: int
+
+    @property
+    def stem(self) -> str:
+        """The name without its extension."""
+        return PurePath(self.name).stem
+
+    def exists(self) -> bool:
+        """Whether it is there: it was found."""
+        return True
+
+    def open(self, _mode: Literal["rb"]) -> BinaryIO:
+        """Read it into memory. Raises OSError when the shard has gone."""
+        with self.shard.open("rb") as file:
+            file.seek(self.offset)
+            return BytesIO(file.read(self.size))
+
+    def read_bytes(self) -> bytes:
+        """Give its bytes."""
+        return self.open("rb").read()
+
+    def __str__(self) -> str:
+        """Name it in messages as tar's users do."""
+        return f"{self.shard}/{self.name}"
+
+
+File: TypeAlias = Path | Member
+
+
+def pack(*folders: Path, above: int = SHARD_ABOVE) -> None:
+    """Put the files of each folder into shards if there are more than `above` in it.
+
+    At every moment each file is found in one place or the other, so a kill loses nothing; the stage
+    that is run again writes and packs them anew. Shards of an earlier run are removed, a folder
+    that is missing is made.
+    """
+    for folder in folders:
+        folder.mkdir(parents=True, exist_ok=True)
+        _pack(folder, above)
+
+
+def files(folder: Path) -> list[File]:
+    """List the files of a folder, those in its shards too, sorted by name; hidden ones are none."""
+    found: dict[str, File] = {}
+    for path in folder.glob("[!.]*"):
+        found |= _members(path) if _SHARD.fullmatch(path.name) else {path.name: path}
+    return [found[name] for name in sorted(found)]
+
+
+def locate(folder: Path, name: str) -> File:
+    """Find one file of a folder; where there is none, give the path that it would have."""
+    path, shard = folder / name, folder / shard_of(name)
+    return path if path.exists() or not shard.exists() else _members(shard).get(name, path)
+
+
+def place_of(file: File) -> tuple[str, int]:
+    """Say where a file lies, so that sorting by it makes a stream of every shard."""
+    return (str(file.shard), file.offset) if isinstance(file, Member) else ("", 0)
+
+
+def beside(file: File, start: str) -> list[File]:
+    """List what lies with a file, in its folder or its shard, and has a name that begins so."""
+    if isinstance(file, Path):
+        return [*sorted(file.parent.glob(f"{start}*"))]
+    return [one for name, one in sorted(_members(file.shard).items()) if name.startswith(start)]
+
+
+def remove(found: Iterable[File]) -> None:
+    """Delete files, those in shards by writing the shard anew without them."""
+    shards: dict[Path, set[str]] = defaultdict(set)
+    for file in found:
+        if isinstance(file, Member):
+            shards[file.shard].add(file.name)
+        else:
+            file.unlink(missing_ok=True)
+    for shard, names in shards.items():
+        left = [one for name, one in _members(shard).items() if name not in names]
+        if left:
+            _write(shard, left)
+        else:
+            shard.unlink()
+
+
+def shard_of(name: str) -> str:
+    """Name the shard of a file: two digits of a hash. Line art lies with the picture it is of."""
+    picture = PurePath(name).stem.removesuffix(".sketch")
+    return f"{hashlib.sha256(picture.encode()).hexdigest()[:2]}.tar"
+
+
+def _pack(folder: Path, above: int) -> None:
+    names = sorted(name for name in os.listdir(folder) if not name.startswith("."))
+    files = [name for name in names if not _SHARD.fullmatch(name)]
+    shards: dict[str, list[str]] = defaultdict(list)
+    if len(files) > above:
+        for name in files:
+            shards[shard_of(name)].append(name)
+    todo = sorted(shards.items())
+    for shard, members in tqdm(todo, desc=f"pack {folder}", unit="shard", disable=not todo):
+        _write(folder / shard, [folder / name for name in members])
+        for name in members:
+            (folder / name).unlink()
+    if files:
+        for name in set(names) - set(files) - shards.keys():
+            (folder / name).unlink()
+
+
+def _write(shard: Path, members: Sequence[File]) -> None:
+    """Write a shard under a temporary name, then rename it: never half a file."""
+    temporary = shard.with_name(f".{shard.name}.{os.getpid()}.part")
+    try:
+        # Headers are USTAR's, but for a name of more than 100 characters.
+        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
+            for member in members:
+                content = member.read_bytes()
+                entry = tarfile.TarInfo(member.name)  # time, owner and group are 0 and empty
+                entry.size = len(content)
+                tar.addfile(entry, BytesIO(content))
+        os.replace(temporary, shard)
+    finally:
+        temporary.unlink(missing_ok=True)
+
+
+def _members(shard: Path) -> dict[str, Member]:
+    known = shard.stat()
+    return _indexed(shard, known.st_ino, known.st_mtime_ns, known.st_size)
+
+
+@lru_cache(maxsize=2048)
+def _indexed(shard: Path, *_version: int) -> dict[str, Member]:
+    try:
+        with tarfile.open(shard, "r:") as tar:
+            return {one.name: Member(shard, one.name, one.offset_data, one.size) for one in tar}
+    except tarfile.TarError as error:
+        raise RefcolorError(
+            f"{shard} is no whole tar file ({error}); delete it and run `dvc repro`"
+        ) from error
