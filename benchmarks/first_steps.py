@@ -10,7 +10,8 @@ from pipeline.train import CURVES, MODELS, PREVIEWS, SPLIT
 from refcolor import errors, params
 from refcolor.checkpoint import StateFile
 from refcolor.data import load_pictures, read_ids
-from refcolor.device import choose_device
+from refcolor.device import choose_device, keep_freed_memory
+from refcolor.kept import KEPT
 from refcolor.tracking import NullTracker
 from refcolor.train import Folders, train
 
@@ -18,13 +19,14 @@ from refcolor.train import Folders, train
 def main() -> None:
     """Write what the train stage writes, after as many steps as are asked for."""
     steps, settings = int(sys.argv[1]), params.load()
-    pictures = load_pictures(read_ids(SPLIT / "train.txt"))
+    keep_freed_memory()
+    pictures = load_pictures(read_ids(SPLIT / "train.txt"), keep=KEPT)
     few = min(len(pictures), steps * settings.train.batch_size)
     few -= few % settings.train.batch_size
     first = dataclasses.replace(
         pictures, ids=pictures.ids[:few], color=pictures.color[:few], sketch=pictures.sketch[:few]
     )
-    epochs = steps * settings.train.batch_size // few
+    epochs = max(1, round(steps * settings.train.batch_size / few))
     with tempfile.TemporaryDirectory() as folder, StateFile(Path(folder)) as file:
         train(
             changed(settings, train={"epochs": epochs, "report_every": steps}),
