@@ -31,16 +31,18 @@ def clean(item: tuple[File, Record], settings: Params, banned: Takedown, art: Pa
 
 def main() -> None:
     """Write data/color, own_sketch, lineart (the last two maybe empty), and two tables."""
-    settings, data = params.load(), Path("data").absolute()  # as other machines see it too
+    settings, data = params.load(), Path("data")
+    shared = data.absolute()  # as other machines see it too
     banned = read_takedown(Path(settings.source.exclude_file))
     tables = {}
     for raw, listed, art in LISTS:
-        one = partial(clean, settings=settings, banned=banned, art=data / art)
-        files = files_of(data / f"{listed}.jsonl", data / raw)
+        one = partial(clean, settings=settings, banned=banned, art=shared / art)
+        files = files_of(data / f"{listed}.jsonl", shared / raw)
         tables[raw] = list(map_pictures(one, files, workers=settings.runtime.workers,
                                         cluster=settings.runtime.cluster, label=f"clean {raw}"))
-        image.sweep(data / "color", data / art)
-        pack(data / "color", data / art)
+    folders = [data / name for name in ("color", "own_sketch", "lineart")]
+    image.sweep(*folders)
+    pack(*folders)
     write_measurements(data / "clean.csv", tables["raw"])
     write_measurements(data / "lineart.csv", tables["raw_lineart"])
     refuse_nothing(tables["raw"])

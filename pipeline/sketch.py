@@ -26,9 +26,10 @@ def sketch(color: File, settings: SketchParams, data: Path) -> tuple[str, float]
 
 def main() -> None:
     """Write data/sketch and data/sketch.csv (share of ink; flagged ones are kept)."""
-    settings, data = params.load(), Path("data").absolute()  # as other machines see it too
-    one = partial(sketch, settings=settings.sketch, data=data)
-    inks = map_pictures(one, files(data / "color"), workers=settings.runtime.workers,
+    settings, data = params.load(), Path("data")
+    shared = data.absolute()  # as other machines see it too
+    one = partial(sketch, settings=settings.sketch, data=shared)
+    inks = map_pictures(one, files(shared / "color"), workers=settings.runtime.workers,
                         cluster=settings.runtime.cluster, label="sketch")
     lines = [f"{id},{ink:.4f},{flag(ink)}" for id, ink in inks]
     image.sweep(data / "sketch")

@@ -29,7 +29,8 @@ def main() -> None:
     keep_freed_memory()
     with processes.joined(count, device=device) as (own, device):
         load = partial(load_pictures, keep=root / KEPT, silent=not own.first)
-        pictures, validation = (load(read_ids(SPLIT / f"{side}.txt")) for side in ("train", "val"))
+        lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
+        pictures, validation = own.in_turn(lambda: [load(ids) for ids in lists])
         # More epochs go on from the same state; other pictures or another device never do.
         unfinished = stage_key("train", without=("train.epochs", "train.processes"))
         state = state_folder(root, unfinished, pictures.digest(), validation.digest(), device.type)

@@ -200,7 +200,8 @@ def _threads(client: "Client", scheduler: str, ours: Mapping[str, str], probe: P
         problem = _missing(answer) if isinstance(answer, Exception) else answer
         if problem:
             raise RefcolorError(f"the worker at {worker} {problem}")
-    return sum(client.nthreads().values())
+    threads: int = sum(client.nthreads().values())
+    return max(1, threads)
 
 
 def _missing(error: Exception) -> str:
@@ -220,12 +221,13 @@ def _result(client: "Client", scheduler: str, task: "Future[list[Result]]") -> l
                 return task.result(timeout=DESERTED)
             except TimeoutError:
                 if task.done():
-                    raise  # by the function
+                    break  # at this moment
                 if not client.nthreads():
                     raise RefcolorError(
                         f"all workers of {scheduler} are gone; start some with `dask worker "
                         f"{scheduler}` and run the same command again"
                     ) from None
+        return task.result()
     except KilledWorker as error:
         raise RefcolorError(
             f"the same pictures ended several workers of {scheduler}: look there for the reason, "

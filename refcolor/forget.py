@@ -36,6 +36,7 @@ What may still hold them, or what was made of them:
 - contact sheets in metrics/ (previews, images, data.png): `dvc repro` draws them anew.
 - weights trained on them: `dvc repro` trains models/ anew; .refcolor/checkpoints may be deleted.
 - MLflow: previews and models of earlier runs; delete these runs, then `mlflow gc`.
+- other clones and hosts: .refcolor/pictures there may be deleted as a whole.
 - git: earlier versions of data/manifest.jsonl name them, without a pixel.
 - downloads whose address no list has any more: .refcolor/downloads may be deleted as a whole.
 - the source: your own folder or archive, other posts of the same picture (lines `artist NAME` or

@@ -15,7 +15,11 @@ KEPT = Path(".refcolor/pictures")  # in the repository, outside the outs that DV
 
 
 def kept_arrays(
-    folder: Path, shapes: Mapping[str, tuple[int, ...]], make: Callable[[Arrays], str]
+    folder: Path,
+    shapes: Mapping[str, tuple[int, ...]],
+    make: Callable[[Arrays], str],
+    *,
+    silent: bool = False,
 ) -> tuple[Arrays, str]:
     """Map the arrays of a folder into memory; make them first where they are missing.
 
@@ -23,14 +27,14 @@ def kept_arrays(
     from, so that it cannot be stale; whoever wants the room deletes it.
     shapes: of the uint8 arrays by name. make: fills them, and returns a line that is kept beside
     them. It is called by one process at a time, the others wait and find the result; after a kill
-    the next one begins anew and removes what was left.
+    the next one begins anew and removes what was left. silent: wait without saying so.
 
     Returns the arrays, read-only, and the line. Raises OSError before `make` when the disk has not
     room enough.
     """
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder.parent / "lock"):
+        with _alone(folder.parent / "lock", silent=silent):
             for left in folder.parent.glob("*.part"):
                 shutil.rmtree(left)
             if not folder.is_dir():
@@ -43,8 +47,8 @@ def drop_arrays(parent: Path) -> list[Path]:
     """Delete all arrays that are kept in a folder; return their files. Who reads them reads on."""
     if not parent.is_dir():
         return []
-    files = sorted(parent.glob("*/*"))
     with _alone(parent / "lock"):
+        files = sorted(parent.glob("*/*"))
         for folder in {file.parent for file in files}:
             # By way of the name that the next one removes: a kill leaves no folder half empty.
             shutil.rmtree(folder.rename(folder.with_suffix(".part")))
@@ -80,12 +84,13 @@ def _room(file: Path, shape: tuple[int, ...]) -> np.memmap:
 
 
 @contextmanager
-def _alone(path: Path) -> Iterator[None]:
+def _alone(path: Path, *, silent: bool = False) -> Iterator[None]:
     lock = FileLock(path)
     try:
         lock.acquire(timeout=0)
     except Timeout:
-        print("another process decodes pictures; waiting for it to end", flush=True)
+        if not silent:
+            print("another process decodes pictures; waiting for it to end", flush=True)
         lock.acquire()
     try:
         yield

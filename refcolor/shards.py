@@ -103,7 +103,8 @@ def beside(file: File, start: str) -> list[File]:
     """List what lies with a file, in its folder or its shard, and has a name that begins so."""
     if isinstance(file, Path):
         return [*sorted(file.parent.glob(f"{start}*"))]
-    return [one for name, one in sorted(_members(file.shard).items()) if name.startswith(start)]
+    found = _members(file.shard).items()
+    return [one for _, one in sorted(pair for pair in found if pair[0].startswith(start))]
 
 
 def remove(found: Iterable[File]) -> None:

@@ -65,7 +65,7 @@ def make_task(
     if asked.sketch_variation:
         settings = draw_variations(count, share=asked.sketch_variation, generator=random)
         drawn = vary_sketches(pictures, chosen, own(settings))
-        sketch = image.to_tensor(drawn[..., None]).to(device, non_blocking=True)
+        sketch = image.to_tensor(drawn[..., None], device=device)
     return Task(sketch, warped.picture, target, warped)
 
 

@@ -18,12 +18,12 @@ def test_declared_code_is_the_import_closure(stage: str) -> None:
 
 
 def test_every_stage_script_is_small_and_quiet_at_import() -> None:
-    """A stage script has at most 52 lines, defines functions, and does nothing when imported."""
+    """A stage script has at most 55 lines, defines functions, and does nothing when imported."""
     import ast
 
     for stage in STAGES:
         source = (ROOT / "pipeline" / f"{stage}.py").read_text(encoding="utf-8")
-        assert len(source.splitlines()) <= 52, stage
+        assert len(source.splitlines()) <= 55, stage
         quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Expr, ast.Assign, ast.If)
         assert all(isinstance(node, quiet) for node in ast.parse(source).body), stage
 
