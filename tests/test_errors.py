@@ -107,6 +107,23 @@ def test_sigterm_closes_files_and_ends_with_143() -> None:
     assert err.strip() == "refcolor: terminated. The same command goes on from here."
 
 
+def test_sigterm_while_a_program_ends_adds_nothing() -> None:
+    """When the line is said, a SIGTERM during the clean-up of libraries ends it without a word."""
+    program = (
+        "import atexit, os, signal\n"
+        "from refcolor import errors\n"
+        "def main():\n"
+        "    atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        "    raise errors.RefcolorError('loss.x is wrong')\n"
+        "errors.run(main)\n"
+    )
+    environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
+    command = [sys.executable, "-c", program]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30)
+    assert done.returncode == -signal.SIGTERM
+    assert done.stderr.strip() == "refcolor: loss.x is wrong"
+
+
 def test_one_of_several_processes_hands_its_line_to_torchrun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:

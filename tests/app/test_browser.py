@@ -341,7 +341,7 @@ def test_a_second_click_starts_nothing(open_page: Callable[..., "Page"]) -> None
         window.started += stage.ariaBusy === 'true' && change.oldValue !== 'true';
       })).observe(stage, { attributeFilter: ['aria-busy'], attributeOldValue: true });
     }""")
-    page.evaluate("() => { const b = document.querySelector('#color'); b.click(); b.click(); }")
+    page.locator("#color:enabled").evaluate("button => { button.click(); button.click(); }")
     page.locator("#color").dispatch_event("click")
     page.locator("#save-psd:enabled").wait_for()
     page.wait_for_timeout(1000)
