@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import subprocess
 import sys
@@ -21,22 +20,13 @@ from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import Match
 from refcolor.params import Params
 
+from ..browser import CHROMIUM, FLAGS
 from ..conftest import TINY
 from .conftest import drawn_box, png, two_colors, write_model
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no connection, as on a train
-]
 # Seconds that the page may take to show something; a machine that trains meanwhile needs more.
 PATIENCE = float(os.environ.get("REFCOLOR_TEST_PATIENCE", "45"))
 

@@ -2,7 +2,6 @@
 
 import os
 import re
-import shutil
 import signal
 import socket
 import sqlite3
@@ -16,22 +15,13 @@ from typing import TYPE_CHECKING
 
 import pytest
 
+from ..browser import CHROMIUM, FLAGS
 from .closure import ROOT
 from .conftest import Project, copy_project
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
 
-CHROMIUM = shutil.which("chromium")
-FLAGS = [
-    "--headless",
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--no-first-run",
-    "--host-resolver-rules=MAP * ~NOTFOUND, EXCLUDE 127.0.0.1",  # no connection, as on a train
-]
 SECONDS_TO_START, MILLISECONDS_TO_SHOW = 120, 45_000
 BASELINE, EXPERIMENT = re.compile(r"^repro-[0-9a-f]{6}$"), "triplet-on"
 
