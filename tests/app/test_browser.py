@@ -251,9 +251,9 @@ def tab_to(page: "Page", selector: str) -> None:
 
 def choose_by_keyboard(page: "Page", well: str, picture: bytes) -> None:
     """Go to a well's link for files, and choose one."""
-    tab_to(page, f"#{well} .title input[data-add=no]")
     before = page.locator(f"#{well} .picture").get_attribute("src")
     with page.expect_file_chooser() as chooser:
+        tab_to(page, f"#{well} .title input[data-add=no]")
         page.keyboard.press("Space")
     chooser.value.set_files({"name": "x.png", "mimeType": "image/png", "buffer": picture})
     page.wait_for_function(
