@@ -177,32 +177,56 @@ def test_a_full_disk_is_one_clear_line_and_loses_nothing(project: Project) -> No
     assert project.numbers("data.json")["clean"]["kept"] == 24
 
 
+# Python runs a module of this name at its start. In the stage, it waits at the first output.
+PAUSE = """
+import os, sys, threading, time
+from pathlib import Path
+
+def pause(event, arguments):
+    if event != "open" or not isinstance(arguments[0], str | os.PathLike) or paused.exists():
+        return
+    path, _, flags = arguments
+    inside = [(Path.cwd() / path).is_relative_to(output) for output in outputs]
+    main = threading.current_thread() is threading.main_thread()
+    if any(inside) and flags & (os.O_WRONLY | os.O_RDWR) and main:
+        paused.touch()
+        time.sleep(60)
+
+paused = Path({paused!r})
+outputs = [Path.cwd() / name for name in ("data", "models", "metrics")]
+if "pipeline.{stage}" in sys.orig_argv:
+    sys.addaudithook(pause)
+"""
+
+
 @pytest.mark.parametrize(
     "stage", ["discover", "download", "clean", "sketch", "split", "train", "evaluate"]
 )
 def test_ctrl_c_in_any_stage_leaves_what_the_next_run_completes(
-    project: Project, stage: str
+    project: Project, stage: str, tmp_path: Path
 ) -> None:
-    """Interrupted in the middle, the same command ends with the bytes of an unbroken run."""
+    """Interrupted where it writes, the same command ends with the bytes of an unbroken run."""
     expected = project.lock()
     project.run("rm", "-rf", ".dvc/cache/runs", ".refcolor")
+    paused, hook = tmp_path / "paused", tmp_path / "hook" / "sitecustomize.py"
+    hook.parent.mkdir()
+    hook.write_text(PAUSE.format(paused=str(paused), stage=stage))
     with subprocess.Popen(
         ["dvc", "repro", "--single-item", "--force", stage],
         cwd=project.root,
-        env=project.environment,
+        env=project.environment | {"PYTHONPATH": f"{hook.parent}{os.pathsep}{project.root}"},
         start_new_session=True,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
     ) as process:
-        assert process.stdout is not None
-        for line in process.stdout:
-            if line.startswith("Running stage"):
-                break
-        time.sleep(1.0)
+        while not paused.exists() and process.poll() is None:
+            time.sleep(0.02)
         os.killpg(process.pid, signal.SIGINT)
-        rest = process.stdout.read()
-    assert "Traceback" not in rest
+        said, _ = process.communicate(timeout=30)
+    assert process.returncode != 0
+    assert "stopped. The same command goes on from here." in said
+    assert "Traceback" not in said
     project.repro()
     assert project.lock() == expected
 
