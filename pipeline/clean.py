@@ -41,7 +41,6 @@ def main() -> None:
         tables[raw] = list(map_pictures(one, files, workers=settings.runtime.workers,
                                         cluster=settings.runtime.cluster, label=f"clean {raw}"))
     folders = [data / name for name in ("color", "own_sketch", "lineart")]
-    image.sweep(*folders)
     pack(*folders)
     write_measurements(data / "clean.csv", tables["raw"])
     write_measurements(data / "lineart.csv", tables["raw_lineart"])

@@ -32,7 +32,6 @@ def main() -> None:
     inks = map_pictures(one, files(shared / "color"), workers=settings.runtime.workers,
                         cluster=settings.runtime.cluster, label="sketch")
     lines = [f"{id},{ink:.4f},{flag(ink)}" for id, ink in inks]
-    image.sweep(data / "sketch")
     pack(data / "sketch")
     write_lines(data / "sketch.csv", ["id,ink,flag", *lines])
 

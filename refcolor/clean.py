@@ -2,7 +2,6 @@
 
 import csv
 import dataclasses
-import os
 from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass
@@ -15,6 +14,7 @@ import numpy.typing as npt
 
 from refcolor.duplicates import dhash
 from refcolor.errors import PictureError, RefcolorError
+from refcolor.files import replacing
 from refcolor.image import Picture, Unit, border_color, read, square, to_unit
 from refcolor.letterbox import crop_bars
 from refcolor.params import CleanParams
@@ -146,16 +146,14 @@ def refuse_nothing(measurements: Iterable[Measurement]) -> None:
 
 def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
     """Write measurements as CSV with a header, sorted by id, under a temporary name first."""
-    temporary = path.with_name(f".{path.name}.{os.getpid()}.part")
-    try:
-        with temporary.open("w", encoding="utf-8", newline="") as file:
-            writer = csv.writer(file, lineterminator="\n")
-            writer.writerow(_COLUMNS)
-            for measurement in sorted(measurements, key=lambda measurement: measurement.id):
-                writer.writerow(dataclasses.astuple(measurement))
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow(_COLUMNS)
+        for measurement in sorted(measurements, key=lambda measurement: measurement.id):
+            writer.writerow(dataclasses.astuple(measurement))
 
 
 def read_measurements(path: Path) -> list[Measurement]:

@@ -1,7 +1,6 @@
 """The generator as one ONNX file: other programs run it without torch and without refcolor."""
 
 import json
-import os
 import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -18,6 +17,7 @@ import refcolor
 from refcolor import image
 from refcolor.checkpoint import describe, load_generator
 from refcolor.errors import RefcolorError, UsageError
+from refcolor.files import replacing
 from refcolor.model.generator import Generator
 from refcolor.params import ModelParams
 from refcolor.provenance import checksum, find_licence, find_origin
@@ -75,9 +75,7 @@ def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exporte
     generator = load_generator(folder)
     model = _converted(generator, side)
     _describe_in(model, folder, params, side)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part")
-    try:
+    with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         difference = largest_difference(temporary, generator, side)
         if not difference <= TOLERANCE:
@@ -86,9 +84,6 @@ def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exporte
                 f"{TOLERANCE:g}, so {path} was not written; update onnxscript and onnxruntime, or "
                 "try another --size"
             )
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
     return Exported(path, side, difference, checksum(folder))
 
 

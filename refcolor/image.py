@@ -4,9 +4,7 @@ A picture is a uint8 array in sRGB: (H, W, 3) in colour, (H, W) for line art. No
 before a tensor is asked for, so the stages before training start quickly.
 """
 
-import os
 import re
-import secrets
 import warnings
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -20,6 +18,7 @@ import numpy.typing as npt
 from PIL import Image, ImageCms, ImageOps
 
 from refcolor.errors import PictureError
+from refcolor.files import replacing
 from refcolor.shards import Member
 
 if TYPE_CHECKING:
@@ -91,20 +90,8 @@ def write(path: Path, picture: Picture) -> None:
     same picture too. Raises ValueError for another shape or dtype.
     """
     _check(picture)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem[:80]}.{secrets.token_hex(8)}.part")
-    try:
+    with replacing(path) as temporary:
         Image.fromarray(picture).save(temporary, format="PNG", compress_level=6)
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)
-
-
-def sweep(*folders: Path) -> None:
-    """Remove what writers that were killed left behind; nobody may be writing there."""
-    for folder in folders:
-        for temporary in folder.glob(".*.part"):
-            temporary.unlink(missing_ok=True)
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:

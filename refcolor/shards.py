@@ -23,6 +23,7 @@ from typing import BinaryIO, Literal, TypeAlias
 from tqdm import tqdm
 
 from refcolor.errors import RefcolorError
+from refcolor.files import replacing, sweep
 
 SHARD_ABOVE = 10_000  # files; docs/scale.md says what more of them would cost
 
@@ -72,11 +73,12 @@ def pack(*folders: Path, above: int = SHARD_ABOVE) -> None:
     """Put the files of each folder into shards if there are more than `above` in it.
 
     At every moment each file is found in one place or the other, so a kill loses nothing; the stage
-    that is run again writes and packs them anew. Shards of an earlier run are removed, a folder
-    that is missing is made.
+    that is run again writes and packs them anew. Shards of an earlier run are removed, and what
+    killed writers left (nobody may be writing there); a folder that is missing is made.
     """
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
+        sweep(folder)
         _pack(folder, above)
 
 
@@ -147,19 +149,16 @@ def _pack(folder: Path, above: int) -> None:
 
 
 def _write(shard: Path, members: Sequence[File]) -> None:
-    """Write a shard under a temporary name, then rename it: never half a file."""
-    temporary = shard.with_name(f".{shard.name}.{os.getpid()}.part")
-    try:
-        # Headers are USTAR's, but for a name of more than 100 characters.
-        with tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar:
-            for member in members:
-                content = member.read_bytes()
-                entry = tarfile.TarInfo(member.name)  # time, owner and group are 0 and empty
-                entry.size = len(content)
-                tar.addfile(entry, BytesIO(content))
-        os.replace(temporary, shard)
-    finally:
-        temporary.unlink(missing_ok=True)
+    # Headers are USTAR's, but for a name of more than 100 characters.
+    with (
+        replacing(shard) as temporary,
+        tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar,
+    ):
+        for member in members:
+            content = member.read_bytes()
+            entry = tarfile.TarInfo(member.name)  # time, owner and group are 0 and empty
+            entry.size = len(content)
+            tar.addfile(entry, BytesIO(content))
 
 
 def _members(shard: Path) -> dict[str, Member]:

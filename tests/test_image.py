@@ -314,15 +314,6 @@ def test_a_failed_write_leaves_the_old_file(
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_sweep_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
-    """Half a picture under a temporary name goes, pictures and other hidden files stay."""
-    image.write(tmp_path / "a" / "part.png", noise())
-    for name in (".b.0123456789abcdef.part", ".gitkeep"):
-        (tmp_path / "a" / name).write_bytes(b"half")
-    image.sweep(tmp_path / "a", tmp_path / "absent")
-    assert sorted(path.name for path in (tmp_path / "a").iterdir()) == [".gitkeep", "part.png"]
-
-
 @pytest.mark.parametrize("shape", [(4,), (4, 4, 4), (0, 4, 3), (2, 4, 4, 3)])
 def test_write_refuses_what_is_no_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
     """An array of another shape names the shape."""

@@ -1,16 +1,14 @@
 """The drawing's own lines back over the colours, as one picture or as layers."""
 
-import os
-from collections.abc import Iterator
-from contextlib import contextmanager
 from pathlib import Path
-from typing import BinaryIO, Final
+from typing import Final
 
 import numpy as np
 from PIL import Image
 
 from refcolor.colorize.drawing import Drawing
 from refcolor.errors import PictureError
+from refcolor.files import replacing
 from refcolor.image import WHITE, Picture
 
 COLORS: Final = "colors"  # the names of the layers, in files and in a PSD
@@ -65,8 +63,8 @@ def write_picture(path: Path, picture: Picture) -> None:
 
     picture: (H, W, 3) uint8, or (H, W, 4) with opacity.
     """
-    with _written(path) as file:
-        Image.fromarray(picture).save(file, format="PNG", compress_level=_COMPRESSION)
+    with replacing(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG", compress_level=_COMPRESSION)
 
 
 def write_layers(folder: Path, stem: str, colors: Picture, drawing: Drawing) -> tuple[Path, Path]:
@@ -130,7 +128,7 @@ def write_psd(path: Path, colors: Picture, drawing: Drawing) -> None:
         layer_and_mask_information=LayerAndMaskInformation(LayerInfo(2, records, data)),
         image_data=merged,
     )
-    with _written(path) as file:
+    with replacing(path) as temporary, temporary.open("wb") as file:
         document.write(file)
 
 
@@ -139,16 +137,3 @@ def _with_alpha(color: Picture, alpha: Picture) -> Picture:
     layer[..., :3] = color
     layer[..., 3] = alpha
     return layer
-
-
-@contextmanager
-def _written(path: Path) -> Iterator[BinaryIO]:
-    """Give a file that takes its name only when all of it is there."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.stem[:80]}.{os.getpid()}.part")
-    try:
-        with temporary.open("wb") as file:
-            yield file
-        os.replace(temporary, path)
-    finally:
-        temporary.unlink(missing_ok=True)

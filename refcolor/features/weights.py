@@ -1,7 +1,6 @@
 """Weights that somebody else trained: fetched once, checked every time, kept in torch's cache."""
 
 import hashlib
-import os
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import torch
 from tqdm import tqdm
 
 from refcolor.errors import RefcolorError
+from refcolor.files import replacing
 
 _SILENCE = 30  # seconds after which a connection is given up
 _CHUNK = 1 << 20  # bytes
@@ -85,9 +85,7 @@ def _download(weights: Weights) -> None:
 
     Raises OSError; what `requests` raises is one.
     """
-    weights.place.parent.mkdir(parents=True, exist_ok=True)
-    part = weights.place.with_name(f".{weights.name}.{os.getpid()}.part")
-    try:
+    with replacing(weights.place) as part:
         with (
             requests.get(weights.address, stream=True, timeout=_SILENCE) as response,
             part.open("wb") as file,
@@ -100,9 +98,6 @@ def _download(weights: Weights) -> None:
         found = _checksum(part)
         if not found.startswith(weights.digits):
             raise OSError(f"what came has the SHA-256 {found[:16]}...")
-        part.replace(weights.place)
-    finally:
-        part.unlink(missing_ok=True)
 
 
 def _checksum(path: Path) -> str:

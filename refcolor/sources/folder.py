@@ -9,6 +9,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from refcolor.errors import PictureError, RefcolorError
+from refcolor.files import replacing
 from refcolor.sources.manifest import Record
 from refcolor.sources.naming import readable_id
 
@@ -156,12 +157,8 @@ def _counted(reasons: Counter[str]) -> str:
 
 
 def _copy(source: Path, file: Path) -> None:
-    file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_name(f".{file.stem[:80]}.{os.getpid()}.part")
     try:
-        shutil.copyfile(source, temporary)
-        os.replace(temporary, file)
+        with replacing(file) as temporary:
+            shutil.copyfile(source, temporary)
     except (FileNotFoundError, PermissionError) as error:
         raise PictureError("unreadable_file", f"{source} cannot be copied: {error}") from error
-    finally:
-        temporary.unlink(missing_ok=True)

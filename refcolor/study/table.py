@@ -1,12 +1,12 @@
 """The rows of a study: one for each run, in a CSV file that git keeps."""
 
 import csv
-import os
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Literal
 
+from refcolor.files import replacing
 from refcolor.study.plan import Changes, Run
 
 Status = Literal["finished", "failed"]
@@ -64,15 +64,15 @@ def write_rows(path: Path, rows: Iterable[Row]) -> None:
     """
     rows = list(rows)
     metrics = sorted({name for row in rows for name in row.metrics})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.part")
-    with temporary.open("w", newline="", encoding="utf-8") as file:
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", newline="", encoding="utf-8") as file,
+    ):
         writer = csv.writer(file, lineterminator="\n")
         writer.writerow([*FIXED, *metrics])
         for row in rows:
             fixed = [_cell(getattr(row, name)) for name in FIXED]
             writer.writerow([*fixed, *(_cell(row.metrics.get(name, "")) for name in metrics)])
-    os.replace(temporary, path)
 
 
 def find_row(rows: Iterable[Row], run: Run) -> Row | None:

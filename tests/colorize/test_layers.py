@@ -127,8 +127,8 @@ def test_a_failed_write_leaves_the_old_layer(
     (path, _) = write_layers(tmp_path, "fox", colors(), drawing())
     before = path.read_bytes()
 
-    def fail(_image: Image.Image, file: object, **_options: object) -> None:
-        file.write(b"half")  # type: ignore[attr-defined]
+    def fail(_image: Image.Image, file: Path, **_options: object) -> None:
+        file.write_bytes(b"half")
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(Image.Image, "save", fail)

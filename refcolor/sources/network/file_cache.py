@@ -12,6 +12,8 @@ from urllib.parse import quote, unquote
 
 from filelock import FileLock, Timeout
 
+from refcolor.files import replacing
+
 _LONGEST_VERSION = 150  # characters of a file name
 _PART = ".part"
 
@@ -116,9 +118,5 @@ def place(file: Path, target: Path) -> None:
 
 
 def _copy(file: Path, target: Path) -> None:
-    temporary = target.with_name(f".{target.stem[:80]}.{os.getpid()}.part")
-    try:
+    with replacing(target) as temporary:
         shutil.copyfile(file, temporary)
-        os.replace(temporary, target)
-    finally:
-        temporary.unlink(missing_ok=True)
