@@ -1,13 +1,30 @@
 """The layers that generator and discriminator are made of."""
 
 from collections.abc import Callable
-from functools import partial
 
+import torch
 from torch import Tensor, nn
 
 Norm = Callable[[int], nn.Module]
 
 _GROUP_CHANNELS = 8
+
+
+class InstanceNorm(nn.InstanceNorm2d):
+    """Instance norm with weights that keeps channels last, where PyTorch's changes to planes.
+
+    A convolution would have to bring them back, and so would the pass behind it.
+    """
+
+    def __init__(self, channels: int) -> None:
+        """The number of channels stays."""
+        super().__init__(channels, affine=True)
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, H, W) -> (B, C, H, W)."""
+        last = x.is_contiguous(memory_format=torch.channels_last)
+        order = torch.channels_last if last else torch.contiguous_format
+        return super().forward(x).contiguous(memory_format=order)
 
 
 def _no_norm(_channels: int) -> nn.Module:
@@ -24,7 +41,7 @@ def _group_norm(channels: int) -> nn.Module:
 NORMS: dict[str, Norm] = {
     "none": _no_norm,
     "batch": nn.BatchNorm2d,
-    "instance": partial(nn.InstanceNorm2d, affine=True),
+    "instance": InstanceNorm,
     "group": _group_norm,
 }
 

@@ -3,6 +3,7 @@
 import torch
 from torch import Tensor, nn
 
+from refcolor.model.blocks import InstanceNorm
 from refcolor.params import ModelParams
 
 
@@ -21,7 +22,7 @@ class Discriminator(nn.Module):
         for stride, scale in ((2, 1), (2, 2), (1, 4)):
             layers += [
                 nn.Conv2d(width * scale, width * scale * 2, 4, stride, padding=1),
-                nn.InstanceNorm2d(width * scale * 2, affine=True),
+                InstanceNorm(width * scale * 2),
                 nn.LeakyReLU(0.2),
             ]
         self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, padding=1))
