@@ -56,7 +56,7 @@ def test_a_kill_amid_packing_is_finished_by_the_next_run(sharded: Project) -> No
     sharded.run("rm", "-rf", ".dvc/cache/runs", "data/color")
     module = sharded.root / "refcolor" / "shards.py"
     code = module.read_text(encoding="utf-8")
-    slow = code.replace("        os.replace(temporary, shard)\n", SLOWLY)
+    slow = code.replace("        _write(folder / shard, ", SLOWLY)
     assert slow != code
     module.write_text(slow, encoding="utf-8")
     process = subprocess.Popen(
@@ -80,8 +80,7 @@ def test_a_kill_amid_packing_is_finished_by_the_next_run(sharded: Project) -> No
 
 
 SLOWLY = """\
-        if shard.parent.name == "color":
+        if folder.name == "color":
             import time
             time.sleep(0.5)
-        os.replace(temporary, shard)
-"""
+        _write(folder / shard, """
