@@ -21,6 +21,7 @@ from typing import IO
 from ruamel.yaml import YAML
 
 from refcolor.errors import RefcolorError
+from refcolor.files import replacing
 from refcolor.stages import PARAMETER_FILE, read_lock
 from refcolor.study.plan import put
 from refcolor.study.repository import CODE, git, output_of
@@ -145,9 +146,8 @@ class Workspace:
         os.replace(part, self.tree)
 
     def _note(self, attempt: Attempt) -> None:
-        temporary = self._attempt.with_suffix(".part")
-        temporary.write_text(json.dumps({"key": attempt.key, "seconds": dict(attempt.seconds)}))
-        os.replace(temporary, self._attempt)
+        with replacing(self._attempt) as temporary:
+            temporary.write_text(json.dumps({"key": attempt.key, "seconds": dict(attempt.seconds)}))
 
     def _references(self, experiment: str) -> list[str]:
         pattern = f"refs/exps/*/*/{experiment}"
