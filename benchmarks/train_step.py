@@ -5,7 +5,8 @@ the matrix products that this machine reaches in the same run. `plain` is the sa
 copies write it (benchmarks/plain.py); its `discriminator` includes a generator pass. All variants
 take turns, each in a process of its own, and `plain/this` is the median over the turns of the ratio
 of their times. `loss diff` is the largest relative difference of a loss term from plain's, in the
-first step. All losses of the paper are on.
+first step. All losses of the paper are on. The first steps of each are not timed: until memory has
+found its places they are slower than all that follow.
 
 Operations are those that PyTorch's counter sees in the step without torch.compile: convolutions and
 matrix products, forward and backward. Memory is the process's largest on a CPU (libraries
@@ -38,6 +39,7 @@ from refcolor.errors import RefcolorError
 from refcolor.params import Params
 
 STEPS = {"cpu": 4, "cuda": 40}  # timed for each variant unless asked otherwise
+WARM_UP = {"cpu": 4, "cuda": 6}  # steps of each variant before any is timed
 TURN = {"cpu": 1, "cuda": 5}  # steps before the next variant's turn
 MATRIX = {"cpu": 2048, "cuda": 8192}  # side of the matrices of the peak
 PRODUCTS = {"cpu": 3, "cuda": 20}  # in a row; the best of ROUNDS such rows is the peak
@@ -227,7 +229,7 @@ def _work(
         losses = step(Clock(device).lap)
     if isinstance(step, TrainingStep) and variant.compiled:
         step.compile()
-    for _ in range(5 if device.type == "cuda" else int(variant.compiled)):
+    for _ in range(WARM_UP[device.type] - 1):
         step(Clock(device).lap)
     _forget_peak(device)
     pipe.send((float(counter.get_total_flops()), losses))
