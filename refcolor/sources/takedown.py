@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Protocol
 
 from refcolor.errors import RefcolorError
+from refcolor.files import replacing
 
 PREFIX = "danbooru-"  # of the ids of Danbooru's posts, which a take-down may leave out
 
@@ -108,10 +109,8 @@ def add_ids(path: Path, ids: Iterable[str]) -> list[str]:
         before = path.read_bytes()
         if before and not before.endswith(b"\n"):
             before += b"\n"
-        target = path.resolve()  # a link stays a link
-        temporary = target.with_name(f".{target.name}.part")
-        temporary.write_bytes(before + "".join(f"{line}\n" for line in lines).encode())
-        temporary.replace(target)
+        with replacing(path.resolve()) as temporary:  # a link stays a link
+            temporary.write_bytes(before + "".join(f"{line}\n" for line in lines).encode())
     return lines
 
 
