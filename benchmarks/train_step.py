@@ -39,7 +39,7 @@ from refcolor.errors import RefcolorError
 from refcolor.params import Params
 
 STEPS = {"cpu": 4, "cuda": 40}  # timed for each variant unless asked otherwise
-WARM_UP = {"cpu": 4, "cuda": 6}  # steps of each variant before any is timed
+WARM_UP = {"cpu": 3, "cuda": 5}  # steps between the first, which is counted, and those timed
 TURN = {"cpu": 1, "cuda": 5}  # steps before the next variant's turn
 MATRIX = {"cpu": 2048, "cuda": 8192}  # side of the matrices of the peak
 PRODUCTS = {"cpu": 3, "cuda": 20}  # in a row; the best of ROUNDS such rows is the peak
@@ -229,7 +229,7 @@ def _work(
         losses = step(Clock(device).lap)
     if isinstance(step, TrainingStep) and variant.compiled:
         step.compile()
-    for _ in range(WARM_UP[device.type] - 1):
+    for _ in range(WARM_UP[device.type]):
         step(Clock(device).lap)
     _forget_peak(device)
     pipe.send((float(counter.get_total_flops()), losses))
