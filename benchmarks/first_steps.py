@@ -27,7 +27,7 @@ def main() -> None:
         pictures, ids=pictures.ids[:few], color=pictures.color[:few], sketch=pictures.sketch[:few]
     )
     epochs = max(1, round(steps * settings.train.batch_size / few))
-    with tempfile.TemporaryDirectory() as folder, StateFile(Path(folder)) as file:
+    with tempfile.TemporaryDirectory() as folder, StateFile(Path(folder), epochs=epochs) as file:
         train(
             changed(settings, train={"epochs": epochs, "report_every": steps}),
             pictures=first,

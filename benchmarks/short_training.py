@@ -44,7 +44,8 @@ def short_training(
     folders = training.Folders(scratch / "models", out / "curves", out / "previews")
     start = time.monotonic()
     # The real weights may be missing here, and asking for them would end the training.
-    with patch.object(training, "load_vgg", lambda: vgg), StateFile(scratch / "state") as state:
+    file = StateFile(scratch / "state", epochs=settings.train.epochs)
+    with patch.object(training, "load_vgg", lambda: vgg), file as state:
         numbers = training.train(
             settings,
             pictures=splits[0],

@@ -32,10 +32,10 @@ def main() -> None:
         lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
         pictures, validation = own.in_turn(lambda: [load(ids) for ids in lists])
         # More epochs go on from the same state; other pictures or another device never do.
-        unfinished = stage_key("train", without=("train.epochs", "train.processes"))
-        state = state_folder(root, unfinished, pictures.digest(), validation.digest(), device.type)
+        key = stage_key("train", without=("train.epochs", "train.processes"))
+        state = state_folder(root, key, pictures.digest(), validation.digest(), device.type)
         own.refuse_difference(stage_key("train") + state.name)
-        file = StateFile(state, patient=count == 1)
+        file = StateFile(state, epochs=settings.train.epochs, patient=count == 1)
         work = partial(train, settings, pictures=pictures, validation=validation, state_file=file,
                        folders=Folders(MODELS, CURVES, PREVIEWS), device=device, processes=own)
         if not own.first:

@@ -4,6 +4,7 @@ import hashlib
 import json
 import os
 import pickle
+import shutil
 import time
 from collections.abc import Mapping
 from pathlib import Path
@@ -30,19 +31,24 @@ GENERATOR, DISCRIMINATOR, DESCRIPTION = (
 class StateFile:
     """The newest state of one training, replaced as a whole or not at all.
 
+    Trainings of one key that differ in their number of epochs have a state each, and start from
+    one another's: up to its step a state is the same for all of them.
     Saving is due after the longer of 20 seconds and 20 times the duration of the last save, so that
     it costs at most a twentieth of the time. A finished training is marked: its state serves for
     going on with more epochs and is never taken for the result of another run.
-    As a context manager it makes a second training of the same key wait for the first.
+    As a context manager it makes a second run of the same training wait for the first.
     """
 
-    def __init__(self, folder: Path, *, patient: bool = True) -> None:
-        """folder: the home of one checkpoint key; made when it is missing.
+    def __init__(self, key_folder: Path, *, epochs: int, patient: bool = True) -> None:
+        """key_folder: the folder of one checkpoint key, made when it is missing.
 
-        patient: whether to wait for another training of the key; processes that wait for this one
+        epochs: the length of the training.
+        patient: whether to wait for another run of this training; processes that wait for this one
         cannot, so several are refused.
         Previews are kept beside the state: what DVC removes before a stage runs must survive here.
         """
+        folder = key_folder / f"{epochs}-epochs"
+        self._key_folder = key_folder
         self.previews = folder / "previews"
         self.previews.mkdir(parents=True, exist_ok=True)
         self._state, self._finished = folder / "state.pt", folder / "finished"
@@ -91,15 +97,32 @@ class StateFile:
 
         Raises RefcolorError for a damaged file, and for one with code in it.
         """
-        if not self._state.exists():
+        return _load(self._state)
+
+    def resume(self, *, total_steps: int) -> dict[str, Any] | None:
+        """Return the state to go on from, or None when the training starts from its beginning.
+
+        A training that was stopped goes on from its own state. One without a state starts from the
+        most advanced state of this key that is not beyond `total_steps`, and takes its previews
+        over; the other training keeps both. One that finished starts from its beginning.
+        """
+        if self.finished:
+            self.clear()
             return None
-        try:
-            state: dict[str, Any] = torch.load(self._state, map_location="cpu", weights_only=True)
-        except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
-            raise RefcolorError(
-                f"{self._state} is no state of a training; delete its folder to start afresh"
-            ) from error
-        return state
+        state = self.load()
+        if state:
+            return state
+        steps = {
+            path: other["step"]
+            for path in sorted(self._key_folder.glob("*/state.pt"))
+            if (other := _load(path, mmap=True)) and other["step"] <= total_steps
+        }
+        if not steps:
+            return None
+        start = max(steps, key=lambda path: steps[path])
+        for preview in (start.parent / "previews").glob("*.png"):
+            shutil.copy(preview, self.previews)
+        return _load(start)
 
     def clear(self) -> None:
         """Forget state and previews: the training starts afresh, in the same tracked run."""
@@ -128,8 +151,20 @@ class StateFile:
         self._finished.touch()
 
 
+def _load(path: Path, *, mmap: bool = False) -> dict[str, Any] | None:
+    try:
+        state: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True, mmap=mmap)
+    except FileNotFoundError:
+        return None
+    except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
+        raise RefcolorError(
+            f"{path} is not the state of a training; delete its folder to start afresh"
+        ) from error
+    return state
+
+
 def state_folder(root: Path, *parts: str) -> Path:
-    """Name the home of the state of one training: equal parts, equal folder.
+    """Name the folder of one checkpoint key: equal parts, equal folder.
 
     root: the repository itself, so that a run in a temporary clone of it finds the same state.
     """

@@ -7,7 +7,6 @@ import shutil
 import time
 from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -28,6 +27,10 @@ from refcolor.tracking import Tracker
 
 PREVIEWS = 8
 VALIDATION = 64
+ADVICE = (
+    "the last good state is kept. Lower the learning rate or the weight of a loss, or set "
+    "train.precision: fp32"
+)
 EMA_WARM_UP = 0.1  # the half-life is at most this share of the pictures seen so far
 
 
@@ -94,7 +97,7 @@ def train(
     rows: list[dict[str, float]] = []
     sums: dict[str, float] = {}
     first_step = 0
-    state = processes.of_first(lambda: unfinished(state_file, total_steps=total_steps))
+    state = processes.of_first(lambda: state_file.resume(total_steps=total_steps))
     if state:
         first_step, rows, sums = state["step"], state["rows"], state["sums"]
         random.set_state(state["random"])
@@ -229,9 +232,7 @@ def train(
         return {}
 
     # The closing report stays out of the state: more epochs go on as if they were asked at once.
-    folders.previews.mkdir(parents=True, exist_ok=True)
-    for row in rows:
-        shutil.copy(state_file.previews / preview_name(row["step"]), folders.previews)
+    reported = [preview_name(row["step"]) for row in rows]
     since = total_steps % params.train.report_every
     if since:
         means = {name: value / since for name, value in sums.items()}
@@ -245,19 +246,14 @@ def train(
         params=params.model,
         size=pictures.color.shape[1],
     )
+    folders.previews.mkdir(parents=True, exist_ok=True)
+    for name in reported:
+        try:
+            shutil.copy(state_file.previews / name, folders.previews)
+        except FileNotFoundError:
+            processes.say(f"the preview {name} is missing in {state_file.previews}; it is left out")
     state_file.finish()
     return {"steps": total_steps, "images": total_steps * batch} | without_step(rows[-1])
-
-
-def unfinished(file: StateFile, *, total_steps: int) -> dict[str, Any] | None:
-    # A stopped run goes on from its last state; a finished one only when asked for more epochs.
-    state = file.load()
-    if state and (
-        state["step"] < total_steps or (state["step"] == total_steps and not file.finished)
-    ):
-        return state
-    file.clear()
-    return None
 
 
 def start_from(folder: Path, *, generator: nn.Module, discriminator: nn.Module) -> None:
@@ -352,10 +348,7 @@ def report(
 
 def refuse_no_number(name: str, value: float, step: int) -> None:
     if not math.isfinite(value):
-        raise RefcolorError(
-            f"the {name} loss became {value} at step {step}; the last good state is kept. "
-            "Lower the learning rate or that term's weight, or set train.precision: fp32"
-        )
+        raise RefcolorError(f"the {name} loss became {value} at step {step}; {ADVICE}")
 
 
 def preview_name(step: float) -> str:
@@ -399,9 +392,14 @@ def save_state(
     optimizers: Sequence[torch.optim.Optimizer],
     processes: Processes = ALONE,
 ) -> None:
-    # A step can spoil weights after finite losses; such a state is no good one.
-    if not all(x.isfinite().all() for network in networks for x in network.state_dict().values()):
-        return
+    # A step can spoil weights after finite losses.
+    for network in networks:
+        for name, values in network.state_dict().items():
+            if not values.isfinite().all():
+                raise RefcolorError(
+                    f"{name} of the {type(network).__name__.lower()} holds NaN or infinity after "
+                    f"step {step}; {ADVICE}"
+                )
     file.save(
         {
             "step": step,

@@ -96,10 +96,10 @@ def train(
     count: int = PICTURES,
 ) -> list[dict[str, Tensor]]:
     """Train in a folder, from a kept state if there is one; give the last generator and its EMA."""
-    if processes.first:
-        (folder / "state").mkdir(parents=True, exist_ok=True)
-        if start:
-            shutil.copy(start, folder / "state" / "state.pt")
+    params = tiny_params(changes)
+    states = KeptStates(folder / "state", epochs=params.train.epochs)
+    if processes.first and start:
+        shutil.copy(start, folder / "state" / "2-epochs" / "state.pt")
     last: list[dict[str, Tensor]] = []
     update = training.update_ema
 
@@ -113,7 +113,7 @@ def train(
         mock.patch.object(os, "fsync", lambda _descriptor: None),
     ):
         training.train(
-            tiny_params(changes),
+            params,
             pictures=random_pictures(count),
             validation=random_pictures(3, seed=1),
             folders=training.Folders(
@@ -121,7 +121,7 @@ def train(
                 curves=folder / "out" / "curves",
                 previews=folder / "out" / "previews",
             ),
-            state_file=KeptStates(folder / "state"),
+            state_file=states,
             tracker=NullTracker(),
             device=CPU,
             processes=processes,
@@ -172,7 +172,7 @@ def what_needs_two(folder: Path, alone: Path, processes: Processes) -> None:
 
 def state(folder: Path, step: int) -> Path:
     """Name the state that a training kept after a step."""
-    return folder / "state" / f"state-{step}.pt"
+    return folder / "state" / "2-epochs" / f"state-{step}.pt"
 
 
 def refusal(act: Any) -> str:

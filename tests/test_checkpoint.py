@@ -65,10 +65,10 @@ def model(tmp_path: Path) -> tuple[Path, Generator]:
 
 def test_a_state_comes_back_as_it_was(tmp_path: Path) -> None:
     """Numbers, tensors, lists and nesting survive, and there is nothing before the first save."""
-    file = StateFile(tmp_path / "key")
+    file = StateFile(tmp_path / "key", epochs=2)
     assert file.load() is None
     file.save({"step": 7, "rows": [{"x": 0.1}], "random": torch.Generator().get_state()})
-    state = StateFile(tmp_path / "key").load()
+    state = StateFile(tmp_path / "key", epochs=2).load()
     assert state is not None
     assert (state["step"], state["rows"]) == (7, [{"x": 0.1}])
     assert torch.equal(state["random"], torch.Generator().get_state())
@@ -78,7 +78,7 @@ def test_a_kill_before_the_rename_leaves_the_old_state(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A save that is stopped at its last moment changes nothing, and the next one works."""
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=2)
     file.save({"step": 1})
 
     def killed(*_paths: object) -> None:
@@ -88,20 +88,20 @@ def test_a_kill_before_the_rename_leaves_the_old_state(
         patch.setattr(checkpoint.os, "replace", killed)
         with pytest.raises(KeyboardInterrupt):
             file.save({"step": 2})
-    assert StateFile(tmp_path).load() == {"step": 1}
+    assert StateFile(tmp_path, epochs=2).load() == {"step": 1}
     file.save({"step": 3})
-    assert StateFile(tmp_path).load() == {"step": 3}
+    assert StateFile(tmp_path, epochs=2).load() == {"step": 3}
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
 def test_a_full_disk_leaves_the_old_state_and_says_so(tmp_path: Path) -> None:
     """A state that does not fit raises the operating system's own error and spoils nothing."""
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=2)
     file.save({"step": 1})
-    (tmp_path / "state.part").symlink_to("/dev/full")
+    (tmp_path / "2-epochs" / "state.part").symlink_to("/dev/full")
     with pytest.raises(OSError, match="No space left on device"):
         file.save({"step": 2, "weights": torch.zeros(10_000)})
-    assert StateFile(tmp_path).load() == {"step": 1}
+    assert StateFile(tmp_path, epochs=2).load() == {"step": 1}
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
@@ -116,7 +116,7 @@ def test_a_full_disk_under_a_model_is_no_riddle(model: tuple[Path, Generator]) -
 
 def test_saving_is_due_after_20_seconds(tmp_path: Path, clock: Clock) -> None:
     """Quick saves are due 20 seconds after the last one, counted from the start at first."""
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=2)
     clock.now += 20
     assert not file.due()
     clock.now += 0.1
@@ -131,7 +131,7 @@ def test_saving_costs_at_most_a_twentieth(
     tmp_path: Path, clock: Clock, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A save that took 3 seconds puts off the next one by 60."""
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=2)
     rename = os.replace
 
     def slow(*paths: Path) -> None:
@@ -148,27 +148,27 @@ def test_saving_costs_at_most_a_twentieth(
 
 def test_the_finished_mark_goes_with_the_next_state(tmp_path: Path) -> None:
     """A finished training is marked, until another state takes the place of its last one."""
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=2)
     file.save({"step": 1})
     assert not file.finished
     file.finish()
-    assert StateFile(tmp_path).finished
+    assert StateFile(tmp_path, epochs=2).finished
     file.save({"step": 2})
-    assert not StateFile(tmp_path).finished
+    assert not StateFile(tmp_path, epochs=2).finished
 
 
 def test_a_second_training_of_one_key_waits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While one training holds the state another says that it waits, and then goes on."""
+    """While one run holds the state another of its length says that it waits, and then goes on."""
     entered = threading.Event()
 
     def second() -> None:
-        with StateFile(tmp_path):
+        with StateFile(tmp_path, epochs=2):
             entered.set()
 
     thread = threading.Thread(target=second)
-    with StateFile(tmp_path):
+    with StateFile(tmp_path, epochs=2):
         thread.start()
         assert not entered.wait(0.3)
         said = capsys.readouterr().out
@@ -180,40 +180,83 @@ def test_a_second_training_of_one_key_waits(
 def test_several_processes_do_not_wait(tmp_path: Path) -> None:
     """The others of them would wait too, for minutes at most: the second training is refused."""
     with (
-        StateFile(tmp_path),
+        StateFile(tmp_path, epochs=2),
         pytest.raises(RefcolorError, match=r"runs already, and several processes do not wait"),
-        StateFile(tmp_path, patient=False),
+        StateFile(tmp_path, epochs=2, patient=False),
     ):
         raise AssertionError
-    with StateFile(tmp_path, patient=False):
+    with StateFile(tmp_path, epochs=2, patient=False):
         pass
 
 
 def test_another_key_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """Trainings of different keys run side by side, and a lock is given back after an error."""
-    with pytest.raises(RefcolorError), StateFile(tmp_path / "a"), StateFile(tmp_path / "b"):
+    with (
+        pytest.raises(RefcolorError),
+        StateFile(tmp_path / "a", epochs=2),
+        StateFile(tmp_path / "b", epochs=2),
+    ):
         raise RefcolorError("x")
-    with StateFile(tmp_path / "a"):
+    with StateFile(tmp_path / "a", epochs=2):
         assert capsys.readouterr().out == ""
+
+
+def test_another_length_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """A short training of a key runs while a long one holds its own state."""
+    with StateFile(tmp_path, epochs=9), StateFile(tmp_path, epochs=1):
+        assert capsys.readouterr().out == ""
+
+
+def test_a_training_starts_from_the_most_advanced_state_of_its_key(tmp_path: Path) -> None:
+    """Of states at steps 2, 5 and 9 the one at 5 serves 6 steps, and all three stay."""
+    files = {step: StateFile(tmp_path, epochs=100 + step) for step in (2, 5, 9)}
+    for step, file in files.items():
+        file.save({"step": step})
+        (file.previews / f"step-{step}.png").write_bytes(b"x")
+    files[5].finish()
+    file = StateFile(tmp_path, epochs=3)
+    assert file.resume(total_steps=6) == {"step": 5}
+    assert [path.name for path in file.previews.iterdir()] == ["step-5.png"]
+    assert file.resume(total_steps=1) is None
+    assert [other.load() for other in files.values()] == [{"step": step} for step in files]
+    assert files[5].finished
+
+
+def test_a_training_prefers_its_own_state(tmp_path: Path) -> None:
+    """Stopped at step 1 it goes on from there, though another length has come to step 5."""
+    StateFile(tmp_path, epochs=9).save({"step": 5})
+    file = StateFile(tmp_path, epochs=3)
+    file.save({"step": 1})
+    assert file.resume(total_steps=6) == {"step": 1}
+
+
+def test_a_finished_training_starts_from_its_beginning(tmp_path: Path) -> None:
+    """Its own state is no short cut for a forced run, and neither is that of another length."""
+    StateFile(tmp_path, epochs=1).save({"step": 1})
+    file = StateFile(tmp_path, epochs=2)
+    file.save({"step": 2})
+    file.finish()
+    assert file.resume(total_steps=2) is None
+    assert file.load() is None
 
 
 def test_only_a_stopped_training_hands_on_its_run(tmp_path: Path) -> None:
     """The tracker's run is known after a kill, and no more after the end."""
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=2)
     assert file.run_id is None
     file.run_id = "abc"
     file.save({"step": 1})
-    assert StateFile(tmp_path).run_id == "abc"
+    assert StateFile(tmp_path, epochs=2).run_id == "abc"
     file.finish()
-    assert StateFile(tmp_path).run_id is None
+    assert StateFile(tmp_path, epochs=2).run_id is None
     file.save({"step": 2})
     file.run_id = None
-    assert StateFile(tmp_path).run_id is None
+    assert StateFile(tmp_path, epochs=2).run_id is None
 
 
 def test_clear_forgets_everything(tmp_path: Path) -> None:
     """State, mark and previews are gone; clearing twice is no error."""
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=2)
     file.save({"step": 1})
     file.finish()
     (file.previews / "step-1.png").write_bytes(b"x")
@@ -229,9 +272,9 @@ def test_a_pickle_inside_a_state_is_refused(
 ) -> None:
     """A state with code in it is not opened, and the code does not run."""
     monkeypatch.chdir(tmp_path)
-    file = StateFile(tmp_path)
-    torch.save({"step": Evil()}, tmp_path / "state.pt")
-    with pytest.raises(RefcolorError, match="no state of a training"):
+    file = StateFile(tmp_path, epochs=2)
+    torch.save({"step": Evil()}, tmp_path / "2-epochs" / "state.pt")
+    with pytest.raises(RefcolorError, match="not the state of a training"):
         file.load()
     assert not (tmp_path / "evil-was-here").exists()
 

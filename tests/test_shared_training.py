@@ -141,7 +141,7 @@ def test_a_loss_that_is_no_number_anywhere_stops_all(folder: Path) -> None:
     first, second = said(folder, "nan")
     assert first == second
     assert first.startswith("the adversarial loss became nan at step 3; the last good state")
-    kept = torch.load(folder / "two" / "nan" / "state" / "state.pt", weights_only=True)
+    kept = torch.load(folder / "two" / "nan" / "state" / "2-epochs" / "state.pt", weights_only=True)
     assert kept["step"] == 2
 
 

@@ -76,7 +76,8 @@ class Run:
 
     def __call__(self, params: Params, *, dies_after: int = 0) -> dict[str, float]:
         """Train as a fresh process would: whatever DVC owns was removed before."""
-        self.tracker, self.state = Recorder(), EagerState(self.folder / "state")
+        self.tracker = Recorder()
+        self.state = EagerState(self.folder / "state", epochs=params.train.epochs)
         self.state.dies_after = dies_after
         self.out = self.folder / f"out-{len(list(self.folder.iterdir()))}"
         return training.train(
@@ -276,6 +277,50 @@ def test_more_epochs_go_on_as_if_asked_at_once(
     assert [row["step"] for row in once.rows()] == ["3", "6", "8"]
 
 
+def test_a_shorter_run_keeps_the_state_of_an_unfinished_one(
+    make_run: Callable[..., Run], make_params: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped at step 5 of 8, a run of 2 steps comes between: the long one goes on from step 5."""
+    straight, stopped = make_run("straight"), make_run("stopped")
+    straight(make_params({"train.epochs": 4}))
+    with pytest.raises(KeyboardInterrupt):
+        stopped(make_params({"train.epochs": 4}), dies_after=5)
+    stopped(make_params({"train.epochs": 1}))
+    assert "resumed" not in capsys.readouterr().out
+    stopped(make_params({"train.epochs": 4}))
+    assert "resumed at step 5\n" in capsys.readouterr().out
+    assert stopped.files() == straight.files()
+
+
+def test_a_shorter_run_starts_from_an_unfinished_longer_one(
+    make_run: Callable[..., Run], make_params: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Stopped at step 3 of 8, a run of 4 steps has one left and writes the bytes of 4."""
+    straight, stopped = make_run("straight"), make_run("stopped")
+    straight(make_params())
+    with pytest.raises(KeyboardInterrupt):
+        stopped(make_params({"train.epochs": 4}), dies_after=3)
+    stopped(make_params())
+    assert "resumed at step 3\n" in capsys.readouterr().out
+    assert stopped.files() == straight.files()
+
+
+def test_a_missing_preview_fails_no_finished_training(
+    make_run: Callable[..., Run], make_params: Callable, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """The model is written, the preview named and left out."""
+    straight, stopped = make_run("straight"), make_run("stopped")
+    straight(make_params())
+    with pytest.raises(KeyboardInterrupt):
+        stopped(make_params(), dies_after=3)
+    (stopped.state.previews / "step-0000003.png").unlink()
+    stopped(make_params())
+    assert "the preview step-0000003.png is missing in" in capsys.readouterr().out
+    assert stopped.state.finished
+    lost = "previews/step-0000003.png"
+    assert stopped.files() == {k: v for k, v in straight.files().items() if k != lost}
+
+
 @pytest.mark.parametrize("epochs", [2, 1])
 def test_a_finished_run_is_never_taken_for_another(
     make_run: Callable[..., Run],
@@ -316,10 +361,12 @@ def test_a_loss_that_is_no_number_is_named_and_nothing_wrong_kept(
 def test_weights_spoiled_by_the_last_step_are_not_published(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
-    """A step with finite losses can spoil weights: the closing validation notices."""
+    """A step with finite losses can spoil weights: they are named, and no state is kept."""
     run = make_run(count=4)
     params = make_params({"train.epochs": 1, "train.learning_rate_generator": 1e39})
-    with pytest.raises(RefcolorError, match=r"the validation loss became nan at step 1"):
+    with pytest.raises(
+        RefcolorError, match=r"of the generator holds NaN or infinity after step 1; the last good"
+    ):
         run(params)
     assert run.state.load() is None
     assert "models/generator.safetensors" not in run.files()
@@ -327,10 +374,10 @@ def test_weights_spoiled_by_the_last_step_are_not_published(
 
 @pytest.mark.parametrize("spoiled", [0, 1, 2])
 def test_no_spoiled_state_is_saved(tmp_path: Path, spoiled: int) -> None:
-    """A state with an infinite weight or statistic in any network is left unsaved."""
+    """An infinite weight or statistic in any network ends the training before it is saved."""
     networks = [nn.BatchNorm2d(3) for _ in range(3)]
     optimizers = [torch.optim.Adam(network.parameters()) for network in networks[:2]]
-    file = StateFile(tmp_path)
+    file = StateFile(tmp_path, epochs=1)
 
     def save(step: int) -> None:
         training.save_state(
@@ -345,7 +392,8 @@ def test_no_spoiled_state_is_saved(tmp_path: Path, spoiled: int) -> None:
 
     save(1)
     networks[spoiled].running_var[1] = math.inf
-    save(2)
+    with pytest.raises(RefcolorError, match="running_var of the batchnorm2d holds NaN or infinity"):
+        save(2)
     state = file.load()
     assert state is not None
     assert state["step"] == 1

@@ -55,7 +55,7 @@ def test_the_timed_step_is_the_trainings(
         pictures=pictures,
         validation=pictures,
         folders=training.Folders(tmp_path / "models", tmp_path, tmp_path),
-        state_file=StateFile(tmp_path / "state"),
+        state_file=StateFile(tmp_path / "state", epochs=settings.train.epochs),
         tracker=NullTracker(),
         device=CPU,
     )
