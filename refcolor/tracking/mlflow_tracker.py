@@ -13,7 +13,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refcolor.tracking.model import log_model
-from refcolor.tracking.store import LOG, Store, first_line, quiet
+from refcolor.tracking.store import LOG, Store, failures, first_line, quiet
 from refcolor.tracking.tracker import Status, Tracker
 
 POINTS_PER_CALL = 1000  # the most that MLflow takes at once: 100 ms with SQLite
@@ -177,7 +177,7 @@ class MlflowTracker(Tracker):
         try:
             with quiet():
                 action()
-        except Exception as error:
+        except failures() as error:
             if not self._warned:
                 self._warned = True
                 LOG.warning(

@@ -5,13 +5,15 @@ import socket
 import subprocess
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import refcolor
 from refcolor import image
+from refcolor.errors import RefcolorError
 from refcolor.tracking.mlflow_tracker import RUNTIME, MlflowTracker, as_text
-from refcolor.tracking.store import LOG, Store, connect, first_line, quiet
+from refcolor.tracking.store import LOG, Store, connect, failures, quiet, unusable
 from refcolor.tracking.system import watch
 from refcolor.tracking.tracker import NullTracker, Tracker
 
@@ -114,11 +116,16 @@ def _opened(kind: Kind, root: Path, opened: Callable[[Store], Tracker]) -> Track
     if kind == "none":
         return NullTracker()
     try:
+        if find_spec("mlflow") is None:
+            raise RefcolorError("mlflow is not installed; install it or set runtime.tracker: none")
         store = connect(root)
-        with quiet():
-            return opened(store)
-    except Exception as error:
-        LOG.warning("no MLflow run could be opened (%s); nothing is tracked", first_line(error))
+        try:
+            with quiet():
+                return opened(store)
+        except failures() as error:
+            raise RefcolorError(unusable(store.client.tracking_uri, error)) from error
+    except RefcolorError as error:
+        LOG.warning("nothing is tracked: %s", error)
         return NullTracker()
 
 

@@ -16,6 +16,8 @@ from urllib.request import url2pathname
 
 from filelock import FileLock
 
+from refcolor.errors import RefcolorError
+
 if TYPE_CHECKING:
     from mlflow import MlflowClient
     from mlflow.entities import Experiment
@@ -49,26 +51,41 @@ def quiet() -> Iterator[None]:
         yield
 
 
+def failures() -> tuple[type[Exception], ...]:
+    """Return what MLflow, its database and its server raise; the rest is a fault of our own."""
+    from alembic.util import CommandError
+    from mlflow.exceptions import MlflowException
+    from sqlalchemy.exc import SQLAlchemyError
+
+    # OSError is also what requests raises for a server that does not answer.
+    return MlflowException, SQLAlchemyError, sqlite3.Error, CommandError, OSError
+
+
 def connect(root: Path) -> Store:
     """Open the store of a repository, or the one that MLFLOW_TRACKING_URI names.
 
     root: the folder of the repository (DVC_ROOT), never the working directory, which is a passing
     copy in queued runs. A server that does not answer is replaced by the local store, with one
     warning.
+    Raises RefcolorError when the local store cannot be used.
     """
     root = root.resolve()
     address = os.environ.get("MLFLOW_TRACKING_URI", "")
     if address:
         try:
             return _open(_anchored(address, root), root)
-        except Exception as error:
+        except failures() as error:
             LOG.warning(
                 "MLFLOW_TRACKING_URI %s does not work (%s); this run is kept in %s instead",
                 without_password(address),
                 first_line(error),
                 root / "mlflow.db",
             )
-    return _open(_sqlite_address(root / "mlflow.db"), root)
+    database = root / "mlflow.db"
+    try:
+        return _open(_sqlite_address(database), root)
+    except failures() as error:
+        raise RefcolorError(unusable(f"sqlite:///{database}", error)) from error
 
 
 def store_exists(root: Path) -> bool:
@@ -85,6 +102,17 @@ def first_line(error: Exception) -> str:
     """Shorten an error to what fits into a warning."""
     lines = without_password(str(error)).strip().splitlines() or [type(error).__name__]
     return lines[0] if len(lines[0]) <= 200 else f"{lines[0][:200]}..."
+
+
+def unusable(address: str, error: Exception) -> str:
+    """Say that a store cannot be used, why, and what to do."""
+    said = f"{without_password(address)} cannot be used ({first_line(error)})"
+    if not address.startswith(_SQLITE):
+        return said
+    return (
+        f"{said}. If an older MLflow wrote it, run `mlflow db upgrade {address}`; if a newer one "
+        "did, install that one; if it is damaged, move the file away and a new one is made"
+    )
 
 
 def _open(address: str, root: Path) -> Store:

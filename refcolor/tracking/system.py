@@ -3,7 +3,7 @@
 import os
 from collections.abc import Callable
 
-from refcolor.tracking.store import LOG, Store, first_line
+from refcolor.tracking.store import LOG, Store, failures, first_line
 
 SWITCH = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"  # MLflow's own name for it; here it is on if unset
 SECONDS = 10.0  # between two looks: processor, memory, disk, network and, if there is one, the GPU
@@ -17,6 +17,7 @@ def watch(store: Store, run_id: str) -> Callable[[], None]:
     """
     if os.environ.get(SWITCH, "true").strip().lower() in ("false", "0"):
         return _nothing
+    survived: tuple[type[Exception], ...] = (ImportError, *failures())
     try:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
@@ -27,7 +28,7 @@ def watch(store: Store, run_id: str) -> Callable[[], None]:
             tracking_uri=store.client.tracking_uri,
         )
         monitor.start()  # type: ignore[no-untyped-call]
-    except Exception as error:
+    except survived as error:
         LOG.warning("the machine's load is not tracked (%s)", first_line(error))
         return _nothing
     return monitor.finish

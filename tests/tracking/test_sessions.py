@@ -1,6 +1,9 @@
 """One experiment is one run: which run a training and an evaluation belong to."""
 
+import shutil
+import sqlite3
 from collections.abc import Callable
+from contextlib import closing
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -229,4 +232,60 @@ def test_a_store_that_cannot_be_opened(tmp_path: Path, caplog: pytest.LogCapture
     tracker = trained(tmp_path, "0" * 16)
     assert isinstance(tracker, NullTracker)
     assert len(caplog.records) == 1
-    assert "nothing is tracked" in caplog.text
+    assert "nothing is tracked: sqlite:///" in caplog.text
+
+
+def newer(database: Path) -> None:
+    """Let a database be of a version that this MLflow does not know."""
+    with closing(sqlite3.connect(database)) as connection, connection:
+        connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
+
+
+def cut(database: Path) -> None:
+    """Keep the first half of a database."""
+    content = database.read_bytes()
+    database.write_bytes(content[: len(content) // 2])
+
+
+def overwritten(database: Path) -> None:
+    """Let a database be a text."""
+    database.write_text("not a database" * 1000)
+
+
+@pytest.mark.parametrize("spoil", [newer, cut, overwritten])
+def test_a_database_of_another_mlflow_or_a_damaged_one(
+    root: Path,
+    key: str,
+    tmp_path: Path,
+    caplog: pytest.LogCaptureFixture,
+    spoil: Callable[[Path], None],
+) -> None:
+    """Training goes on; one line names the file and what to do, and the file is not touched."""
+    database = shutil.copy(root / "mlflow.db", tmp_path / "mlflow.db")
+    spoil(database)
+    content = database.read_bytes()
+    assert isinstance(trained(tmp_path, key), NullTracker)
+    (record,) = caplog.records
+    message = record.getMessage()
+    assert message.startswith(f"nothing is tracked: sqlite:///{database} cannot be used (")
+    assert f"mlflow db upgrade sqlite:///{database}" in message
+    assert "install that one" in message
+    assert "\n" not in message
+    assert database.read_bytes() == content
+
+
+def test_mlflow_that_is_not_installed(
+    root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
+) -> None:
+    """Training goes on, with one warning."""
+    monkeypatch.setattr("refcolor.tracking.session.find_spec", lambda _name: None)
+    assert isinstance(trained(root, "0" * 16), NullTracker)
+    assert caplog.messages == [
+        "nothing is tracked: mlflow is not installed; install it or set runtime.tracker: none"
+    ]
+
+
+def test_a_fault_of_our_own_is_not_taken_for_one_of_mlflow(root: Path, key: str) -> None:
+    """A parameter table that is a list is a TypeError or AttributeError, not an untracked run."""
+    with pytest.raises(AttributeError):
+        open_training(kind="mlflow", root=root, key=key, params=["seed"])  # type: ignore[arg-type]

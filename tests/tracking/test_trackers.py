@@ -208,6 +208,16 @@ def test_store_away_for_good(spied: tuple[MlflowTracker, Spy]) -> None:
     assert spy.calls
 
 
+def test_a_fault_of_our_own_is_not_survived(
+    spied: tuple[MlflowTracker, Spy], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A call with wrong arguments ends the training instead of leaving it untracked."""
+    tracker, spy = spied
+    monkeypatch.setattr(spy.client, "log_batch", lambda: None, raising=False)
+    with pytest.raises(TypeError, match="unexpected keyword argument"):
+        tracker.tags({"note": "kept"})
+
+
 def test_a_slow_failure_is_not_repeated_at_once(
     spied: tuple[MlflowTracker, Spy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
