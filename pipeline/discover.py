@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, params
+from refcolor import errors, inputs, params
 from refcolor.files import write_json
 from refcolor.sources import catalog
 from refcolor.sources.manifest import write_manifest
@@ -13,6 +13,7 @@ from refcolor.stages import repository
 def main() -> None:
     """Write data/manifest.jsonl, data/lineart.jsonl and the counts of data/discover.json."""
     settings = params.load()
+    inputs.check(settings)
     state = repository() / ".refcolor"
     listing = catalog.discover(settings.source, settings.filter, state=state)
     write_manifest(Path("data/manifest.jsonl"), listing.records)

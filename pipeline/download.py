@@ -4,7 +4,7 @@ import json
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, params
+from refcolor import errors, inputs, params
 from refcolor.files import write_lines
 from refcolor.shards import pack
 from refcolor.sources import catalog
@@ -19,6 +19,7 @@ LISTS = {MANIFEST: DATA / "raw", DATA / "lineart.jsonl": DATA / "raw_lineart"}
 def main() -> None:
     """Write data/raw, data/raw_lineart and data/download.jsonl, a line for each final failure."""
     settings, state = params.load(), repository() / ".refcolor"
+    inputs.check(settings)
     failed = {
         listed: catalog.bring(listed, settings.source, destination=destination, state=state,
                               workers=settings.runtime.workers,

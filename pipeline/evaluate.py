@@ -3,7 +3,7 @@
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, image, params
+from refcolor import errors, image, inputs, params
 from refcolor.files import write_json
 from refcolor.stages import locked_key, read_lock, repository, stage_key
 from refcolor.tracking import Training, open_evaluation
@@ -16,7 +16,8 @@ CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 def main() -> None:
     """Write results, metrics/images and metrics/eval.json."""
-    settings, root = params.load(), repository()  # a refusal need not wait for torch
+    settings, root = params.load(), repository()
+    inputs.check(settings)  # a refusal need not wait for torch
     from refcolor.data import COLOR, SKETCH, png_example, read_ids
     from refcolor.device import choose_device
     from refcolor.evaluate import evaluate

@@ -4,7 +4,7 @@ from functools import partial
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, params
+from refcolor import errors, inputs, params
 from refcolor.files import write_json
 from refcolor.kept import KEPT
 from refcolor.stages import repository, stage_key
@@ -16,7 +16,8 @@ CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 def main() -> None:
     """Write models, metrics/train.json, metrics/curves and metrics/previews."""
-    settings, root = params.load(), repository()  # a refusal need not wait for torch
+    settings, root = params.load(), repository()
+    inputs.check(settings)  # a refusal need not wait for torch
     from refcolor import processes
     from refcolor.checkpoint import StateFile, state_folder
     from refcolor.data import load_pictures, png_example, read_ids

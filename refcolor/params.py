@@ -11,6 +11,18 @@ from ruamel.yaml.error import YAMLError
 
 from refcolor.errors import RefcolorError
 
+# Parameters that name files of the user's. DVC takes them as they stand.
+PATHS = (
+    "source.exclude_file",
+    "source.folder.path",
+    "source.archive.metadata",
+    "source.archive.pictures",
+    "source.url_list.path",
+    "source.manifest.path",
+    "train.init",
+    "evaluate.tagger",
+)
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]

@@ -102,8 +102,11 @@ def tiny_params(changes: dict[str, Any] | None = None) -> Params:
     """Give tiny parameters with changes by path."""
     changed = YAML(typ="safe").load(TINY)
     for path, value in (changes or {}).items():
-        section, _, key = path.rpartition(".")
-        (changed[section] if section else changed)[key] = value
+        *sections, key = path.split(".")
+        place = changed
+        for section in sections:
+            place = place[section]
+        place[key] = value
     return Params.model_validate(changed)
 
 

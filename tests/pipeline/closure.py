@@ -10,6 +10,7 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = {
     "refcolor/__init__.py",
     "refcolor/errors.py",
+    "refcolor/inputs.py",
     "refcolor/interrupt.py",
     "refcolor/params.py",
     "refcolor/stages.py",

@@ -28,6 +28,7 @@ PLUMBING = {
     "mlflow.db",
     "mlartifacts",
     ".git",
+    ".gitignore",
     ".dvcignore",
     "refcolor/serving.py",
 } | ALLOWED
