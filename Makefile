@@ -19,6 +19,8 @@ repro: $(READY)  ## Make the environment if it is missing, and run what changed
 	@git rev-parse --git-dir >/dev/null 2>&1 || { echo "refcolor: this folder is no git \
 	repository, and DVC compares revisions; clone the repository, or run: git init && git add . && \
 	git commit -m start"; exit 1; }
+	@python -c 'from refcolor import errors, inputs, params; \
+	errors.run(lambda: inputs.check(params.load()))'
 	dvc repro
 
 test: $(READY)  ## All tests, a quarter of an hour on two cores

@@ -1,6 +1,7 @@
 """The parameters of params.yaml as frozen typed models, read as DVC reads them."""
 
 import difflib
+import os
 from collections.abc import Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import Annotated, Any, Literal
@@ -349,6 +350,13 @@ class Params(Section):
                 raise ValueError(
                     f"split.hold_out entries read 'attribute=value', got {entry!r}; "
                     "for example 'hair=bob'"
+                )
+        flat = flatten(self.model_dump())
+        for name in PATHS:
+            if flat[name] != (whole := os.path.expanduser(flat[name])):
+                raise ValueError(
+                    f"{name} must be written out, because DVC knows no ~, got {flat[name]!r}; "
+                    f"set it to {whole}"
                 )
         return self
 

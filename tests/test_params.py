@@ -71,6 +71,11 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         ("train.processes", 3, "must be a multiple of train.processes 3, got 4; nearest: 3"),
         ("train.processes", 8, "must be a multiple of train.processes 8, got 4; nearest: 8"),
         ("evaluate.fid", "tensorflow", "evaluate.fid should be 'clean' or 'pytorch', got 'tensorf"),
+        (
+            "train.init",
+            "~/weights",
+            "train.init must be written out, because DVC knows no ~, got '~/w",
+        ),
         ("evaluate.tagger", None, "evaluate.tagger should be a valid string, got None"),
         ("train.precision", "fp16", "train.precision should be 'bf16' or 'fp32', got 'fp16'"),
         ("loss", 3, "loss should be a valid dictionary"),

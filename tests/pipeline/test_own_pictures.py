@@ -1,5 +1,6 @@
 """Pictures and weights of the user's never get into Git by way of an experiment."""
 
+import shutil
 from pathlib import Path
 from typing import Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from refcolor import image
 
+from .closure import ROOT
 from .conftest import TINY, Project, make_project
 
 pytestmark = pytest.mark.slow
@@ -116,6 +118,21 @@ def test_a_temporary_run_asks_for_the_absolute_path(folder_project: Project) -> 
     folder_project.run("git", "add", "-f", "data/inbox/0.png")
     folder_project.run("git", "commit", "-qm", "a picture")
     assert "would publish data/inbox/0.png" in refuse(folder_project, *temporary)
+
+
+def test_make_repro_refuses_before_dvc(folder_project: Project) -> None:
+    """A path with ~, of which DVC says [Errno 2], and a folder that DVC would not look at again."""
+    root = folder_project.root
+    shutil.copy(ROOT / "Makefile", root)
+    for name in ("pyproject.toml", "requirements.lock", ".venv/ready"):
+        (root / name).parent.mkdir(exist_ok=True)
+        (root / name).touch()
+    put_pictures(root / "mine")
+    for path, said in (("~/pictures", "must be written out"), ("mine", "add the line /mine to")):
+        folder_project.set({"source.folder.path": path})
+        printed = folder_project.run("make", "repro", check=False)
+        assert said in printed
+        assert "dvc repro" not in printed
 
 
 @pytest.mark.parametrize(
