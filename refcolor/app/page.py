@@ -4,7 +4,7 @@ Words are a painter's: a drawing, a picture to take colours from, a spot, a matc
 """
 
 import html
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -12,9 +12,9 @@ from typing import Any
 import gradio as gr
 
 from refcolor.app import actions, views
-from refcolor.app.files import DOWNLOADS, write_layers, write_picture
-from refcolor.app.scene import Scene
-from refcolor.app.studio import Studio
+from refcolor.app.files import DOWNLOADS
+from refcolor.app.scene import Scene, Sheet
+from refcolor.app.studio import Page, Studio
 from refcolor.app.wells import MAX_MEGABYTES, button_list, picture_well
 from refcolor.app.words import say
 from refcolor.colorize.colorizer import Colorizer
@@ -25,9 +25,15 @@ HEADER = """
 """
 
 Updates = dict[Any, Any]
+Read = Callable[[Any], Any]  # takes what an action needs out of an event
+Action = Callable[[Scene, Any], Scene]
 
 _PLAIN = {"js_on_load": None, "apply_default_css": False}  # HTML as it is written
 _QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+
+
+def _as_it_is(given: Any) -> Any:
+    return given
 
 
 class Board:
@@ -94,12 +100,21 @@ class Board:
     def _connect(self) -> None:
         everything = self.parts
 
-        def on(event: Callable[..., Any], action: Callable[..., Scene]) -> None:
-            event(self._handler(action), outputs=everything, concurrency_limit=None, **_QUIET)
+        def on(event: Callable[..., Any], action: Action, read: Read = _as_it_is) -> None:
+            handler = self._handler(action, read)
+            event(handler, outputs=everything, concurrency_limit=None, **_QUIET)
 
         samples = self.studio.samples
-        on(self.drawing.files, self._receive_drawing)
-        on(self.reference.files, self._receive_references)
+        on(
+            self.drawing.files,
+            lambda scene, sheets: actions.put_drawing(scene, sheets[0]),
+            lambda event: self.studio.receive(event.paths[:1]),
+        )
+        on(
+            self.reference.files,
+            _take_references,
+            lambda event: (self.studio.receive(event.paths), event.add),
+        )
         for well in (self.drawing, self.reference):
             on(well.refuse, _refuse_size)
         for well in (self.drawing, self.result):
@@ -157,30 +172,26 @@ class Board:
 
     def open(self, request: gr.Request) -> Updates:
         """Begin a page."""
-        return self.show(self.studio.page(request.session_hash).scene)
+        return self._step(self.studio.page(request.session_hash))
 
     def close(self, request: gr.Request) -> None:
         """Forget a page."""
         self.studio.close(request.session_hash)
 
-    def _handler(self, action: Callable[[Scene, Any], Scene]) -> Callable[..., Updates]:
+    def _handler(self, action: Action, read: Read) -> Callable[..., Updates]:
         def handle(event: gr.EventData, request: gr.Request) -> Updates:
             with _refusals():
                 page = self.studio.page(request.session_hash)
-                page.scene = action(page.scene, event)
-                return self.show(page.scene, busy=page.coloring.locked())
+                given = read(event)  # pictures are decoded before it is this event's turn
+                return self._step(page, lambda scene: action(scene, given))
 
         return handle
 
-    def _receive_drawing(self, scene: Scene, event: Any) -> Scene:
-        return actions.put_drawing(scene, self.studio.receive(event.paths[:1])[0])
-
-    def _receive_references(self, scene: Scene, event: Any) -> Scene:
-        sheets = self.studio.receive(event.paths)
-        if event.add:
-            return actions.add_references(scene, sheets)
-        replaced = actions.put_reference(scene, sheets[0])
-        return actions.add_references(replaced, sheets[1:]) if sheets[1:] else replaced
+    def _step(self, page: Page, step: Callable[[Scene], Scene] = _as_it_is) -> Updates:
+        """Give a page its next scene; one step at a time, and answers in the order of the steps."""
+        with page.turn:
+            page.scene = step(page.scene)
+            return self.show(page.scene, busy=page.coloring.locked())
 
     def _color(self, size: int, photo: bool, request: gr.Request) -> Iterator[Updates]:
         with _refusals():
@@ -191,34 +202,40 @@ class Board:
                 return
             error: RefcolorError | None = None
             try:
-                yield self.show(page.scene, busy=True)
+                yield self._step(page)
                 with self.studio.model:
                     result = actions.color(
                         page.scene, self.studio.colorizer, size=size, clean_lines=photo
                     )
-                page.scene = actions.take_result(page.scene, result)
+                with page.turn:
+                    page.scene = actions.take_result(page.scene, result)
             except RefcolorError as refused:
                 error = refused
             finally:
                 page.coloring.release()
-            yield self.show(page.scene)
+            yield self._step(page)
             if error:
                 raise error
-            page.picture = page.write(lambda folder: write_picture(folder, result))
-            if page.picture:
-                yield {self.downloads["picture"]: _ready(page.picture)}
+            picture = page.save(result)
+            if picture:
+                yield {self.downloads["picture"]: _ready(picture)}
 
     def _prepare_layers(self, request: gr.Request) -> Updates:
         with _refusals():
             page = self.studio.page(request.session_hash)
-            picture, result = page.picture, page.scene.result
-            if picture is None or result is None:
-                return {self.downloads["psd"]: gr.skip()}
-            written = page.write(lambda _: write_layers(picture, result))
-            if written is None or page.coloring.locked():
+            written = page.save_layers()
+            if not written or page.coloring.locked():
                 # Closed, or about to be replaced by the next result.
                 return {self.downloads["psd"]: gr.skip()}
             return {self.downloads[name]: _ready(path) for name, path in written.items()}
+
+
+def _take_references(scene: Scene, given: tuple[Sequence[Sheet], bool]) -> Scene:
+    sheets, add = given
+    if add:
+        return actions.add_references(scene, sheets)
+    replaced = actions.put_reference(scene, sheets[0])
+    return actions.add_references(replaced, sheets[1:]) if sheets[1:] else replaced
 
 
 def _at_index(action: Callable[[Scene, int], Scene]) -> Callable[[Scene, Any], Scene]:

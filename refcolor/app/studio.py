@@ -5,13 +5,14 @@ import secrets
 import shutil
 import threading
 from collections import deque
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TypeVar
 
+from refcolor.app.files import write_layers, write_picture
 from refcolor.app.samples import Samples
-from refcolor.app.scene import Scene, Sheet
+from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.errors import RefcolorError
 
@@ -20,26 +21,43 @@ MAX_PAGES = 32  # a page holds its pictures in memory; the one that was opened f
 # Gradio puts an upload into a folder named after its SHA-256.
 _UPLOAD = re.compile("[0-9a-f]{64}")
 
-Written = TypeVar("Written")
-
 
 @dataclass
 class Page:
     """One open page. Its scene is replaced, never changed.
 
-    picture: the file of the newest result; its layers are written beside it.
+    turn: held while a scene is read and the next one takes its place.
+    coloring: held while a result is made.
     """
 
     scene: Scene
     folder: Path
-    picture: Path | None = None
+    turn: threading.Lock = field(default_factory=threading.Lock)
     coloring: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
+    _saved: tuple[Path, Result] | None = None
 
-    def write(self, make: Callable[[Path], Written]) -> Written | None:
-        """Make files in the page's folder; None when the page was closed in between."""
+    def save(self, result: Result) -> Path | None:
+        """Write a result's picture in the place of the one before.
+
+        None when the page was closed in between, or has a newer result.
+        """
         with self._writing:
-            return make(self.folder) if self.folder.exists() else None
+            if not self.folder.exists() or self.scene.result is not result:
+                return None
+            picture = write_picture(self.folder, result)
+            self._saved = picture, result
+            return picture
+
+    def save_layers(self) -> dict[str, Path]:
+        """Write the layers of the result that was saved, beside its picture.
+
+        Empty when the page was closed in between, or nothing was saved.
+        """
+        with self._writing:
+            if not self.folder.exists() or not self._saved:
+                return {}
+            return write_layers(*self._saved)
 
     def close(self) -> None:
         """Remove the page's files, once whatever is being written is there."""
@@ -75,10 +93,11 @@ class Studio:
                 folder = self._folder / f"page-{secrets.token_hex(16)}"
                 folder.mkdir(mode=0o700)
                 self._pages[name] = Page(self.samples.first(), folder)
+            page = self._pages[name]
             too_many = list(self._pages)[:-MAX_PAGES]
         for oldest in too_many:
             self.close(oldest)
-        return self._pages[name]
+        return page
 
     def close(self, key: str | None) -> None:
         """Forget a page: its pictures, its results and its files."""
@@ -90,7 +109,9 @@ class Studio:
 
     def close_all(self) -> None:
         """Forget every page: what is being written is waited for, and nothing is written after."""
-        for key in list(self._pages):
+        with self._lock:
+            keys = list(self._pages)
+        for key in keys:
             self.close(key)
 
     def receive(self, paths: Sequence[str]) -> list[Sheet]:
@@ -103,7 +124,9 @@ class Studio:
             return [Sheet.read(file.name, file.read_bytes()) for file in files]
         finally:
             for file in files:
-                shutil.rmtree(file.parent, ignore_errors=True)
+                file.unlink(missing_ok=True)
+                with suppress(OSError):  # the same picture under another name is there too
+                    file.parent.rmdir()
 
     def _uploaded(self, path: str) -> Path:
         # The page says where its upload lies, and a page can say anything.

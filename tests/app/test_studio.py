@@ -1,13 +1,13 @@
 """Open pages, their files, and what was uploaded."""
 
 import threading
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
 
 from refcolor.app import actions
-from refcolor.app.files import write_layers, write_picture
-from refcolor.app.scene import Scene
+from refcolor.app.scene import Result
 from refcolor.app.studio import MAX_PAGES, Studio
 from refcolor.errors import PictureError, RefcolorError
 
@@ -49,25 +49,68 @@ def test_a_closed_page_leaves_nothing(studio: Studio, tmp_path: Path) -> None:
         studio.page("a")
 
 
-def test_nothing_is_written_for_a_closed_page(studio: Studio) -> None:
+@pytest.fixture
+def colored(studio: Studio) -> Callable[[str], Result]:
+    """Give a function that colours the drawing of a page, and puts the result on it."""
+
+    def color(name: str) -> Result:
+        page = studio.page(name)
+        result = actions.color(page.scene, studio.colorizer, size=32, clean_lines=False)
+        page.scene = actions.take_result(page.scene, result)
+        return result
+
+    return color
+
+
+def test_a_page_that_is_closed_while_it_is_looked_up_is_still_given(
+    studio: Studio, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Whoever was first gets the page, whose files are gone by then."""
+
+    class Unlucky:
+        """A lock; as soon as it is let go of for the first time, the page is closed."""
+
+        def __enter__(self) -> None:
+            lock.acquire()
+
+        def __exit__(self, *_: object) -> None:
+            lock.release()
+            monkeypatch.undo()
+            studio.close("a")
+
+    lock = studio._lock
+    monkeypatch.setattr(studio, "_lock", Unlucky())
+    assert not studio.page("a").folder.exists()
+
+
+def test_nothing_is_written_for_a_closed_page(
+    studio: Studio, colored: Callable[[str], Result]
+) -> None:
     """A result that comes after the page was closed leaves no file."""
-    page = studio.page("a")
-    assert page.write(lambda folder: folder) == page.folder
+    page, result = studio.page("a"), colored("a")
     studio.close("a")
-    assert page.write(lambda folder: folder) is None
+    assert page.save(result) is None
+    assert page.save_layers() == {}
 
 
-def test_the_end_waits_for_what_is_being_written(studio: Studio, tmp_path: Path) -> None:
+def test_the_end_waits_for_what_is_being_written(
+    studio: Studio,
+    colored: Callable[[str], Result],
+    tmp_path: Path,
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
     """A file that is half there when all pages are closed goes with them; none comes after."""
     page, other = studio.page("a"), studio.page("b")
     began, goes_on = threading.Event(), threading.Event()
 
-    def write(folder: Path) -> None:
+    def write(folder: Path, _: Result) -> Path:
         began.set()
         goes_on.wait(10)
         (folder / "late.png").write_bytes(b"x")
+        return folder / "late.png"
 
-    writing = threading.Thread(target=page.write, args=[write])
+    monkeypatch.setattr("refcolor.app.studio.write_picture", write)
+    writing = threading.Thread(target=page.save, args=[colored("a")])
     writing.start()
     began.wait(10)
     closing = threading.Thread(target=studio.close_all)
@@ -78,7 +121,7 @@ def test_the_end_waits_for_what_is_being_written(studio: Studio, tmp_path: Path)
     writing.join()
     closing.join()
     assert list(tmp_path.iterdir()) == []
-    assert other.write(lambda folder: folder) is None
+    assert not other.folder.exists()
 
 
 def test_pages_are_limited(studio: Studio, tmp_path: Path) -> None:
@@ -127,18 +170,43 @@ def test_a_link_in_the_place_of_an_upload_is_not_followed(studio: Studio, tmp_pa
         studio.receive([str(file)])
 
 
-def test_files_of_a_result(scene: Scene, studio: Studio) -> None:
+def test_an_upload_of_the_same_bytes_under_another_name_stays(
+    studio: Studio, tmp_path: Path
+) -> None:
+    """Gradio puts both into one folder, which goes with the last of them."""
+    file = upload(tmp_path, png(drawn_box(41, 43)))
+    copy = file.with_name("copy.png")
+    copy.write_bytes(file.read_bytes())
+    studio.receive([str(file)])
+    (sheet,) = studio.receive([str(copy)])
+    assert sheet.name == "copy.png"
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_files_of_a_result(studio: Studio, colored: Callable[[str], Result]) -> None:
     """Picture, two layers and a PSD bear the drawing's name; the next result replaces them all."""
-    folder = studio.page("a").folder
-    result = actions.color(scene, studio.colorizer, size=32, clean_lines=False)
-    picture = write_picture(folder, result)
-    files = write_layers(picture, result)
-    assert picture.name == "box_colored.png"
+    page = studio.page("a")
+    assert page.save_layers() == {}
+    picture = page.save(colored("a"))
+    files = page.save_layers()
+    assert picture and picture.name == "box_colored.png"
     assert {name: path.name for name, path in files.items()} == {
         "colors": "box_colors.png",
         "lines": "box_lines.png",
         "psd": "box.psd",
     }
-    again = write_picture(folder, result)
-    assert again.exists() and not picture.exists() and again.name == picture.name
-    assert [path for path in folder.rglob("*") if path.is_file()] == [again]
+    again = page.save(colored("a"))
+    assert again and again.exists() and not picture.exists() and again.name == picture.name
+    assert [path for path in page.folder.rglob("*") if path.is_file()] == [again]
+
+
+def test_a_result_that_a_newer_one_overtook_is_not_saved(
+    studio: Studio, colored: Callable[[str], Result]
+) -> None:
+    """Picture and layers are those of the newest result, whichever is written first."""
+    page = studio.page("a")
+    first, second = colored("a"), colored("a")
+    picture = page.save(second)
+    assert picture and page.save(first) is None
+    assert picture.exists()
+    assert all(path.parent == picture.parent for path in page.save_layers().values())

@@ -1,0 +1,106 @@
+"""Two things at once on one page: nothing that was asked for is lost."""
+
+import asyncio
+import threading
+from collections.abc import Callable, Sequence
+from types import SimpleNamespace
+from typing import Any
+
+import pytest
+
+from refcolor.app import actions
+from refcolor.app.scene import Scene, Sheet
+from refcolor.app.studio import Studio
+
+REQUEST = SimpleNamespace(session_hash="a")
+
+
+@pytest.fixture
+def fire(studio: Studio) -> Callable[..., Any]:
+    """Give a function that does what an event of the page does: `fire("drawing", "files", ...)`."""
+    gradio = pytest.importorskip("gradio", reason="gradio is missing")
+    from refcolor.app.page import Board
+
+    async def lay_out() -> tuple[Any, Any]:
+        with gradio.Blocks(analytics_enabled=False) as blocks:
+            return Board(studio), blocks
+
+    # Without a running event loop Gradio makes some that nobody closes.
+    board, blocks = asyncio.run(lay_out())
+
+    def fire(part: str, event: str, **values: Any) -> Any:
+        target = (getattr(board, part)._id, event)
+        (function,) = (fn.fn for fn in blocks.fns.values() if target in fn.targets)
+        return function(SimpleNamespace(**values), REQUEST)
+
+    return fire
+
+
+def together(*calls: Callable[[], Any]) -> list[Any]:
+    """Make every call in a thread of its own; what each returned or raised, in order."""
+    answers: list[Any] = [None] * len(calls)
+
+    def answer(place: int, call: Callable[[], Any]) -> None:
+        try:
+            answers[place] = call()
+        except Exception as error:
+            answers[place] = error
+
+    threads = [threading.Thread(target=answer, args=pair) for pair in enumerate(calls)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join(30)
+    return answers
+
+
+def test_files_dropped_on_both_wells_at_once_are_all_there(
+    fire: Callable[..., Any],
+    studio: Studio,
+    sheets: tuple[Sheet, Sheet, Sheet],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """A drawing and references are decoded at the same time, and the page has both in the end."""
+    drawing, warm, cold = sheets
+    given = {"drawing": [cold], "references": [warm, drawing]}
+    both_decode = threading.Barrier(2, timeout=10)
+
+    def receive(paths: Sequence[str]) -> list[Sheet]:
+        both_decode.wait()
+        return given[paths[0]]
+
+    monkeypatch.setattr(studio, "receive", receive)
+    answers = together(
+        lambda: fire("drawing", "files", paths=["drawing"], add=False),
+        lambda: fire("reference", "files", paths=["references"], add=True),
+    )
+    assert [type(answer) for answer in answers] == [dict, dict]
+    scene = studio.page("a").scene
+    assert scene.drawing is cold
+    assert scene.references == (warm, warm, drawing)
+
+
+def test_a_step_waits_for_the_one_before(
+    fire: Callable[..., Any],
+    studio: Studio,
+    sheets: tuple[Sheet, Sheet, Sheet],
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """References that arrive while a drawing is put in its place are not undone by it."""
+    _, warm, cold = sheets
+    take = actions.put_drawing
+    meanwhile = threading.Thread(
+        target=fire, args=["reference", "files"], kwargs={"paths": [], "add": True}
+    )
+
+    def put_drawing(scene: Scene, drawing: Sheet) -> Scene:
+        meanwhile.start()
+        meanwhile.join(0.2)
+        return take(scene, drawing)
+
+    monkeypatch.setattr(studio, "receive", lambda paths: [cold])
+    monkeypatch.setattr(actions, "put_drawing", put_drawing)
+    fire("drawing", "files", paths=[], add=False)
+    meanwhile.join(30)
+    scene = studio.page("a").scene
+    assert scene.drawing is cold and scene.references == (warm, cold)
