@@ -1,11 +1,12 @@
 """Files are there whole or not at all, whoever else writes and however the writer ends."""
 
 import threading
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from refcolor.files import replacing, sweep
+from refcolor.files import replacing, sweep, write_lines
 
 
 def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
@@ -30,6 +31,22 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
         raise OSError(28, "No space left on device")
     assert path.read_text() == "old"
     assert list(tmp_path.iterdir()) == [path]
+
+
+def test_lines_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """Until the last line is there the old file is read, and after an error it stays."""
+    path = tmp_path / "new" / "a.txt"
+    write_lines(path, ["old", "漢"])
+    assert path.read_bytes() == "old\n漢\n".encode()
+
+    def stopped() -> Iterator[str]:
+        yield "new" * 10_000
+        raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        write_lines(path, stopped())
+    assert path.read_bytes() == "old\n漢\n".encode()
+    assert list(path.parent.iterdir()) == [path]
 
 
 def test_two_may_write_the_same_file(tmp_path: Path) -> None:

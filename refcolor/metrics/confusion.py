@@ -1,6 +1,5 @@
 """Which part of the sketch took which part's colour, by the attention and by the colours."""
 
-import csv
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -8,6 +7,7 @@ import numpy as np
 from numpy.typing import NDArray
 from torch import Tensor
 
+from refcolor.files import write_lines
 from refcolor.metrics.color import difference, lab
 from refcolor.metrics.transfer import TRANSFER_PARTS
 from refcolor.metrics.truth import Truth
@@ -97,15 +97,14 @@ def write_confusion(path: Path, tables: Mapping[str, Counts]) -> None:
 
     tables: what was measured -> counts.  The columns are measure, part, took, share (4 digits).
     """
-    path.parent.mkdir(parents=True, exist_ok=True)
-    with path.open("w", encoding="utf-8", newline="") as file:
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(["measure", "part", "took", "share"])
-        for measure, counts in tables.items():
-            for part, row in zip(TAKERS, shares(counts), strict=True):
-                for took, share in zip(SOURCES, row, strict=True):
-                    if not np.isnan(share):
-                        writer.writerow([measure, part, took, f"{share:.4g}"])
+    rows = [
+        f"{measure},{part},{took},{share:.4g}"
+        for measure, counts in tables.items()
+        for part, row in zip(TAKERS, shares(counts), strict=True)
+        for took, share in zip(SOURCES, row, strict=True)
+        if not np.isnan(share)
+    ]
+    write_lines(path, ["measure,part,took,share", *rows])
 
 
 def _nearest(colors: Colors, given: Colors) -> NDArray[np.int64]:

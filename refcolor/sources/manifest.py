@@ -8,6 +8,7 @@ from itertools import pairwise
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
+from refcolor.files import write_lines
 from refcolor.shards import File, files
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
@@ -60,11 +61,7 @@ def write_manifest(path: Path, records: Iterable[Record]) -> None:
     for one, other in pairwise(ordered):
         if one.id == other.id:
             raise ValueError(f"ids must be unique, got {one.id!r} twice")
-    with path.open("w", encoding="utf-8", newline="\n") as file:
-        for record in ordered:
-            fields = dataclasses.asdict(record).items()
-            filled = {name: value for name, value in fields if value or name == "address"}
-            file.write(json.dumps(filled, ensure_ascii=False, sort_keys=True) + "\n")
+    write_lines(path, map(_line, ordered))
 
 
 def read_manifest(path: Path) -> list[Record]:
@@ -90,6 +87,12 @@ def iterate_manifest(path: Path) -> Iterator[Record]:
                     "restore the file from git or rerun `dvc repro discover`"
                 ) from error
             yield record
+
+
+def _line(record: Record) -> str:
+    fields = dataclasses.asdict(record).items()
+    filled = {name: value for name, value in fields if value or name == "address"}
+    return json.dumps(filled, ensure_ascii=False, sort_keys=True)
 
 
 def files_of(path: Path, folder: Path) -> list[tuple[File, Record]]:

@@ -9,6 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from refcolor.errors import RefcolorError
+from refcolor.files import replacing
 from refcolor.params import Params, load, read_yaml
 from refcolor.stages import locked_key, read_lock, stage_key
 from refcolor.study import table
@@ -175,8 +176,8 @@ def _run(workspace: Workspace, study: Study, run: Run, *, key: str, earlier: Row
 def _keep(study: Study, run: Run, tree: Path, params: Params) -> None:
     """Keep the small things that the page shows: the curves, and pictures where we may."""
     curves = study.folder / "curves" / f"{run.label}-{run.seed}.csv"
-    curves.parent.mkdir(parents=True, exist_ok=True)
-    shutil.copyfile(tree / "metrics/curves/loss.csv", curves)
+    with replacing(curves) as temporary:
+        shutil.copyfile(tree / "metrics/curves/loss.csv", temporary)
     if params.source.kind == "sample" and run.seed == study.plan.main.seeds[0]:
         keep_pictures(tree, study.folder / "pictures", run.label, params)
 

@@ -72,8 +72,8 @@ class Workspace:
         content = yaml.load(file)
         for name, value in changes.items():
             put(content, name, value)
-        with (self.tree / PARAMETER_FILE).open("w", encoding="utf-8") as out:
-            yaml.dump(content, out)
+        with replacing(self.tree / PARAMETER_FILE) as temporary:
+            yaml.dump(content, temporary)
 
     @property
     def attempt(self) -> Attempt | None:
@@ -88,8 +88,8 @@ class Workspace:
         lock = read_lock(self.tree)
         for stage in ("train", "evaluate"):
             lock.get("stages", {}).pop(stage, None)
-        with (self.tree / "dvc.lock").open("w", encoding="utf-8") as out:
-            YAML().dump(lock, out)
+        with replacing(self.tree / "dvc.lock") as temporary:
+            YAML().dump(lock, temporary)
         self._note(Attempt(key, {}))
 
     def repro(

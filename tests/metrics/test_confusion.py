@@ -150,5 +150,8 @@ def test_the_csv_has_a_row_for_each_pair_of_parts(tmp_path: Path) -> None:
     assert [row["took"] for row in rows] == list(SOURCES)
     assert {(row["measure"], row["part"]) for row in rows} == {("colour", "eyes")}
     assert [row["share"] for row in rows] == ["0", "0.6667", "0", "0", "0", "0", "0.3333"]
+    with pytest.raises(ValueError, match="zip"):
+        write_confusion(path, {"colour": counts, "attention": counts[:2]})
+    assert len(path.read_text().splitlines()) == 8  # after an error it is what it was
     write_confusion(path, {})
     assert path.read_text() == "measure,part,took,share\n"

@@ -39,6 +39,16 @@ def test_the_file_is_sorted_and_readable(tmp_path: Path) -> None:
     )
 
 
+def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+    """What cannot be written in the middle leaves the manifest that was there."""
+    path = tmp_path / "m.jsonl"
+    write_manifest(path, [FULL])
+    with pytest.raises(TypeError):
+        write_manifest(path, [Record("a", "1"), Record("b", "2", attributes={"x": object()})])
+    assert read_manifest(path) == [FULL]
+    assert list(tmp_path.iterdir()) == [path]
+
+
 def test_files_meet_their_records(tmp_path: Path) -> None:
     """A file belongs to the record of its stem; files and records without the other are left."""
     write_manifest(tmp_path / "m.jsonl", [Record("b", "2"), Record("a", "1"), Record("c", "3")])
