@@ -47,6 +47,7 @@ from refcolor.questions import (
 from refcolor.shards import files
 from refcolor.sources.drawn import is_drawn
 from refcolor.sources.manifest import read_manifest
+from refcolor.sources.naming import result_name
 from refcolor.sources.sample import PARTS
 
 SIGNIFICANT_DIGITS = 6
@@ -69,7 +70,7 @@ def evaluate(
     """Measure a model on the validation pictures; returns the content of metrics/eval.json.
 
     models, manifest, split, color, sketch, lineart: what the stages before wrote.
-    results: gets every coloured pair as `<sketch>__<reference>.png`; images: gets contact sheets;
+    results: gets every coloured pair, called by `result_name`; images: gets contact sheets;
     confusion: gets the CSV of which part took which part's colour, empty where parts are unknown.
     A number that does not exist (no attention, no known truth, too few pictures for FID) is left
     out. Equal input gives equal numbers on one machine and device.
@@ -117,7 +118,7 @@ def evaluate(
     sketches, references = pictures.sketch[drawn_from], pictures.color[colored_after]
     foreign = coloring(sketches, references, "foreign reference")
     for (i, j), picture in zip(pairs, foreign.pictures, strict=True):
-        image.write(results / f"{pictures.ids[i]}__{pictures.ids[j]}.png", picture)
+        image.write(results / result_name(pictures.ids[i], pictures.ids[j]), picture)
 
     # Each sketch after a second reference, and each reference after what was made of it.
     others = second_references(pairs)

@@ -9,6 +9,7 @@ from refcolor.kept import KEPT, drop_arrays
 from refcolor.shards import File, files, remove
 from refcolor.sources.danbooru import find_posts, forget_posts
 from refcolor.sources.manifest import Record, iterate_manifest
+from refcolor.sources.naming import in_result
 from refcolor.sources.network.file_cache import FileCache
 from refcolor.sources.takedown import PREFIX, add_ids, read_takedown
 
@@ -138,6 +139,7 @@ def _is_inside(path: Path, root: Path) -> bool:
 
 def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[File, Set[str]]]:
     """Find the files of pictures, their line art, and results to which one of them gave a part."""
+    forms = {form: name for name in names for form in in_result(name)}
     for folder in folders:
         for file in files(folder):
             stem = file.stem
@@ -145,8 +147,8 @@ def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[File, S
             shown = {stem, stem.removesuffix(".sketch")}
             for cut in range(1, len(parts)):
                 shown |= {"__".join(parts[:cut]), "__".join(parts[cut:])}
-            if not shown.isdisjoint(names):
-                yield file, shown & names
+            if not shown.isdisjoint(forms):
+                yield file, {forms[form] for form in shown & forms.keys()}
 
 
 def _recorded(root: Path, names: Collection[str]) -> Iterator[Record]:

@@ -10,6 +10,7 @@ from refcolor.errors import PictureError, UsageError
 from refcolor.folders import find_pictures
 from refcolor.parallel import map_pictures
 from refcolor.sketch import PRESETS, flag, ink_share, sketch_picture
+from refcolor.sources.naming import file_name
 
 LARGEST = 8192  # pixels of the longer side
 
@@ -61,7 +62,7 @@ def draw_line_art(
         raise UsageError(f"{out} is a file; name a folder for the drawings with -o")
     pictures = find_pictures(sources, but=out)
     jobs = [
-        _Job(file, (out / preset if len(presets) > 1 else out) / f"{name}.png", preset)
+        _Job(file, _target(out / preset if len(presets) > 1 else out, name), preset)
         for preset in presets
         for name, file in pictures.items()
     ]
@@ -79,6 +80,11 @@ def draw_line_art(
         elif warning:
             flagged.append(f"{job.target} {warning}")
     return Drawn(len(todo) - len(failed), len(jobs) - len(todo), tuple(failed), tuple(flagged))
+
+
+def _target(folder: Path, name: str) -> Path:
+    path = folder / name
+    return path.with_name(file_name(path.name, ".png"))
 
 
 def _draw(job: _Job, *, size: int | None) -> tuple[str, str]:

@@ -4,7 +4,7 @@ import csv
 import functools
 import json
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -30,6 +30,7 @@ from refcolor.params import Params, load
 from refcolor.questions import choose, own_truths, second_references, warp_all
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources.manifest import Record, write_manifest
+from refcolor.sources.naming import result_name
 from refcolor.sources.sample import PARTS, render
 
 Picture = NDArray[np.uint8]
@@ -329,6 +330,26 @@ def test_every_pair_is_kept_and_every_sheet_written(world: World, tmp_path: Path
     assert sheets == {"self.png", "foreign.png", "worst.png", "following.png", "confusion.png"}
     assert image.read(tmp_path / "images" / "foreign.png").shape[1] > 8 * 128
     assert generator.batches == [5, 5, 4, *(4 * [5, 5, 2])]
+
+
+def test_ids_may_be_as_long_as_any(world: World, tmp_path: Path, copied: dict[str, float]) -> None:
+    """Two ids of 200 letters are more than a file name holds: results have cut names, all kept."""
+    records = [replace(record, id=f"{'x' * 197}{record.id}") for record in world.records]
+    for record, known in zip(records, world.records, strict=True):
+        for folder in ("color", "sketch"):
+            target = tmp_path / folder / f"{record.id}.png"
+            target.parent.mkdir(exist_ok=True)
+            target.hardlink_to(world.root / folder / f"{known.id}.png")
+    for name, numbers in (("val", VALIDATION), ("train", TRAINING)):
+        (tmp_path / f"{name}.txt").write_text("".join(f"{records[n].id}\n" for n in numbers))
+    write_manifest(tmp_path / "manifest.jsonl", records)
+    pairs = [(records[i].id, records[j].id) for i, j in world.pairs]
+    _write_pairs(tmp_path, pairs)
+    renamed = replace(world, root=tmp_path, records=records)
+    assert renamed.evaluate(Fake(_copying), tmp_path) == copied
+    for (_, j), pair in zip(world.pairs, pairs, strict=True):
+        result = image.read(tmp_path / "results" / result_name(*pair))
+        np.testing.assert_array_equal(result, world.colors[j])
 
 
 def test_numbers_and_pictures_repeat(

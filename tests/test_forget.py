@@ -17,6 +17,7 @@ from refcolor.params import load
 from refcolor.shards import files, pack, shard_of
 from refcolor.sources.danbooru import list_danbooru
 from refcolor.sources.manifest import write_manifest
+from refcolor.sources.naming import result_name
 from refcolor.sources.network.file_cache import FileCache
 from refcolor.sources.takedown import read_takedown
 
@@ -229,6 +230,18 @@ def test_pictures_of_other_sources_are_forgotten_by_id(repository: Path) -> None
     ]
     assert done.listed == ("id a-b__c-1",)
     assert forgotten(repository, "a-b__c-1").listed == ()
+
+
+def test_results_whose_long_ids_were_cut_are_found(repository: Path) -> None:
+    """Sketch or reference: the result of a long pair goes, that of two other pictures stays."""
+    ids = ["x" * 199 + last for last in "abc"]
+    names = [result_name(*pair) for pair in zip(ids, [*ids[1:], ids[0]], strict=True)]
+    for name in names:
+        (repository / "results" / name).write_text("x")
+    (repository / f"data/color/{ids[0]}.png").write_text("x")
+    done = forgotten(repository, ids[0])
+    assert {file.name for file in done.files} == {f"{ids[0]}.png", names[0], names[2]}
+    assert done.listed == (f"id {ids[0]}",)
 
 
 def test_a_new_clone_can_exclude(tmp_path: Path) -> None:

@@ -67,6 +67,14 @@ def test_the_size_is_that_of_the_longer_side(
     np.testing.assert_array_equal(drawn, sketch_picture(scaled, PRESETS["default"]))
 
 
+def test_a_name_that_its_ending_makes_too_long_is_cut(pictures: Path, tmp_path: Path) -> None:
+    """A picture may be called by 255 letters without an extension."""
+    named = (pictures / "a.png").rename(tmp_path / ("x" * 255))
+    assert draw(named, tmp_path / "out") == Drawn(1, 0, (), ())
+    (drawn,) = (tmp_path / "out").iterdir()
+    assert len(drawn.name) == 255 and drawn.suffix == ".png"
+
+
 def test_what_exists_is_kept(pictures: Path, tmp_path: Path) -> None:
     """A second run draws only what is missing, unless it is asked to draw again."""
     out = tmp_path / "out"

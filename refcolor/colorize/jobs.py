@@ -12,10 +12,11 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
-from refcolor.colorize.layers import COLORS, LINES
+from refcolor.colorize.layers import layer_files
 from refcolor.errors import UsageError
 from refcolor.folders import list_pictures
 from refcolor.sources.folder import EXTENSIONS
+from refcolor.sources.naming import file_name
 
 
 @dataclass(frozen=True)
@@ -31,7 +32,7 @@ class Job:
         stem = self.output.with_suffix("")
         wanted = [self.output]
         if layers:
-            wanted += [stem.with_name(f"{stem.name}_{name}.png") for name in (COLORS, LINES)]
+            wanted += layer_files(stem.parent, stem.name)
         return [*wanted, stem.with_name(f"{stem.name}.psd")] if psd else wanted
 
 
@@ -161,10 +162,14 @@ class _Place:
             raise UsageError(f"{output} is a file; name a folder, or a picture that ends in .png")
 
     def named(self, name: str) -> Path:
-        """Give the file of a result; raises UsageError for a name that leads out of the folder."""
+        """Give the file of a result; raises UsageError for a name that leads out of the folder.
+
+        A name that is too long for a file is cut.
+        """
         if self._one:
             return self._output
         path = self._output / (name if name.lower().endswith(".png") else f"{name}.png")
+        path = path.with_name(file_name(path.stem, path.suffix))
         leaves = Path(name).is_absolute() or ".." in Path(name).parts or "\0" in name
         if leaves or not path.resolve().is_relative_to(self._output.resolve()):
             raise UsageError(f"output {name!r} would leave the folder {self._output}; name a file")

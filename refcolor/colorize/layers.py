@@ -10,6 +10,7 @@ from refcolor.colorize.drawing import Drawing
 from refcolor.errors import PictureError
 from refcolor.files import replacing
 from refcolor.image import WHITE, Picture
+from refcolor.sources.naming import file_name
 
 COLORS: Final = "colors"  # the names of the layers, in files and in a PSD
 LINES: Final = "lines"
@@ -70,12 +71,17 @@ def write_picture(path: Path, picture: Picture) -> None:
 def write_layers(folder: Path, stem: str, colors: Picture, drawing: Drawing) -> tuple[Path, Path]:
     """Write the colour layer and the line layer as PNG files with transparency.
 
-    They are named <stem>_colors.png and <stem>_lines.png. Returns the two paths.
+    They are named as `layer_files` says. Returns the two paths.
     """
-    paths = folder / f"{stem}_{COLORS}.png", folder / f"{stem}_{LINES}.png"
+    paths = layer_files(folder, stem)
     for path, layer in zip(paths, (color_layer(colors), line_layer(drawing)), strict=True):
         write_picture(path, layer)
     return paths
+
+
+def layer_files(folder: Path, stem: str) -> tuple[Path, Path]:
+    """Name the two layers of a result: <stem>_colors.png and <stem>_lines.png, cut if too long."""
+    return folder / file_name(stem, f"_{COLORS}.png"), folder / file_name(stem, f"_{LINES}.png")
 
 
 def write_psd(path: Path, colors: Picture, drawing: Drawing) -> None:

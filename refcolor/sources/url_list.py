@@ -12,13 +12,12 @@ from urllib.parse import unquote, urlsplit
 
 from refcolor.errors import RefcolorError
 from refcolor.sources.manifest import Record
-from refcolor.sources.naming import readable_id
+from refcolor.sources.naming import LONGEST_ID, readable_id
 
 _SPELLED = {"license": "licence"}
 _COLUMNS = ("url", "id", "md5", "artist", "page", "source", "licence", "rating")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
-_LONGEST_ID = 200  # bytes; file names may have 255, with an ending
 
 
 def list_urls(path: Path) -> tuple[list[Record], Counter[str]]:
@@ -111,7 +110,7 @@ def _record(row: Mapping[str, Any]) -> Record | str:
         return "not_http"
     name = PurePosixPath(unquote(parts.path)).stem
     id = known["id"] or readable_id(name, unique=url)
-    if len(id) > _LONGEST_ID or parts.username is not None or (md5 and not _MD5.fullmatch(md5)):
+    if len(id) > LONGEST_ID or parts.username is not None or (md5 and not _MD5.fullmatch(md5)):
         return "bad_record"
     try:
         return Record(

@@ -13,6 +13,7 @@ from refcolor.params import Params
 from refcolor.shards import locate
 from refcolor.sources import drawn
 from refcolor.sources.manifest import read_manifest
+from refcolor.sources.naming import result_name
 
 PAIRS = 8
 GIVEN = ("sketch", "reference", "truth")  # strips that all arms share
@@ -37,7 +38,7 @@ def keep_pictures(tree: Path, folder: Path, label: str, params: Params) -> None:
         return image.square(drawing.color, params.clean.size, fit=params.clean.fit)
 
     strips = {
-        label: [image.read(tree / "results" / f"{a}__{b}.png") for a, b in pairs],
+        label: [image.read(tree / "results" / result_name(a, b)) for a, b in pairs],
         "sketch": [image.read(locate(tree / "data/sketch", f"{a}.png")) for a, _ in pairs],
         "reference": [image.read(locate(tree / "data/color", f"{b}.png")) for _, b in pairs],
         "truth": [truth(a, b) for a, b in pairs],

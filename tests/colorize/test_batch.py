@@ -4,6 +4,7 @@ import errno
 import os
 import time
 from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -130,6 +131,14 @@ def test_a_result_without_its_layers_is_not_complete(colorizer: Colorizer, jobs:
         "s0_colors.png",
         "s0_lines.png",
     ]
+
+
+def test_a_drawing_with_the_longest_name_there_is(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """Its picture, layers and PSD are written under the names that the job says."""
+    job = replace(jobs[0], output=jobs[0].output.with_name("x" * 251 + ".png"))
+    report = color_all(colorizer, [job], Wish(layers=True, psd=True))
+    assert (report.done, report.failures) == (1, [])
+    assert sorted(job.output.parent.iterdir()) == sorted(job.files(layers=True, psd=True))
 
 
 def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) -> None:

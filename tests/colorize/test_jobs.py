@@ -132,6 +132,21 @@ def test_a_name_that_ends_in_png_is_the_result(here: Path) -> None:
     assert plan([sketch], [reference], output=Path("o.png")).jobs[0].output == Path("o.png/s.png")
 
 
+def test_names_that_layers_make_too_long_are_cut(here: Path) -> None:
+    """A drawing may have the longest name there is: each of its files has one that can be had."""
+    touch("r.png", "lists/r.png")
+    for name in ("x" * 251 + ".png", "x" * 255):
+        (sketch,) = touch(name)
+        (job,) = plan([sketch], [Path("r.png")], output=Path("out")).jobs
+        sketch.rename(f"lists/{name}")
+        (listed,) = plan_pairs(pairs(f"sketch,reference\n{name},r.png\n"), output=Path("out")).jobs
+        assert listed.output == job.output
+        files = job.files(layers=True, psd=True)
+        assert len({file.name for file in files}) == 4
+        assert max(len(file.name) for file in files) == 255
+    assert plan([Path("r.png")], [Path("r.png")], output=Path("out")).jobs[0].output.name == "r.png"
+
+
 def test_a_file_is_no_folder(here: Path) -> None:
     """OUT that is a file of another kind is refused."""
     sketch, reference, _ = touch("s.png", "r.png", "out")
