@@ -1,33 +1,57 @@
 """What became of every picture: kept + dropped = listed, at each stage, every reason counted."""
 
-import csv
-import json
 from collections import Counter
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
+from dataclasses import asdict, dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, Literal
 
 from refcolor.clean import Measurement, read_measurements
+from refcolor.tables import read_csv, read_json, read_json_lines
+
+
+@dataclass(frozen=True)
+class _Discovered:
+    listed: int
+    kept: int
+    dropped: Mapping[str, int]
+
+
+@dataclass(frozen=True)
+class _Failure:
+    id: str
+    list: Literal["manifest", "lineart"]
+    reason: str
+
+
+@dataclass(frozen=True)
+class _Ink:
+    id: str
+    ink: float
+    flag: str
 
 
 def funnel(data: Path, measurements: Iterable[Measurement]) -> dict[str, Any]:
     """Count the pictures through discover, download, clean and sketch, and the line art beside.
 
     data: the folder with discover.json, lineart.jsonl, download.jsonl, lineart.csv and sketch.csv.
-    Raises ValueError when a picture was lost without a reason.
+    Raises RefcolorError for a file that a stage did not write so, and ValueError when a picture
+    was lost without a reason.
     """
-    discover = json.loads((data / "discover.json").read_text(encoding="utf-8"))
-    failures = [json.loads(line) for line in _lines(data / "download.jsonl")]
-    failed = [one["reason"] for one in failures if one["list"] == "manifest"]
-    missing = [one["reason"] for one in failures if one["list"] == "lineart"]
+    discover = read_json(data / "discover.json", _Discovered, advice="rerun `dvc repro discover`")
+    failures = [
+        *read_json_lines(data / "download.jsonl", _Failure, advice="rerun `dvc repro download`")
+    ]
+    failed = [one.reason for one in failures if one.list == "manifest"]
+    missing = [one.reason for one in failures if one.list == "lineart"]
     measurements = list(measurements)
     clean = [one.reason for one in measurements]
     line_art = [one.reason for one in read_measurements(data / "lineart.csv")]
     flags = [flag for _, flag in read_inks(data / "sketch.csv").values()]
     flags_of_clean = [one.flag for one in measurements if not one.reason]
     stages = {
-        "discover": discover,
-        "download": _stage(failed, kept=discover["kept"] - len(failed)),
+        "discover": asdict(discover),
+        "download": _stage(failed, kept=discover.kept - len(failed)),
         "clean": _stage([reason for reason in clean if reason], kept=clean.count(""))
         | {"flagged": _counted(flags_of_clean)},
     }
@@ -51,8 +75,8 @@ def funnel(data: Path, measurements: Iterable[Measurement]) -> dict[str, Any]:
 
 def read_inks(path: Path) -> dict[str, tuple[float, str]]:
     """Read data/sketch.csv: the share of ink of each sketch, and its flag."""
-    with path.open(encoding="utf-8", newline="") as file:
-        return {row["id"]: (float(row["ink"]), row["flag"]) for row in csv.DictReader(file)}
+    rows = read_csv(path, _Ink, advice="rerun `dvc repro sketch`")
+    return {row.id: (row.ink, row.flag) for row in rows}
 
 
 def _lines(path: Path) -> list[str]:

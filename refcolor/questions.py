@@ -1,6 +1,5 @@
 """The questions of the evaluation: fixed pictures, pairs and warps, the same for every run."""
 
-import csv
 import dataclasses
 from collections.abc import Callable, Mapping, Sequence
 from pathlib import Path
@@ -19,6 +18,7 @@ from refcolor.model.generator import Generator
 from refcolor.params import EvaluateParams
 from refcolor.sources.drawn import is_drawn
 from refcolor.sources.manifest import Record
+from refcolor.tables import read_csv
 
 MIRRORED = 0.5  # share of the evaluation warps
 
@@ -37,14 +37,20 @@ class Colored:
     strongest: Tensor | None
 
 
+@dataclasses.dataclass(frozen=True)
+class _Pair:
+    sketch: str
+    reference: str
+
+
 def read_pairs(path: Path, ids: Sequence[str]) -> NDArray[np.int64]:
     """Read the (sketch, reference) pairs of the split as places in `ids`.
 
-    Returns (P, 2). Raises RefcolorError for no pair and for one that is not in the list.
+    Returns (P, 2). Raises RefcolorError for no pair and for one that is none or not in the list.
     """
     place = {name: index for index, name in enumerate(ids)}
-    with path.open(encoding="utf-8", newline="") as file:
-        rows = [(row["sketch"], row["reference"]) for row in csv.DictReader(file)]
+    pairs = read_csv(path, _Pair, advice="run `dvc repro split`")
+    rows = [(pair.sketch, pair.reference) for pair in pairs]
     unknown = [name for row in rows for name in row if name not in place]
     if unknown or not rows:
         given = f"{unknown[0]}, which is no validation picture" if unknown else "none"

@@ -27,7 +27,7 @@ from refcolor.metrics.summary import match_numbers, part_numbers
 from refcolor.metrics.truth import recolored
 from refcolor.model.generator import Output
 from refcolor.params import Params, load
-from refcolor.questions import choose, own_truths, second_references, warp_all
+from refcolor.questions import choose, own_truths, read_pairs, second_references, warp_all
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources.manifest import Record, write_manifest
 from refcolor.sources.naming import result_name
@@ -79,7 +79,11 @@ class World:
 
 def _record(number: int) -> Record:
     drawn_by = {"shape": number, "palette": number, "shape_seed": 1, "palette_seed": 2}
-    return Record(f"s{number:02d}", "drawn", attributes={k: str(v) for k, v in drawn_by.items()})
+    return Record(
+        f"s{number:02d}",
+        f"sample:1/2/{number}",
+        attributes={k: str(v) for k, v in drawn_by.items()},
+    )
 
 
 def _params() -> Params:
@@ -315,6 +319,23 @@ def test_training_pictures_are_drawn_from_a_seed() -> None:
     assert len(chosen) == 12
     assert chosen != choose(ids, 12, seed=2)
     assert choose(ids, 99, seed=1) == ids
+
+
+@pytest.mark.parametrize(
+    ("text", "said"),
+    [
+        ("", "must list pairs of validation pictures, got none"),
+        ("sketch,reference\na,c\n", "must list pairs .*, got c, which is no validation picture"),
+        ("a,b\nb,a\n", "line 2: sketch is missing"),
+        ("sketch,reference\na\n", "line 2: reference should be a valid string, got None"),
+    ],
+)
+def test_pairs_that_cannot_be_judged_are_refused(text: str, said: str, tmp_path: Path) -> None:
+    """No pair, an unknown picture, no header and half a row: which line, and what to run."""
+    path = tmp_path / "pairs.csv"
+    path.write_text(text)
+    with pytest.raises(RefcolorError, match=rf"pairs\.csv {said}.*; run `dvc repro split`"):
+        read_pairs(path, ["a", "b"])
 
 
 def test_every_pair_is_kept_and_every_sheet_written(world: World, tmp_path: Path) -> None:

@@ -6,6 +6,7 @@ from pathlib import Path
 import pytest
 
 from refcolor.clean import Measurement, write_measurements
+from refcolor.errors import RefcolorError
 from refcolor.funnel import funnel
 
 
@@ -85,3 +86,19 @@ def test_a_lost_picture_is_an_error(data: Path, lost: str, said: str) -> None:
         path.write_text(path.read_text().replace("e,0.2,\n", ""))
     with pytest.raises(ValueError, match=said):
         funnel(data, measurements)
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "said"),
+    [
+        ("discover.json", '{"listed": 11}', "discover.json: kept is missing; rerun"),
+        ("download.jsonl", '{"id": "g", "list": "manifest"}\n', "line 1: reason is missing; rerun"),
+        ("download.jsonl", '{"id": "g", "list": "x", "reason": "y"}\n', "line 1: list should be"),
+        ("sketch.csv", "id,ink,flag\na,much,\n", "line 2: ink should be a valid number"),
+    ],
+)
+def test_a_damaged_file_is_named(data: Path, name: str, content: str, said: str) -> None:
+    """The message says which file, which line, and what makes it anew."""
+    (data / name).write_text(content)
+    with pytest.raises(RefcolorError, match=said):
+        funnel(data, measured(f="colorless"))

@@ -1,7 +1,7 @@
 """Tags of pictures by somebody else's network in ONNX, such as the WD taggers."""
 
-import csv
 from collections.abc import Callable, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from refcolor.errors import RefcolorError
+from refcolor.tables import read_csv
 
 _BATCH = 16  # pictures
 
@@ -72,15 +73,14 @@ def load_tagger(folder: Path) -> Tagger | None:
     return Tagger(network, _read_tags(lists[0]), side=side)
 
 
+@dataclass(frozen=True)
+class _Tag:
+    name: str
+
+
 def _read_tags(path: Path) -> list[str]:
-    try:
-        with path.open(encoding="utf-8", newline="") as file:
-            return [row["name"] for row in csv.DictReader(file)]
-    except (KeyError, UnicodeDecodeError) as error:
-        raise RefcolorError(
-            f"{path} must be a CSV list of tags in UTF-8 with a column `name`; take the list that "
-            "came with the network"
-        ) from error
+    advice = "take the CSV list of tags that came with the network"
+    return [tag.name for tag in read_csv(path, _Tag, advice=advice)]
 
 
 def _open(path: Path) -> tuple[Network, int]:

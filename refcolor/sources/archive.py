@@ -85,8 +85,12 @@ def _sort_in(
         return reason
     if post.id in taken:
         return "same_id"
+    try:
+        size = post.width, post.height
+        record = to_record(post, filter, licence=UNKNOWN_LICENCE, letterboxed=size)
+    except ValueError:
+        return "bad_record"
     taken.add(post.id)
-    record = to_record(post, filter, licence=UNKNOWN_LICENCE, letterboxed=(post.width, post.height))
     (listing.line_art if reason else listing.records).append(record)
     return reason
 

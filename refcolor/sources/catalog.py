@@ -1,6 +1,7 @@
 """One door to all sources: list what there is, then bring the pictures here."""
 
 from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from pathlib import Path
 
@@ -12,13 +13,11 @@ from refcolor.sources import drawn, folder
 from refcolor.sources.archive import list_archive
 from refcolor.sources.danbooru import list_danbooru
 from refcolor.sources.listing import Listing
-from refcolor.sources.manifest import Record, iterate_manifest
+from refcolor.sources.manifest import ADVICE, DRAWN, ONLINE, Record, iterate_manifest
 from refcolor.sources.network.client import client_for
 from refcolor.sources.network.transfer import Failure, fetch_all
 from refcolor.sources.takedown import read_takedown
 from refcolor.sources.url_list import list_urls
-
-ONLINE = ("http://", "https://")
 
 
 def discover(source: SourceParams, filter: FilterParams, *, state: Path) -> Listing:
@@ -59,7 +58,7 @@ def bring(
     destination.mkdir(parents=True, exist_ok=True)
     takedown = read_takedown(Path(source.exclude_file))
     failures, here, online = [], [], 0
-    for record in iterate_manifest(listed):
+    for record in _records(listed):
         if takedown.names(record):
             failures.append(Failure(record.id, "excluded"))
         elif record.address.startswith(ONLINE):
@@ -132,9 +131,9 @@ def _published(path: Path) -> tuple[list[Record], Counter[str]]:
             f"source.manifest.path must be a manifest, got {path}; fetch somebody's "
             "data/manifest.jsonl and name it there"
         )
-    records = list(iterate_manifest(path))
+    records = list(_records(path))
     for record in records:
-        if not record.address.startswith((*ONLINE, drawn.SCHEME)):
+        if not record.address.startswith((*ONLINE, DRAWN)):
             raise RefcolorError(
                 f"{path} names {record.id} at {record.address!r}, a place on somebody's disk; "
                 "get the pictures themselves and take source.kind folder or archive"
@@ -142,9 +141,20 @@ def _published(path: Path) -> tuple[list[Record], Counter[str]]:
     return records, Counter()
 
 
+def _records(path: Path) -> Iterator[Record]:
+    """Read a manifest; a character that cannot be drawn is named by its line too."""
+    for number, record in enumerate(iterate_manifest(path), start=1):
+        try:
+            if drawn.is_drawn(record):
+                drawn.refuse_unknown_parts(record)
+        except ValueError as error:
+            raise RefcolorError(f"{path} line {number}: {error}; {ADVICE}") from error
+        yield record
+
+
 def _fetch(record: Record, *, source: SourceParams, destination: Path) -> str:
     try:
-        if record.address.startswith(drawn.SCHEME):
+        if drawn.is_drawn(record):
             drawing = drawn.draw(record, size=source.sample.size)
             image.write(destination / f"{record.id}.png", drawing.color)
         else:

@@ -231,15 +231,15 @@ def _sort_in(post: dict[str, Any], filter: FilterParams, listing: Listing, *, ur
         post = post | {"md5": _FORGOTTEN, "file_url": url}  # judged as if it still had its file
     try:
         read = from_api(post, url=url)
+        reason = judge(read, filter) or ""
+        if forgotten:
+            return reason or "excluded"
+        if not reason:
+            listing.records.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
+        elif reason == "line_art" and listing.dropped["line_art"] < filter.line_art.count:
+            listing.line_art.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
     except ValueError:
         return "bad_record"
-    reason = judge(read, filter) or ""
-    if forgotten:
-        return reason or "excluded"
-    if not reason:
-        listing.records.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
-    elif reason == "line_art" and listing.dropped["line_art"] < filter.line_art.count:
-        listing.line_art.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
     return reason
 
 

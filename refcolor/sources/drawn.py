@@ -4,10 +4,12 @@ import dataclasses
 
 from refcolor.params import SampleParams
 from refcolor.sources import sample
-from refcolor.sources.manifest import Record
+from refcolor.sources.manifest import DRAWN, Record
 
-SCHEME = "sample:"  # how the address of a drawn character begins
-_DRAWN_BY = {"shape", "palette", "shape_seed", "palette_seed"}
+_PARTS = {
+    "hair": (*sample.HAIR_STYLES, *sample.UNSEEN_HAIR_STYLES),
+    "clothes": (*sample.CLOTHES, *sample.UNSEEN_CLOTHES),
+}
 
 
 def list_drawn(params: SampleParams, count: int) -> list[Record]:
@@ -18,7 +20,7 @@ def list_drawn(params: SampleParams, count: int) -> list[Record]:
         records.append(
             Record(
                 id=f"sample-{index:06d}",
-                address=f"{SCHEME}{params.shape_seed}/{params.palette_seed}/{index}",
+                address=f"{DRAWN}{params.shape_seed}/{params.palette_seed}/{index}",
                 licence="MIT",
                 attributes={
                     "shape_seed": str(params.shape_seed),
@@ -36,7 +38,17 @@ def list_drawn(params: SampleParams, count: int) -> list[Record]:
 
 def is_drawn(record: Record | None) -> bool:
     """Say whether shape and palette of a picture are known."""
-    return record is not None and record.attributes.keys() >= _DRAWN_BY
+    return record is not None and record.address.startswith(DRAWN)
+
+
+def refuse_unknown_parts(record: Record) -> None:
+    """Raise ValueError for a drawn character with hair or clothes that nobody can draw."""
+    for part, known in _PARTS.items():
+        given = record.attributes.get(part, known[0])
+        if given not in known:
+            raise ValueError(
+                f"attributes.{part} must be one of {', '.join(known)}, got {given[:80]!r}"
+            )
 
 
 def draw(record: Record, *, size: int, palette_of: Record | None = None) -> sample.Drawing:

@@ -5,6 +5,7 @@ import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from errno import EDQUOT, ENOSPC
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -59,22 +60,15 @@ def copy_raw(record: Record, root: Path, destination: Path) -> list[Path]:
     when it is complete.
 
     root: the folder that was listed.  Returns the files written.
-    Raises PictureError with the reason unreadable_file when a file has gone meanwhile, and
-    RefcolorError for an address that leads out of the folder.
+    Raises PictureError with the reason unreadable_file when a file has gone meanwhile or is none.
     """
     addresses = {record.id: record.address}
     if "sketch" in record.attributes:
         addresses[f"{record.id}.sketch"] = record.attributes["sketch"]
     written = []
     for stem, address in addresses.items():
-        relative = PurePosixPath(address)
-        if relative.is_absolute() or ".." in relative.parts:
-            raise RefcolorError(
-                f"{record.id} has the address {address!r}, which leads out of {root}; "
-                "addresses of a folder are relative to it"
-            )
-        file = destination / f"{stem}{relative.suffix.lower()}"
-        _copy(root / relative, file)
+        file = destination / f"{stem}{PurePosixPath(address).suffix.lower()}"
+        _copy(root / address, file)
         written.append(file)
     return written
 
@@ -160,5 +154,7 @@ def _copy(source: Path, file: Path) -> None:
     try:
         with replacing(file) as temporary:
             shutil.copyfile(source, temporary)
-    except (FileNotFoundError, PermissionError) as error:
+    except OSError as error:
+        if error.errno in (ENOSPC, EDQUOT):
+            raise
         raise PictureError("unreadable_file", f"{source} cannot be copied: {error}") from error

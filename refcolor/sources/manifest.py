@@ -5,30 +5,62 @@ import json
 import re
 from collections.abc import Iterable, Iterator
 from itertools import pairwise
-from pathlib import Path
+from pathlib import Path, PurePosixPath
+from typing import Annotated, Any
+
+from pydantic import AfterValidator, BeforeValidator, ConfigDict, model_validator
+from pydantic.dataclasses import dataclass
 
 from refcolor.errors import RefcolorError
 from refcolor.files import write_lines
 from refcolor.shards import File, files
+from refcolor.sources.naming import LONGEST_ID
+from refcolor.tables import read_json_lines
+
+ADVICE = "correct the line, restore the file from git, or rerun `dvc repro discover`"
+ONLINE = ("http://", "https://")  # how the address of a file in a network begins
+DRAWN = "sample:"  # how that of a drawn character does
+DRAWN_BY = ("shape", "shape_seed", "palette", "palette_seed")  # attributes that it has
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
+_NUMBER = "[0-9]{1,18}"
 
 
-@dataclasses.dataclass(frozen=True)
+def _check_id(id: str) -> str:
+    if len(id) > LONGEST_ID or not _SAFE_ID.fullmatch(id):
+        raise ValueError(
+            f"id must be 1 to {LONGEST_ID} letters, digits, '.', '_' and '-', got {id[:300]!r}"
+        )
+    return id
+
+
+def _check_size(given: Any) -> Any:
+    sides = list(given) if isinstance(given, list | tuple) else [0]
+    if sides and not (len(sides) == 2 and all(type(side) is int and side > 0 for side in sides)):
+        raise ValueError(
+            f"letterboxed must be two sizes in pixels, width and height, got {str(given)[:80]}"
+        )
+    return tuple(sides)
+
+
+@dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Record:
-    """One picture of the data set.
+    """One picture of the data set, its fields checked, whoever wrote them down.
 
     id: stem of its file in every later folder; letters, digits, `.`, `_` and `-`.
-    address: where its bytes are, in the words of its source.
+    address: where its bytes are: an http address, `sample:<shape seed>/<palette seed>/<number>` of
+        a drawn character, or a path inside the folder of the source.
     family: pictures known beforehand to be variants of each other share one; empty if unknown.
-    attributes: facts about its content (hair, clothes, ...), usable in `split.hold_out`.
+    attributes: facts about its content (hair, clothes, ...), usable in `split.hold_out`; a drawn
+        character has those of DRAWN_BY, a picture with line art of its own has its path as sketch.
     page, source: where it was posted, and the artist's own page as the post names it.
     md5: of the original file, by which a take-down may name it.
     checksum: MD5 of the very bytes at `address`; empty where unknown, as for a reduced copy.
     letterboxed: (width, height) of the original, where the file is a square copy with bars.
+    Raises ValueError for anything else.
     """
 
-    id: str
+    id: Annotated[str, AfterValidator(_check_id)]
     address: str
     page: str = ""
     artist: tuple[str, ...] = ()
@@ -39,17 +71,28 @@ class Record:
     source: str = ""
     md5: str = ""
     checksum: str = ""
-    letterboxed: tuple[int, int] | tuple[()] = ()
+    letterboxed: Annotated[tuple[int, int] | tuple[()], BeforeValidator(_check_size)] = ()
 
-    def __post_init__(self) -> None:
-        """Refuse an id that could leave its folder.
-
-        Raises ValueError.
-        """
-        if not _SAFE_ID.fullmatch(self.id):
-            raise ValueError(
-                f"a record's id must be letters, digits, '.', '_' and '-', got {self.id!r}"
-            )
+    @model_validator(mode="after")
+    def _check_address(self) -> "Record":
+        if self.address.startswith(DRAWN):
+            facts = [self.attributes.get(name, "") for name in DRAWN_BY]
+            numbers = re.fullmatch(f"{DRAWN}{_NUMBER}/{_NUMBER}/{_NUMBER}", self.address)
+            if not (numbers and all(re.fullmatch(_NUMBER, fact) for fact in facts)):
+                raise ValueError(
+                    f"a drawn character has an address like {DRAWN}1/2/3 with the attributes "
+                    f"{', '.join(DRAWN_BY)}, all of them numbers, got {self.address[:80]!r} with "
+                    f"{str(self.attributes)[:200]}"
+                )
+        elif not self.address.startswith(ONLINE):
+            for address in (self.address, self.attributes.get("sketch", self.address)):
+                path = PurePosixPath(address)
+                if not address or path.is_absolute() or ".." in path.parts or "\0" in address:
+                    raise ValueError(
+                        f"the address of {self.id} and of its sketch must be a path inside the "
+                        f"folder of the source, got {address[:200]!r}"
+                    )
+        return self
 
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
@@ -72,21 +115,16 @@ def read_manifest(path: Path) -> list[Record]:
 def iterate_manifest(path: Path) -> Iterator[Record]:
     """Read what `write_manifest` wrote, one record at a time.
 
-    Raises RefcolorError naming the line that is no record.
+    Raises RefcolorError naming the line that is no record, or one with the id of another.
     """
-    with path.open("rb") as file:
-        for number, line in enumerate(file, start=1):
-            try:
-                fields = json.loads(line)
-                fields["artist"] = tuple(fields.get("artist", ()))
-                fields["letterboxed"] = tuple(map(int, fields.get("letterboxed", ())))
-                record = Record(**fields)
-            except (ValueError, TypeError, AttributeError) as error:
-                raise RefcolorError(
-                    f"{path} line {number} is no record ({error}); "
-                    "restore the file from git or rerun `dvc repro discover`"
-                ) from error
-            yield record
+    known = set[str]()
+    for number, record in enumerate(read_json_lines(path, Record, advice=ADVICE), start=1):
+        if record.id in known:
+            raise RefcolorError(
+                f"{path} line {number}: id {record.id!r} was there before; {ADVICE}"
+            )
+        known.add(record.id)
+        yield record
 
 
 def _line(record: Record) -> str:

@@ -12,7 +12,7 @@ from urllib.parse import unquote, urlsplit
 
 from refcolor.errors import RefcolorError
 from refcolor.sources.manifest import Record
-from refcolor.sources.naming import LONGEST_ID, readable_id
+from refcolor.sources.naming import readable_id
 
 _SPELLED = {"license": "licence"}
 _COLUMNS = ("url", "id", "md5", "artist", "page", "source", "licence", "rating")
@@ -96,7 +96,7 @@ def _table(file: TextIO, path: Path) -> Iterator[Mapping[str, Any] | None]:
 
 
 def _record(row: Mapping[str, Any]) -> Record | str:
-    if any(isinstance(value, dict) for value in row.values()):
+    if not all(map(_is_plain, row.values())):
         return "bad_record"
     named = {_text(name).lower(): _text(value) for name, value in row.items()}
     texts = {_SPELLED.get(name, name): value for name, value in named.items()}
@@ -110,7 +110,7 @@ def _record(row: Mapping[str, Any]) -> Record | str:
         return "not_http"
     name = PurePosixPath(unquote(parts.path)).stem
     id = known["id"] or readable_id(name, unique=url)
-    if len(id) > LONGEST_ID or parts.username is not None or (md5 and not _MD5.fullmatch(md5)):
+    if parts.username is not None or (md5 and not _MD5.fullmatch(md5)):
         return "bad_record"
     try:
         return Record(
@@ -127,6 +127,12 @@ def _record(row: Mapping[str, Any]) -> Record | str:
         )
     except ValueError:
         return "bad_record"
+
+
+def _is_plain(value: Any) -> bool:
+    """Whether this is a single value, or a list of such."""
+    values = value if isinstance(value, list) else [value]
+    return not any(isinstance(one, dict | list) for one in values)
 
 
 def _text(value: Any) -> str:

@@ -1,6 +1,5 @@
 """What a study has so far, as its page reads it: the plan, the rows, and the curves beside them."""
 
-import csv
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,7 +11,8 @@ from refcolor.errors import RefcolorError
 from refcolor.params import Params, Section, check, read_yaml
 from refcolor.study.plan import HALF, Plan, Quantity, Run, digest, load_plan, runs
 from refcolor.study.statistics import Difference, holm, paired_difference
-from refcolor.study.table import Row, find_row, read_rows
+from refcolor.study.table import ADVICE, Row, find_row, read_rows
+from refcolor.tables import read_csv
 
 ROWS, HALFWAY, TEST, WORDS = "runs.csv", "halfway.csv", "test.csv", "words.yaml"
 BASELINES: Final = ("grey_", "copy_", "mean_color_", "true_")  # trivial answers, and the truth
@@ -123,12 +123,13 @@ def base_params(results: Results) -> Params:
     return check(results.base, where=results.plan.parameters)
 
 
+@dataclass(frozen=True)
+class _Step:
+    values: dict[str, float]
+
+
 def _curve(path: Path) -> Curve:
-    with path.open(newline="", encoding="utf-8") as file:
-        return [
-            {name: float(cell) for name, cell in row.items() if cell}
-            for row in csv.DictReader(file)
-        ]
+    return [step.values for step in read_csv(path, _Step, rest="values", advice=ADVICE)]
 
 
 def _words(path: Path) -> Words:

@@ -8,8 +8,10 @@ from typing import Literal
 
 from refcolor.files import replacing
 from refcolor.study.plan import Changes, Run
+from refcolor.tables import read_csv
 
 Status = Literal["finished", "failed"]
+ADVICE = "restore it from git, or take the line out and run the study again"
 
 
 @dataclass(frozen=True)
@@ -50,11 +52,13 @@ FIXED = tuple(one.name for one in fields(Row) if one.name != "metrics")
 
 
 def read_rows(path: Path) -> list[Row]:
-    """Read rows in the order of the file; none where there is no file."""
+    """Read rows in the order of the file; none where there is no file.
+
+    Raises RefcolorError naming the line that is none.
+    """
     if not path.exists():
         return []
-    with path.open(newline="", encoding="utf-8") as file:
-        return [_row(cells) for cells in csv.DictReader(file)]
+    return list(read_csv(path, Row, rest="metrics", advice=ADVICE))
 
 
 def write_rows(path: Path, rows: Iterable[Row]) -> None:
@@ -94,28 +98,6 @@ def replaced(rows: Iterable[Row], row: Row, *, order: Iterable[Run]) -> list[Row
 def as_text(changes: Changes) -> str:
     """Write changes in one line: `loss.triplet=1 train.epochs=8`."""
     return " ".join(f"{name}={_value(value)}" for name, value in changes.items())
-
-
-def _row(cells: dict[str, str]) -> Row:
-    return Row(
-        arm=cells["arm"],
-        seed=int(cells["seed"]),
-        status="failed" if cells["status"] == "failed" else "finished",
-        changes=cells["changes"],
-        experiment=cells["experiment"],
-        commit=cells["commit"],
-        plan=cells["plan"],
-        torch=cells["torch"],
-        key=cells["key"],
-        train_key=cells["train_key"],
-        evaluate_key=cells["evaluate_key"],
-        train_seconds=float(cells["train_seconds"]),
-        evaluate_seconds=float(cells["evaluate_seconds"]),
-        parameters=int(cells["parameters"]),
-        operations=int(cells["operations"]),
-        message=cells["message"],
-        metrics={name: float(cell) for name, cell in cells.items() if cell and name not in FIXED},
-    )
 
 
 def _cell(value: object) -> str:

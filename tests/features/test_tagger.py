@@ -82,12 +82,19 @@ def test_the_list_of_another_network_is_refused(make: Make) -> None:
         tagger(np.zeros((1, 3, 3, 3), np.uint8))
 
 
-@pytest.mark.parametrize("content", [b"tag\nblue_hair\n", b"name\n\xff\xfe\n"])
-def test_a_list_without_names_is_refused(make: Make, content: bytes) -> None:
-    """A CSV without the column `name`, or in another encoding, is named with what it must be."""
+@pytest.mark.parametrize(
+    ("content", "said"),
+    [
+        (b"tag\nblue_hair\n", " line 2: name is missing"),
+        (b"id,name\n1,blue_hair\n2\n", " line 3: name should be a valid string"),
+        (b"name\n\xff\xfe\n", " is no UTF-8 text"),
+    ],
+)
+def test_a_list_without_names_is_refused(make: Make, content: bytes, said: str) -> None:
+    """A CSV without the column `name`, or in another encoding, is named with what to do."""
     folder = make()
     (folder / "selected_tags.csv").write_bytes(content)
-    with pytest.raises(RefcolorError, match=r"selected_tags\.csv must be .* a column `name`"):
+    with pytest.raises(RefcolorError, match=rf"selected_tags\.csv{said}.*; take the CSV list"):
         load_tagger(folder)
 
 

@@ -50,7 +50,9 @@ def test_ink_without_ink_beside_it_counts(
 def _drawn(shape: int, palette: int) -> Picture:
     def record(number: int) -> Record:
         numbers = {"shape": number, "palette": number, "shape_seed": 1, "palette_seed": 2}
-        return Record(f"s{number}", "", attributes={k: str(v) for k, v in numbers.items()})
+        return Record(
+            f"s{number}", f"sample:1/2/{number}", attributes={k: str(v) for k, v in numbers.items()}
+        )
 
     return recolored(record(shape), record(palette), drawn_at=256, size=64, fit="pad").color
 

@@ -16,7 +16,9 @@ redraw = partial(recolored, drawn_at=256, size=64, fit="pad")
 def _record(number: int) -> Record:
     attributes = {"shape": number, "palette": number, "shape_seed": 1, "palette_seed": 2}
     return Record(
-        id=f"sample-{number}", address="", attributes={k: str(v) for k, v in attributes.items()}
+        id=f"sample-{number}",
+        address=f"sample:1/2/{number}",
+        attributes={k: str(v) for k, v in attributes.items()},
     )
 
 

@@ -167,6 +167,44 @@ def test_a_manifest_of_local_files_is_refused(
         discover(source, make_params, tmp_path)
 
 
+@pytest.mark.parametrize(
+    ("changed", "said"),
+    [
+        ({"address": "sample:1/2/3", "attributes": {}}, "a drawn character has an address like"),
+        ({"address": 5}, "address should be a valid string, got 5"),
+        ({"hair": "x"}, "attributes.hair must be one of .*, got 'x'"),
+    ],
+)
+def test_a_record_that_cannot_be_had_is_named_before_any_work(
+    changed: dict[str, Any],
+    said: str,
+    make_source: Callable[..., SourceParams],
+    make_params: Make,
+    tmp_path: Path,
+) -> None:
+    """Listed or brought, a stranger's manifest is refused with its line, and nothing is made."""
+    path = tmp_path / "theirs.jsonl"
+    write_manifest(path, list_drawn(make_source().sample, 3))
+    first, *others = path.read_text().splitlines()
+    record = json.loads(first)
+    if "hair" in changed:
+        changed = {"attributes": record["attributes"] | changed}
+    path.write_text("\n".join([*others, json.dumps(record | changed)]))
+    source = make_source(kind="manifest", manifest={"path": str(path)})
+    with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {said}"):
+        discover(source, make_params, tmp_path)
+    with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {said}"):
+        catalog.bring(
+            path,
+            source,
+            destination=tmp_path / "raw",
+            state=tmp_path / "state",
+            workers=1,
+            max_megapixels=1.0,
+        )
+    assert not list((tmp_path / "raw").iterdir())
+
+
 @pytest.mark.parametrize(("failures", "of"), [(0, 0), (0, 10), (1, 10)])
 def test_enough_pictures_pass(
     failures: int, of: int, make_source: Callable[..., SourceParams]

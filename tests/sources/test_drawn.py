@@ -1,13 +1,24 @@
 """Drawn characters as records."""
 
+from dataclasses import replace
+
 import numpy as np
+import pytest
 
 from refcolor.params import SampleParams
-from refcolor.sources.drawn import draw, is_drawn, list_drawn
+from refcolor.sources.drawn import draw, is_drawn, list_drawn, refuse_unknown_parts
 from refcolor.sources.manifest import Record
-from refcolor.sources.sample import ACCESSORIES, CLOTHES, HAIR_STYLES
+from refcolor.sources.sample import (
+    ACCESSORIES,
+    CLOTHES,
+    HAIR_STYLES,
+    UNSEEN_CLOTHES,
+    UNSEEN_HAIR_STYLES,
+)
 
 PARAMS = SampleParams(shape_seed=1, palette_seed=2, size=48)
+FACTS = {"shape": "0", "palette": "0", "shape_seed": "1", "palette_seed": "2"}
+UNSEEN = {"hair": UNSEEN_HAIR_STYLES, "clothes": UNSEEN_CLOTHES}
 
 
 def test_drawn_characters_are_listed_with_their_facts() -> None:
@@ -40,9 +51,20 @@ def test_another_palette_keeps_every_part_in_place() -> None:
     assert not np.array_equal(own.parts, draw(other, size=64).parts)
 
 
-def test_only_records_with_both_seeds_are_drawn() -> None:
-    """A picture from elsewhere, or of which only the shape is known, has no known truth."""
-    assert is_drawn(list_drawn(PARAMS, 1)[0])
+def test_the_address_says_what_is_drawn() -> None:
+    """A picture from elsewhere has no known truth, whatever its attributes are called."""
+    record = list_drawn(PARAMS, 1)[0]
+    assert is_drawn(record)
     assert not is_drawn(None)
     assert not is_drawn(Record(id="a", address="a.png"))
-    assert not is_drawn(Record(id="a", address="", attributes={"shape": "1", "shape_seed": "1"}))
+    assert not is_drawn(replace(record, address="http://a.example/a.png"))
+
+
+@pytest.mark.parametrize("part", ["hair", "clothes"])
+def test_parts_that_cannot_be_drawn_are_refused(part: str) -> None:
+    """The message names the part, what was given and what there is."""
+    record = list_drawn(PARAMS, 1)[0]
+    for known in ({}, record.attributes, {part: UNSEEN[part][0]}):
+        refuse_unknown_parts(replace(record, attributes=FACTS | known))
+    with pytest.raises(ValueError, match=rf"attributes.{part} must be .*{UNSEEN[part][0]}.*'x'"):
+        refuse_unknown_parts(replace(record, attributes=record.attributes | {part: "x"}))

@@ -23,10 +23,16 @@ FULL = Record(
     letterboxed=(1200, 900),
 )
 
+DRAWN = Record(
+    id="sample-000003",
+    address="sample:1/2/3",
+    attributes={"shape": "3", "shape_seed": "1", "palette": "3", "palette_seed": "2"},
+)
+
 
 def test_records_survive_the_round_trip(tmp_path: Path) -> None:
     """Every field comes back as it was, in any script, line separators included."""
-    records = [Record("a", "a.png"), FULL, Record("c", "")]
+    records = [Record("a", "a.png"), FULL, Record("c", "c"), DRAWN]
     write_manifest(tmp_path / "m.jsonl", records)
     assert read_manifest(tmp_path / "m.jsonl") == records
 
@@ -43,8 +49,10 @@ def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     """What cannot be written in the middle leaves the manifest that was there."""
     path = tmp_path / "m.jsonl"
     write_manifest(path, [FULL])
+    damaged = Record("b", "2")
+    damaged.attributes["x"] = object()  # type: ignore[assignment]
     with pytest.raises(TypeError):
-        write_manifest(path, [Record("a", "1"), Record("b", "2", attributes={"x": object()})])
+        write_manifest(path, [Record("a", "1"), damaged])
     assert read_manifest(path) == [FULL]
     assert list(tmp_path.iterdir()) == [path]
 
@@ -60,12 +68,45 @@ def test_files_meet_their_records(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "id", ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-rf", "a b", "ü", "a\n", "a:b"]
+    "id",
+    ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-rf", "a b", "ü", "a\n", "a:b", "x" * 201],
 )
 def test_unsafe_ids_are_refused(id: str) -> None:
-    """An id that could leave its folder, hide, or pass for an option is no id."""
-    with pytest.raises(ValueError, match="a record's id must be letters, digits"):
+    """An id that could leave its folder, hide, pass for an option or be too long is no id."""
+    with pytest.raises(ValueError, match="id must be 1 to 200 letters, digits"):
         Record(id, "a.png")
+    assert Record("x" * 200, "a.png")
+
+
+@pytest.mark.parametrize("address", ["", "../a.png", "/etc/passwd.png", "sub/../../a.png", "a\0b"])
+def test_addresses_lead_to_no_other_folder(address: str) -> None:
+    """Neither a picture nor its line art lies outside of the folder of the source."""
+    with pytest.raises(ValueError, match="must be a path inside the folder of the source"):
+        Record("a", address)
+    with pytest.raises(ValueError, match="must be a path inside the folder of the source"):
+        Record("a", "a.png", attributes={"sketch": address})
+    assert Record("a", "http://a.example/../a.png", attributes={"sketch": address})
+
+
+@pytest.mark.parametrize(
+    ("address", "changed"),
+    [
+        ("sample:1/2", {}),
+        ("sample:1/2/x", {}),
+        ("sample:1/2/3", {"shape": "three"}),
+        ("sample:1/2/3", {"palette_seed": "-1"}),
+        ("sample:1/2/3", {"palette": "9" * 5000}),
+        ("sample:1/2/3", {"shape_seed": "٣"}),
+    ],
+)
+def test_a_drawn_character_says_how_it_is_drawn(address: str, changed: dict[str, str]) -> None:
+    """Its address has three numbers, and its attributes the four that draw it."""
+    with pytest.raises(ValueError, match="sample:1/2/3 with the attributes shape"):
+        Record("a", address, attributes=DRAWN.attributes | changed)
+    for missing in DRAWN.attributes:
+        facts = {name: fact for name, fact in DRAWN.attributes.items() if name != missing}
+        with pytest.raises(ValueError, match="sample:1/2/3 with the attributes shape"):
+            Record("a", "sample:1/2/3", attributes=facts)
 
 
 def test_an_id_is_given_once(tmp_path: Path) -> None:
@@ -76,22 +117,29 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    "line",
+    ("line", "said"),
     [
-        b'{"id": "b", "addr',
-        b"[1]",
-        b"5",
-        b"",
-        b'{"id": "b"}',
-        b'{"id": "../b", "address": "x"}',
-        b'{"id": 5, "address": "x"}',
-        b'{"id": "b", "address": "x", "colour": 1}',
-        b'{"id": "b", "address": "\xff"}',
+        (b'{"id": "b", "addr', "it is no JSON"),
+        (b"[1]", r"it should be an object with fields, got \[1\]"),
+        (b"", "it is no JSON"),
+        (b'{"id": "b"}', "address is missing"),
+        (b'{"id": "../b", "address": "x"}', "id must be .*, got '../b'"),
+        (b'{"id": 5, "address": "x"}', "id should be a valid string, got 5"),
+        (b'{"id": "b", "address": 5}', "address should be a valid string, got 5"),
+        (b'{"id": "b", "address": "x", "colour": 1}', "colour is no field that is known"),
+        (b'{"id": "b", "address": "\xff"}', "it is no JSON"),
+        (b'{"id": "b", "address": "x", "artist": "y"}', "artist should be a valid array, got 'y'"),
+        (b'{"id": "b", "address": "x", "attributes": {"hair": 5}}', "attributes.hair should be"),
+        (b'{"id": "b", "address": "x", "letterboxed": [640]}', r"letterboxed must be .*\[640\]"),
+        (b'{"id": "b", "address": "x", "letterboxed": [640, 0]}', "letterboxed must be two"),
+        (b'{"id": "b", "address": "x", "letterboxed": "640"}', "letterboxed must be two"),
+        (b'{"id": "b", "address": "sample:1/2/3"}', "a drawn character has an address like"),
+        (b'{"id": "a", "address": "y"}', "id 'a' was there before"),
     ],
 )
-def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: bytes) -> None:
-    """Whatever is wrong with a line, the message has its number and what to do."""
+def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: bytes, said: str) -> None:
+    """Whatever is wrong with a line, the message has its number, the field and what to do."""
     good = json.dumps({"id": "a", "address": "x"}).encode()
     (tmp_path / "m.jsonl").write_bytes(good + b"\n" + line + b"\n" + good + b"\n")
-    with pytest.raises(RefcolorError, match=r"m\.jsonl line 2 is no record \(.*restore the file"):
+    with pytest.raises(RefcolorError, match=rf"m\.jsonl line 2: {said}.*; .*restore the file"):
         read_manifest(tmp_path / "m.jsonl")

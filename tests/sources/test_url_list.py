@@ -134,8 +134,9 @@ def test_damaged_rows_are_counted(row: str, tmp_path: Path) -> None:
 
 
 def test_damaged_json_lines_are_counted(tmp_path: Path) -> None:
-    """No JSON, no object, a nested object and endless brackets are left out one by one."""
+    """No JSON, no object, nested values and endless brackets are left out one by one."""
     bad = ["{", "[]", "null", '"a"', '{"url": "http://a/1.png", "more": {"a": 1}}', "[" * 100_000]
+    bad += [f'{{"url": "http://a/1.png", "more": {"[" * deep}1{"]" * deep}}}' for deep in (2, 900)]
     text = "\n".join([json.dumps({"url": URL}), *bad])
     records, reasons = list_urls(written(tmp_path, text))
     assert len(records) == 1

@@ -2,6 +2,9 @@ from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
 
+import pytest
+
+from refcolor.errors import RefcolorError
 from refcolor.study.plan import load_plan, runs
 from refcolor.study.table import Row, as_text, find_row, read_rows, replaced, write_rows
 
@@ -21,6 +24,31 @@ def test_rows_come_back_as_they_were(
     write_rows(tmp_path / "new" / "runs.csv", rows)
     assert read_rows(tmp_path / "new" / "runs.csv") == rows
     assert read_rows(tmp_path / "none.csv") == []
+
+
+@pytest.mark.parametrize(
+    ("change", "said"),
+    [
+        (("finished", "fine"), "status should be 'finished' or 'failed', got 'fine'"),
+        (("0.85", "good"), "metrics.ssim should be a valid number, .*, got 'good'"),
+        (("train_key", "trainkey"), "train_key is missing"),
+        (("main", "<<<<<<< HEAD\nmain"), "seed should be a valid integer, .*got None"),
+    ],
+)
+def test_a_damaged_row_is_named(
+    change: tuple[str, str],
+    said: str,
+    tmp_path: Path,
+    write_plan: Callable[..., Path],
+    make_row: MakeRow,
+) -> None:
+    """Rows lie in git, where a merge or a hand may spoil them: the line and what to do are said."""
+    plan, path = write_plan(), tmp_path / "runs.csv"
+    run, *_ = runs(load_plan(plan))
+    write_rows(path, [replace(make_row(plan, run, ssim=0.85), arm="main")])
+    path.write_text(path.read_text().replace(*change))
+    with pytest.raises(RefcolorError, match=rf"runs\.csv line 2: {said}; restore it from git"):
+        read_rows(path)
 
 
 def test_a_row_replaces_that_of_its_arm_and_seed(

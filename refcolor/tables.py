@@ -1,0 +1,86 @@
+"""Tables that somebody else may have written: each row is checked when it is read."""
+
+import csv
+import dataclasses
+from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from pydantic import TypeAdapter, ValidationError
+
+from refcolor.errors import RefcolorError
+
+if TYPE_CHECKING:
+    from _typeshed import DataclassInstance
+
+Row = TypeVar("Row", bound="DataclassInstance")
+
+
+def read_json(path: Path, row: type[Row], *, advice: str) -> Row:
+    """Read a file that is one JSON object; row, advice, Raises: as in `read_json_lines`."""
+    return _checked(
+        TypeAdapter(row).validate_json, path.read_bytes(), where=str(path), advice=advice
+    )
+
+
+def read_json_lines(path: Path, row: type[Row], *, advice: str) -> Iterator[Row]:
+    """Read JSON objects, one a line.
+
+    row: the dataclass that each becomes. advice: what to do about a file with another line.
+    Raises RefcolorError naming file, line and field, what it should be and what was given.
+    """
+    check = TypeAdapter(row).validate_json
+    with path.open("rb") as file:
+        for number, line in enumerate(file, start=1):
+            yield _checked(check, line, where=f"{path} line {number}", advice=advice)
+
+
+def read_csv(path: Path, row: type[Row], *, advice: str, rest: str = "") -> Iterator[Row]:
+    """Read a table with a header; a cell becomes what its field is.
+
+    rest: the field, a mapping, that takes the columns without a field of their own, empty cells
+    left out; without one they are ignored.  row, advice, Raises: as in `read_json_lines`.
+    """
+    check = TypeAdapter(row).validate_python
+    names = {field.name for field in dataclasses.fields(row)}
+    with path.open(encoding="utf-8-sig", newline="") as file:
+        reader = csv.DictReader(file, strict=True)
+        try:
+            for cells in reader:
+                where = f"{path} line {reader.line_num}"
+                if None in cells:
+                    raise RefcolorError(f"{where}: it has more cells than the header; {advice}")
+                others = (pair for pair in cells.items() if pair[0] not in names)
+                given = {**cells, rest: {name: cell for name, cell in others if cell}}
+                yield _checked(check, given, where=where, advice=advice)
+        except csv.Error as error:
+            raise RefcolorError(
+                f"{path} line {reader.reader.line_num}: it is no CSV ({error}); {advice}"
+            ) from error
+        except UnicodeDecodeError as error:
+            raise RefcolorError(f"{path} is no UTF-8 text ({error}); {advice}") from error
+
+
+def _checked(check: Callable[[Any], Row], given: object, *, where: str, advice: str) -> Row:
+    try:
+        return check(given)
+    except ValidationError as error:
+        raise RefcolorError(f"{where}: {_in_words(error.errors()[0])}; {advice}") from error
+
+
+def _in_words(problem: Mapping[str, Any]) -> str:
+    name = ".".join(map(str, problem["loc"])) or "it"
+    match problem["type"]:
+        case "json_invalid":
+            return f"it is no JSON ({problem['ctx']['error']})"
+        case "missing":
+            return f"{name} is missing"
+        case "unexpected_keyword_argument":
+            return f"{name} is no field that is known"
+        case "dataclass_type":
+            said = "should be an object with fields"
+        case "value_error":
+            return str(problem["ctx"]["error"])
+        case _:
+            said = problem["msg"].removeprefix("Input ")
+    return f"{name} {said}, got {repr(problem['input'])[:80]}"
