@@ -24,6 +24,10 @@ from refcolor.shards import Member
 if TYPE_CHECKING:
     import torch
 
+# Pillow warns of sizes, EXIF and palettes; what matters of it is an error below. Ignored once, for
+# all threads: a filter set around each picture is undone by another thread that ends in between.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
 Picture: TypeAlias = npt.NDArray[np.uint8]
 Source: TypeAlias = Path | Member | bytes
 Unit: TypeAlias = npt.NDArray[np.float32]
@@ -223,15 +227,12 @@ def _decoded(source: Source, max_megapixels: float) -> Iterator[Image.Image]:
         file: BinaryIO = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
     except OSError as error:
         raise PictureError("unreadable_file", f"{name} cannot be opened: {error}") from error
-    # Pillow warns about sizes, EXIF and palettes; the checks below are ours and are errors.
-    with file, warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        with _opened(file, name, max_megapixels) as image:
-            try:
-                image.load()
-            except Exception as error:  # decoders raise a dozen types for damaged files
-                raise _truncated(name, error) from error
-            yield image
+    with file, _opened(file, name, max_megapixels) as image:
+        try:
+            image.load()
+        except Exception as error:  # decoders raise a dozen types for damaged files
+            raise _truncated(name, error) from error
+        yield image
 
 
 def _opened(file: BinaryIO, name: str, max_megapixels: float) -> Image.Image:

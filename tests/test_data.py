@@ -6,6 +6,7 @@ import os
 import signal
 import subprocess
 import sys
+import warnings
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -53,6 +54,19 @@ def test_pictures_are_paired_by_name_in_the_order_asked(folders: tuple[Path, Pat
     assert pictures.sketch.shape == (3, 5, 7)
     assert pictures.color[:, 0, 0, 0].tolist() == [60, 20, 40]
     assert pictures.sketch[:, 0, 0].tolist() == [120, 40, 80]
+
+
+def test_warnings_are_errors_after_loading_as_before(tmp_path: Path) -> None:
+    """Two hundred pictures decoded by threads leave the warnings of the program alone."""
+    ids = [f"{number:03d}" for number in range(100)]
+    for id in ids:
+        image.write(tmp_path / f"color/{id}.png", np.zeros((5, 7, 3), np.uint8))
+        image.write(tmp_path / f"sketch/{id}.png", np.zeros((5, 7), np.uint8))
+    before = list(warnings.filters)
+    load_pictures(ids, color=tmp_path / "color", sketch=tmp_path / "sketch", silent=True)
+    assert list(warnings.filters) == before
+    with pytest.raises(UserWarning, match="still an error"):
+        warnings.warn("still an error", stacklevel=1)
 
 
 @pytest.mark.parametrize("side", [0, 1])

@@ -4,9 +4,11 @@ import io
 import struct
 import subprocess
 import sys
+import threading
+import warnings
 import zlib
 from pathlib import Path
-from typing import Any
+from typing import Any, BinaryIO, Literal
 
 import numpy as np
 import pytest
@@ -15,6 +17,7 @@ from PIL import Image, ImageCms
 
 from refcolor import image
 from refcolor.errors import PictureError
+from refcolor.shards import Member
 
 RED, WHITE = (200, 30, 40), (255, 255, 255)
 
@@ -194,11 +197,74 @@ def test_damaged_exif_does_not_cost_the_picture() -> None:
 def test_bombs_are_refused_from_the_header() -> None:
     """A header that claims too many pixels is refused although there is nothing to decode."""
     assert reason_of(header_only_png(8000, 7000)) == "too_many_pixels"
+    # Above the size of which Pillow warns, and above the one at which it raises.
+    assert reason_of(header_only_png(11000, 11000)) == "too_many_pixels"
+    assert reason_of(header_only_png(11000, 11000), max_megapixels=122) == "truncated"
     assert reason_of(header_only_png(14000, 14000)) == "too_many_pixels"
     # Above Pillow's own limit, where Pillow itself raises.
     assert reason_of(header_only_png(60000, 60000), max_megapixels=1e6) == "too_many_pixels"
     assert reason_of(header_only_png(8000, 7000), max_megapixels=60) == "truncated"
     assert reason_of(encoded(Image.new("L", (30, 40))), max_megapixels=0.001) == "too_many_pixels"
+
+
+def test_threads_leave_the_warnings_of_the_program_alone() -> None:
+    """The first reader ends while the second reads: the filters are what they were before both."""
+    both_read, first_ended = threading.Event(), threading.Event()
+
+    class Slow(io.BytesIO):
+        """A file whose first bytes wait for something."""
+
+        def __init__(self, data: bytes, begun: threading.Event | None, waits: threading.Event):
+            super().__init__(data)
+            self.begun, self.waits = begun, waits
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.begun:
+                self.begun.set()
+            assert self.waits.wait(10)
+            return super().read(size)
+
+    class Source(Member):
+        """A file in a shard that is `Slow`."""
+
+        def open(self, _mode: Literal["rb"]) -> BinaryIO:
+            return files.pop(self.name)
+
+    data = encoded(Image.fromarray(noise()))
+    files = {"first": Slow(data, None, both_read), "second": Slow(data, both_read, first_ended)}
+    first, second = (
+        threading.Thread(target=image.read, args=[Source(Path("x.tar"), name, 0, len(data))])
+        for name in files
+    )
+    before = list(warnings.filters)
+    first.start()
+    second.start()
+    first.join(10)
+    first_ended.set()
+    second.join(10)
+    assert list(warnings.filters) == before
+    with pytest.raises(UserWarning, match="still an error"):
+        warnings.warn("still an error", stacklevel=1)
+
+
+def test_what_pillow_remarks_is_not_told(tmp_path: Path) -> None:
+    """A palette with opacities, which Pillow warns of, is read without a word, also under -W."""
+    picture = Image.new("P", (4, 3), 1)
+    picture.putpalette([0, 0, 0, 200, 30, 40])
+    path = tmp_path / "a.png"
+    picture.save(path, transparency=b"\x00\xff")
+    command = (
+        "import sys, pathlib; from refcolor import image; "
+        "print(image.read(pathlib.Path(sys.argv[1]))[0, 0].tolist())"
+    )
+    for options in ([], ["-W", "error"], ["-W", "always"]):
+        done = subprocess.run(
+            [sys.executable, *options, "-c", command, str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.stdout, done.stderr) == ("[200, 30, 40]\n", "")
 
 
 @pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])

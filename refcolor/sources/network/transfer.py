@@ -8,7 +8,6 @@ in the folder of the stage. So a kill at any moment costs at most the bytes unde
 import hashlib
 import re
 import threading
-import warnings
 from collections.abc import Iterable
 from contextlib import closing
 from dataclasses import dataclass
@@ -87,9 +86,7 @@ def fetch_all(
     fetcher = _Fetcher(client, FileCache(cache), destination, params, max_megapixels)
     failures: list[Failure] = []
     in_a_row = 0
-    # Reading a picture silences warnings for a moment, which threads would undo for each other.
-    with FileCache(cache).alone(), warnings.catch_warnings():
-        warnings.simplefilter("ignore")
+    with FileCache(cache).alone():
         results = in_threads(fetcher.fetch, records, threads=params.threads, stop=fetcher.stop)
         with closing(results), tqdm(total=total, desc=label, unit="picture") as bar:
             for id, reason in results:
