@@ -18,6 +18,7 @@ from safetensors.torch import load_file, save
 from torch import nn
 
 from refcolor.errors import RefcolorError
+from refcolor.files import replacing
 from refcolor.model.generator import Generator, build_generator
 from refcolor.params import ModelParams
 
@@ -85,7 +86,8 @@ class StateFile:
 
     @run_id.setter
     def run_id(self, run_id: str | None) -> None:
-        self._run.write_text(run_id or "", encoding="utf-8")
+        with replacing(self._run) as temporary:
+            temporary.write_text(run_id or "", encoding="utf-8")
 
     @property
     def finished(self) -> bool:

@@ -197,6 +197,8 @@ class ModelParams(Section):
     width: Count  # channels of the first layer; doubled at each level
     levels: Annotated[int, Field(ge=2, le=7)]  # two convolutions each; the stride is 2**(levels-1)
     blocks: Annotated[int, Field(ge=0)]  # residual blocks of the trunk
+    context: Annotated[int, Field(ge=0, le=5)] = 0  # halvings beyond the attention's size; 0: paper
+    transport: Literal[0, 1] = 0  # whether the attention also carries colours; 0: paper
     norm: Literal["none", "batch", "instance", "group"]
     discriminator_width: Count
 
@@ -311,6 +313,11 @@ class Params(Section):
             raise ValueError(
                 "loss.triplet and loss.match act on the attention, got model.attention none; "
                 "set both to 0 or take scft or sga"
+            )
+        if self.model.attention == "none" and self.model.transport:
+            raise ValueError(
+                "model.transport carries colours through the attention, got model.attention none; "
+                "set it to 0 or take scft or sga"
             )
         cells, patches = self.clean.size // stride, self.augment.patches
         if self.augment.patch_shuffle and cells % patches:

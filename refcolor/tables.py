@@ -55,10 +55,10 @@ def read_csv(path: Path, row: type[Row], *, advice: str, rest: str = "") -> Iter
                 yield _checked(check, given, where=where, advice=advice)
         except csv.Error as error:
             raise RefcolorError(
-                f"{path} line {reader.reader.line_num}: it is no CSV ({error}); {advice}"
+                f"{path} line {reader.reader.line_num}: it is not a CSV ({error}); {advice}"
             ) from error
         except UnicodeDecodeError as error:
-            raise RefcolorError(f"{path} is no UTF-8 text ({error}); {advice}") from error
+            raise RefcolorError(f"{path} is not UTF-8 text ({error}); {advice}") from error
 
 
 def _checked(check: Callable[[Any], Row], given: object, *, where: str, advice: str) -> Row:
@@ -72,11 +72,11 @@ def _in_words(problem: Mapping[str, Any]) -> str:
     name = ".".join(map(str, problem["loc"])) or "it"
     match problem["type"]:
         case "json_invalid":
-            return f"it is no JSON ({problem['ctx']['error']})"
+            return f"it is not JSON ({problem['ctx']['error']})"
         case "missing":
             return f"{name} is missing"
         case "unexpected_keyword_argument":
-            return f"{name} is no field that is known"
+            return f"{name} is not a known field"
         case "dataclass_type":
             said = "should be an object with fields"
         case "value_error":

@@ -31,6 +31,7 @@ ADVICE = (
     "the last good state is kept. Lower the learning rate or the weight of a loss, or set "
     "train.precision: fp32"
 )
+FIRST_STEPS, WATCHED = 20, 30.0  # steps that promise a speed; seconds over which it is measured
 EMA_WARM_UP = 0.1  # the half-life is at most this share of the pictures seen so far
 
 
@@ -133,11 +134,24 @@ def train(
         unit="step",
         disable=not processes.first,
     )
-    start = time.monotonic()
+    promised, since, counted_from = math.inf, time.monotonic(), first_step
     for step in bar:
-        if step - first_step == 20:
-            left = (time.monotonic() - start) / 20 * (total_steps - step)
-            processes.say(f"about {left / 60:.0f} minutes left")
+        # The first steps say how long it will take, and later ones once that it takes twice that.
+        now, count = time.monotonic(), step - counted_from
+        if step - first_step == FIRST_STEPS:
+            promised = (now - since) / count
+            processes.say(f"about {promised * (total_steps - step) / 60:.0f} minutes left")
+            since, counted_from = now, step
+        elif math.isfinite(promised) and now - since >= WATCHED:
+            if (now - since) / count > 2 * promised:
+                speed = count / (now - since)
+                processes.say(
+                    f"training slowed to {speed:.2g} steps/s, less than half of the "
+                    f"{1 / promised:.2g} of its first steps; does another program use the "
+                    f"processors? About {(total_steps - step) / speed / 60:.0f} minutes left"
+                )
+                promised = math.inf
+            since, counted_from = now, step
 
         # Once in an epoch: another order, and learning rates that depend on nothing but the epoch.
         epoch, place = divmod(step, steps_per_epoch)
@@ -233,9 +247,9 @@ def train(
 
     # The closing report stays out of the state: more epochs go on as if they were asked at once.
     reported = [preview_name(row["step"]) for row in rows]
-    since = total_steps % params.train.report_every
-    if since:
-        means = {name: value / since for name, value in sums.items()}
+    unreported = total_steps % params.train.report_every
+    if unreported:
+        means = {name: value / unreported for name, value in sums.items()}
         with autocast:
             rows.append(report(total_steps, means, ema, questions, folders.previews, tracker))
     write_curves(folders.curves / "loss.csv", rows)

@@ -25,9 +25,11 @@ SIZE = 32
 TINY: dict[str, Any] = {"width": 2, "levels": 3, "blocks": 1, "discriminator_width": 2}
 
 
-def model(folder: Path, *, attention: str = "scft", norm: str = "batch", seed: int = 0) -> Path:
+def model(
+    folder: Path, *, attention: str = "scft", norm: str = "batch", seed: int = 0, **more: int
+) -> Path:
     """Save a tiny model whose norms have seen pictures."""
-    params = ModelParams.model_validate(TINY | {"attention": attention, "norm": norm})
+    params = ModelParams.model_validate(TINY | {"attention": attention, "norm": norm} | more)
     torch.manual_seed(seed)
     generator, discriminator = build_generator(params), Discriminator(params)
     sketch, reference = questions(5)
@@ -67,6 +69,17 @@ def test_the_file_answers_as_the_generator(tmp_path: Path, attention: str, norm:
     for count in (1, 2, 5):
         assert difference(made.path, folder, count) <= 1e-3
     assert [path.name for path in made.path.parent.iterdir()] == ["generator.onnx"]
+
+
+@pytest.mark.slow
+@pytest.mark.parametrize("size", [32, 44])
+def test_the_file_of_a_model_with_context_answers_as_the_generator(
+    tmp_path: Path, size: int
+) -> None:
+    """Context and transport are in the graph, also for 11 cells, which halve to 6 and 3."""
+    folder = model(tmp_path / "models", context=2, transport=1)
+    made = export_onnx(folder, tmp_path / "generator.onnx", size=size)
+    assert difference(made.path, folder, 2, size=size) <= 1e-3
 
 
 @pytest.mark.slow

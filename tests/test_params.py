@@ -130,6 +130,12 @@ def test_attention_none_cannot_be_asked_for_a_match(
         load(write(content))
 
 
+def test_nothing_is_carried_without_attention(make_params: Callable[..., Params]) -> None:
+    """Transport needs attention weights, so `none` refuses it."""
+    with pytest.raises(pydantic.ValidationError, match=r"attention none; set it to 0 or take"):
+        make_params({"model.attention": "none", "model.transport": 1})
+
+
 @pytest.mark.parametrize("term", ["triplet", "match"])
 def test_stop_gradient_attention_can_be_asked_for_a_match(
     make_params: Callable[..., Params], term: str

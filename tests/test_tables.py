@@ -48,10 +48,10 @@ def test_objects_become_rows(tmp_path: Path) -> None:
         ('{"name": "b", "litres": 1, "lids": "x"}', "lids should be a valid array, got 'x'"),
         ('{"name": "b", "litres": 1, "lids": [5]}', "lids.0 should be a valid string, got 5"),
         ("[1]", r"it should be an object with fields, got \[1\]"),
-        ("", "it is no JSON"),
-        ('{"name": "b', "it is no JSON"),
-        ('{"name": "\\ud800", "litres": 1}', "it is no JSON"),
-        ("[" * 100_000, "it is no JSON"),
+        ("", "it is not JSON"),
+        ('{"name": "b', "it is not JSON"),
+        ('{"name": "\\ud800", "litres": 1}', "it is not JSON"),
+        ("[" * 100_000, "it is not JSON"),
     ],
 )
 def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, said: str) -> None:
@@ -101,7 +101,7 @@ def test_columns_of_any_name_may_go_together(tmp_path: Path) -> None:
         ("name,litres\na,1\nb\n", "line 3: litres should be a valid number, got None"),
         ('name,litres\n"a\nb",1\nc,much\n', "line 4: litres should be a valid number, .*'much'"),
         ("name,litres\na,1,2,3\n", "line 2: it has more cells than the header"),
-        ('name,litres\n"a,1\n', "line 2: it is no CSV"),
+        ('name,litres\n"a,1\n', "line 2: it is not a CSV"),
     ],
 )
 def test_a_row_of_cells_that_is_none_is_named(tmp_path: Path, text: str, said: str) -> None:
@@ -113,5 +113,5 @@ def test_a_row_of_cells_that_is_none_is_named(tmp_path: Path, text: str, said: s
 def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
     """Another encoding is named as such."""
     (tmp_path / "pots.csv").write_bytes(b"name,litres\n\xff,1\n")
-    with pytest.raises(RefcolorError, match=r"pots\.csv is no UTF-8 text .*; wash it$"):
+    with pytest.raises(RefcolorError, match=r"pots\.csv is not UTF-8 text .*; wash it$"):
         list(read_csv(tmp_path / "pots.csv", Pot, advice="wash it"))

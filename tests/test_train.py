@@ -1,10 +1,12 @@
 """Training: bit for bit repeatable, stoppable at any step, and nothing wrong is kept."""
 
 import csv
+import itertools
 import math
 import os
 from collections.abc import Callable, Mapping
 from pathlib import Path
+from types import SimpleNamespace
 from typing import Any
 
 import numpy as np
@@ -683,6 +685,25 @@ def test_half_a_folder_of_weights_is_refused(tmp_path: Path, make_params: Callab
     wider = build_generator(params.model.model_copy(update={"width": 3}))
     with pytest.raises(RefcolorError, match=r"generator\.safetensors does not fit this network"):
         training.start_from(tmp_path, generator=wider, discriminator=discriminator)
+
+
+@pytest.mark.parametrize(("seconds", "times"), [(1.9, 0), (3.0, 1)])
+def test_a_training_that_slows_down_says_so_once(
+    make_run: Callable[..., Run],
+    make_params: Callable,
+    capsys: pytest.CaptureFixture[str],
+    monkeypatch: pytest.MonkeyPatch,
+    seconds: float,
+    times: int,
+) -> None:
+    """Twenty steps of a second and then steps of three: one line with both speeds; not for 1.9."""
+    ticks = itertools.accumulate(itertools.chain([0.0, 0.0], [1.0] * 20, itertools.repeat(seconds)))
+    monkeypatch.setattr(training, "time", SimpleNamespace(monotonic=lambda: next(ticks)))
+    make_run()(make_params({"train.epochs": 40}))
+    said = capsys.readouterr().out
+    assert "about 1 minutes left" in said
+    line = "training slowed to 0.33 steps/s, less than half of the 1 of its first steps"
+    assert said.count("training slowed") == said.count(line) == times
 
 
 def test_steps_above_a_million_are_written_in_full(tmp_path: Path) -> None:

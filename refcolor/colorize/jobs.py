@@ -218,7 +218,7 @@ def _rows(path: Path) -> list[_Row]:
     except OSError as error:
         raise UsageError(f"{path} cannot be read ({error.strerror})") from error
     except UnicodeDecodeError as error:
-        raise UsageError(f"{path} is no UTF-8 text; save it as CSV, UTF-8") from error
+        raise UsageError(f"{path} is not UTF-8 text; save it as CSV, UTF-8") from error
     first = text.partition("\n")[0].strip()
     reader = csv.reader(StringIO(text, newline=""), delimiter=max(",;\t", key=first.count))
     try:

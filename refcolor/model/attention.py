@@ -20,10 +20,12 @@ class Attended:
     features: (B, D, h, w).
     logits: (B, N_s, N_r) float32, what the softmax is taken of: the similarity, and the bias where
         there is one; None without attention.
+    weights: (B, N_s, N_r) float32, the softmax of the logits over the keys; None without attention.
     """
 
     features: Tensor
-    logits: Tensor | None
+    logits: Tensor | None = None
+    weights: Tensor | None = None
 
 
 class DenseCorrespondence(nn.Module):
@@ -50,9 +52,9 @@ class DenseCorrespondence(nn.Module):
         cells = sketch.shape[-2:]
         v_s, v_r = sketch.flatten(2).mT, reference.flatten(2).mT
         logits = biased(similarity(self.query(v_s), self.key(v_r)), bias)
-        attention = logits.softmax(dim=-1)
-        transferred = attention.to(v_r.dtype) @ self.value(v_r)
-        return Attended(features=(v_s + transferred).mT.unflatten(2, cells), logits=logits)
+        weights = logits.softmax(dim=-1)
+        transferred = weights.to(v_r.dtype) @ self.value(v_r)
+        return Attended((v_s + transferred).mT.unflatten(2, cells), logits, weights)
 
 
 class StopGradientAttention(nn.Module):
@@ -93,7 +95,7 @@ class StopGradientAttention(nn.Module):
         logits = biased(similarity(self.query(v_s), self.key(v_r)), bias)
         crossed = self.cross_block(v_s, v_r, logits)
         mixed = self.self_block(crossed, crossed, similarity(crossed, crossed))
-        return Attended(features=mixed.mT.unflatten(2, cells), logits=logits)
+        return Attended(mixed.mT.unflatten(2, cells), logits, logits.softmax(dim=-1))
 
 
 class StopGradientBlock(nn.Module):
@@ -175,7 +177,7 @@ class Concatenation(nn.Module):
                 f"{sketch.shape[-2]} x {sketch.shape[-1]} and "
                 f"{reference.shape[-2]} x {reference.shape[-1]} positions; resize one of them"
             )
-        return Attended(features=self.mix(torch.cat([sketch, reference], dim=1)), logits=None)
+        return Attended(self.mix(torch.cat([sketch, reference], dim=1)))
 
 
 def build_attention(

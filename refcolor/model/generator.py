@@ -8,7 +8,7 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refcolor.model.attention import build_attention
+from refcolor.model.attention import Attended, build_attention
 from refcolor.model.blocks import NORMS, ConvBlock, Norm, ResidualBlock
 from refcolor.params import ModelParams
 
@@ -49,25 +49,68 @@ class Encoder(nn.Module):
         return maps
 
 
+class Context(nn.Module):
+    """A U-Net at the size of the attention: every position sees further levels of half the size.
+
+    Beyond the paper: a position of its encoders sees a third of the picture's side, so that the
+    middle of a coat cannot know that it is one.
+    """
+
+    def __init__(self, channels: int, levels: int, *, norm: Norm) -> None:
+        """levels: number of halvings; each has half as many channels more than `channels`."""
+        super().__init__()
+        widths = [channels + channels * level // 2 for level in range(levels + 1)]
+        self.downs = nn.ModuleList(
+            nn.Sequential(
+                ConvBlock(above, below, norm=norm, stride=2), ConvBlock(below, below, norm=norm)
+            )
+            for above, below in pairwise(widths)
+        )
+        self.ups = nn.ModuleList(
+            ConvBlock(below + above, above, norm=norm) for below, above in pairwise(widths[::-1])
+        )
+
+    def forward(self, x: Tensor) -> Tensor:
+        """(B, C, h, w) -> (B, C, h, w), of any h and w."""
+        skips = []
+        for down in self.downs:
+            skips.append(x)
+            x = down(x)
+        for up, skip in zip(self.ups, reversed(skips), strict=True):
+            x = up(torch.cat([F.interpolate(x, size=skip.shape[-2:]), skip], dim=1))
+        return x
+
+
 class Decoder(nn.Module):
     """From the smallest size up, with skips from the sketch's encoder only."""
 
-    def __init__(self, channels_in: int, widths: list[int], *, norm: Norm) -> None:
-        """widths: channels of the encoder's levels, large to small pictures."""
-        super().__init__()
-        self.enter = ConvBlock(channels_in, widths[-1], norm=norm)
-        self.joins = nn.ModuleList(
-            ConvBlock(below + width, width, norm=norm) for below, width in pairwise(widths[::-1])
-        )
-        self.leave = nn.Conv2d(widths[0], 3, 3, padding=1)
+    def __init__(self, channels_in: int, widths: list[int], *, norm: Norm, transport: bool) -> None:
+        """widths: channels of the encoder's levels, large to small pictures.
 
-    def forward(self, x: Tensor, skips: list[Tensor]) -> Tensor:
-        """skips: last maps of the levels above the smallest, large to small."""
-        x = self.enter(x)
+        transport: whether the decoder starts from colours that the attention carries.
+        """
+        super().__init__()
+        colors = 3 if transport else 0
+        self.enter = ConvBlock(channels_in + colors, widths[-1], norm=norm)
+        self.joins = nn.ModuleList(
+            ConvBlock(below + width + colors, width, norm=norm)
+            for below, width in pairwise(widths[::-1])
+        )
+        self.leave = nn.Conv2d(widths[0] + colors, 3, 3, padding=1)
+
+    def forward(self, x: Tensor, skips: list[Tensor], colors: Tensor | None = None) -> Tensor:
+        """skips: last maps of the levels above the smallest, large to small.
+
+        colors: (B, 3, h, w) float32 in [-1, 1], carried colours; None without transport.
+        """
+        x = self.enter(beside(x, colors))
         for join, skip in zip(self.joins, reversed(skips), strict=True):
-            x = join(torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1))
+            x = join(beside(torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1), colors))
         # No activation before the tanh: a rectified input would leave dark colours out of reach.
-        return torch.tanh(self.leave(x).float())
+        picture = self.leave(beside(x, colors)).float()
+        if colors is not None:
+            picture = picture + torch.atanh(resized(colors, picture).clamp(-0.98, 0.98))
+        return torch.tanh(picture)
 
 
 class Generator(nn.Module):
@@ -78,15 +121,19 @@ class Generator(nn.Module):
         super().__init__()
         norm = NORMS[params.norm]
         widths = [params.width * 2**level for level in range(params.levels)]
-        channels = 2 * sum(widths)
-        self.stride = params.stride
+        channels = widths[-1] if params.context else 2 * sum(widths)
+        self.stride, self.transport = params.stride, bool(params.transport)
         self.sketch_encoder = Encoder(1, widths, norm=norm)
         self.reference_encoder = Encoder(3, widths, norm=norm)
+        self.sketch_context = self.reference_context = None
+        if params.context:
+            self.sketch_context = Context(channels, params.context, norm=norm)
+            self.reference_context = Context(channels, params.context, norm=norm)
         self.attention = build_attention(params.attention, channels, norm=norm)
         self.trunk = nn.Sequential(
             *(ResidualBlock(channels, norm=norm) for _ in range(params.blocks))
         )
-        self.decoder = Decoder(2 * channels, widths, norm=norm)
+        self.decoder = Decoder(2 * channels, widths, norm=norm, transport=self.transport)
 
     def forward(
         self,
@@ -113,15 +160,38 @@ class Generator(nn.Module):
                     f"{picture.shape[-2]} x {picture.shape[-1]}; pad it"
                 )
         maps = self.sketch_encoder(sketch)
-        attended = self.attention(
-            sketch=pyramid(maps),
-            reference=side_by_side([pyramid(self.reference_encoder(one)) for one in references]),
+        attended: Attended = self.attention(
+            sketch=tokens(maps, self.sketch_context),
+            reference=side_by_side(
+                [tokens(self.reference_encoder(one), self.reference_context) for one in references]
+            ),
             bias=bias,
         )
         trunk = self.trunk(attended.features)
         rows, columns = maps[-1].shape[-2:]
-        picture = self.decoder(torch.cat([trunk, attended.features], dim=1), maps[1:-1:2])
+        colors = None
+        if self.transport:
+            assert attended.weights is not None  # the parameters refuse transport without attention
+            means = [F.avg_pool2d(one.float(), self.stride) for one in references]
+            carried = attended.weights @ side_by_side(means).flatten(2).mT
+            colors = torch.unflatten(carried.mT, 2, (rows, columns))
+        picture = self.decoder(torch.cat([trunk, attended.features], dim=1), maps[1:-1:2], colors)
         return Output(picture=picture, logits=attended.logits, cells=(rows, columns))
+
+
+def tokens(maps: list[Tensor], context: Context | None) -> Tensor:
+    """Give what positions are compared by: V of eq. 1, or the last map in its context."""
+    return pyramid(maps) if context is None else context(maps[-1])
+
+
+def resized(colors: Tensor, picture: Tensor) -> Tensor:
+    """Interpolate (B, 3, h, w) colours to the size of a picture."""
+    return F.interpolate(colors, size=picture.shape[-2:], mode="bilinear")
+
+
+def beside(x: Tensor, colors: Tensor | None) -> Tensor:
+    """Put carried colours beside the channels of a map, where there are any."""
+    return x if colors is None else torch.cat([x, resized(colors, x).to(x.dtype)], dim=1)
 
 
 def pyramid(maps: list[Tensor]) -> Tensor:

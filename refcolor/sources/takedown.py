@@ -76,7 +76,7 @@ def read_takedown(path: Path) -> Takedown:
             "it to data/exclude.txt and make that file, which may be empty"
         ) from error
     except UnicodeDecodeError as error:
-        raise RefcolorError(f"{path} is no UTF-8 text ({error}); save it as UTF-8") from error
+        raise RefcolorError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
     found: dict[str, set[str]] = {kind: set() for kind in _SHAPES}
     for number, line in enumerate(text.split("\n"), start=1):
         kind, _, value = " ".join(_COMMENT.sub("", line).split()).partition(" ")

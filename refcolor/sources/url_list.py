@@ -50,7 +50,7 @@ def list_urls(path: Path) -> tuple[list[Record], Counter[str]]:
             "a column url, or JSON lines"
         ) from error
     except UnicodeDecodeError as error:
-        raise RefcolorError(f"{path} is no UTF-8 text ({error}); save it as UTF-8") from error
+        raise RefcolorError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
     if not records:
         counted = ", ".join(f"{n} {reason}" for reason, n in sorted(reasons.items()))
         raise RefcolorError(

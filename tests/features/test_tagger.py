@@ -87,7 +87,7 @@ def test_the_list_of_another_network_is_refused(make: Make) -> None:
     [
         (b"tag\nblue_hair\n", " line 2: name is missing"),
         (b"id,name\n1,blue_hair\n2\n", " line 3: name should be a valid string"),
-        (b"name\n\xff\xfe\n", " is no UTF-8 text"),
+        (b"name\n\xff\xfe\n", " is not UTF-8 text"),
     ],
 )
 def test_a_list_without_names_is_refused(make: Make, content: bytes, said: str) -> None:

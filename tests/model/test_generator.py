@@ -7,6 +7,8 @@ from torch import Tensor, nn
 from refcolor.model.generator import Generator, build_generator, pyramid
 from refcolor.params import ModelParams
 
+BEYOND = {"context": 2, "transport": 1}
+
 
 def params(**changes: object) -> ModelParams:
     """Describe a tiny generator of stride 4, or the one with `changes`."""
@@ -69,10 +71,15 @@ def test_the_pyramid_pools_all_maps_to_the_last_size() -> None:
 
 
 @pytest.mark.parametrize("norm", ["none", "batch", "instance", "group"])
-@pytest.mark.parametrize("attention", ["scft", "sga", "none"])
-def test_every_kind_colours_a_picture(attention: str, norm: str) -> None:
+@pytest.mark.parametrize(
+    ("attention", "context", "transport"),
+    [("scft", 0, 0), ("scft", 2, 1), ("sga", 0, 0), ("sga", 1, 1), ("none", 0, 0), ("none", 2, 0)],
+)
+def test_every_kind_colours_a_picture(
+    attention: str, context: int, transport: int, norm: str
+) -> None:
     """Each attention and norm gives a picture in [-1, 1]; only attention has logits."""
-    output = build(attention=attention, norm=norm)(
+    output = build(attention=attention, norm=norm, context=context, transport=transport)(
         sketch=picture(2, 1, 20, 28, seed=1), reference=picture(2, 3, 20, 28, seed=2)
     )
     assert output.picture.shape == (2, 3, 20, 28)
@@ -88,9 +95,12 @@ def test_group_norm_fits_any_width() -> None:
         build(norm="group", width=width)
 
 
-def test_sketch_and_reference_may_differ_in_size() -> None:
+@pytest.mark.parametrize("beyond", [{}, BEYOND])
+def test_sketch_and_reference_may_differ_in_size(beyond: dict[str, int]) -> None:
     """Any multiples of the stride, not square, not alike: the sketch decides the result's size."""
-    output = build()(sketch=picture(1, 1, 20, 12, seed=1), reference=picture(1, 3, 28, 44, seed=2))
+    output = build(**beyond)(
+        sketch=picture(1, 1, 20, 12, seed=1), reference=picture(1, 3, 28, 44, seed=2)
+    )
     assert output.picture.shape == (1, 3, 20, 12)
     assert output.logits is not None
     assert output.logits.shape == (1, 15, 77)
@@ -129,9 +139,10 @@ def test_the_result_is_the_tanh_of_a_convolution() -> None:
     assert torch.equal(output.picture, seen[0].tanh())
 
 
-def test_skips_come_from_the_sketch_only() -> None:
+@pytest.mark.parametrize("context", [0, 2])
+def test_skips_come_from_the_sketch_only(context: int) -> None:
     """With the correspondence cut, no pixel of the reference reaches the result."""
-    generator = build().eval()
+    generator = build(context=context).eval()
     sketch, reference = picture(1, 1, 8, 12, seed=1), picture(1, 3, 8, 12, seed=2)
     nn.init.zeros_(generator.attention.value.weight)
     first = generator(sketch=sketch, reference=reference).picture
@@ -157,10 +168,11 @@ def test_a_shuffled_reference_leaves_the_picture_unmoved(attention: str) -> None
     )
 
 
+@pytest.mark.parametrize("context", [0, 2])
 @pytest.mark.parametrize("attention", ["scft", "sga", "none"])
-def test_gradients_reach_every_weight_and_both_pictures(attention: str) -> None:
+def test_gradients_reach_every_weight_and_both_pictures(attention: str, context: int) -> None:
     """A loss on the picture teaches encoders, trunk, decoder and all attention but SGA's map."""
-    generator = build(attention=attention, norm="instance")
+    generator = build(attention=attention, norm="group", context=context)
     sketch = picture(1, 1, 20, 28, seed=1).requires_grad_()
     reference = picture(1, 3, 20, 28, seed=2).requires_grad_()
     generator(sketch=sketch, reference=reference).picture.square().sum().backward()
@@ -174,9 +186,71 @@ def test_gradients_reach_every_weight_and_both_pictures(attention: str) -> None:
         assert all(grad.abs().max() > 0 for grad in grads if grad is not None)
 
 
-def test_a_picture_alone_equals_its_place_in_a_batch() -> None:
+def sees(generator: Generator) -> Tensor:
+    """Say which pixels of a sketch of 60 x 52 the logits of its middle cell depend on."""
+    sketch = picture(1, 1, 60, 52, seed=1).requires_grad_()
+    output = generator(sketch=sketch, reference=picture(1, 3, 8, 12, seed=2))
+    output.logits[0, 7 * 13 + 6].sum().backward()
+    seen: Tensor = sketch.grad[0, 0] != 0
+    return seen
+
+
+def test_context_shows_a_cell_more_of_the_picture() -> None:
+    """Six convolutions of two strides see 23 pixels; two further halvings see 60 and more.
+
+    By hand, for the paper's: 1 + 2 (1 + 1 + 1 + 2 + 2 + 4) = 23, by stride at each 3x3 layer.
+    """
+    paper, further = (sees(build(context=context, norm="none")) for context in (0, 2))
+    assert paper.any(dim=1).sum() == paper.any(dim=0).sum() == 23
+    assert further.any(dim=1).sum() > 50
+    assert further.any(dim=0).sum() == 52
+
+
+def test_without_context_and_transport_the_network_is_the_papers() -> None:
+    """Both off add no weight, and weights of a model made before they existed fit."""
+    names = set(build().state_dict())
+    assert not [name for name in names if "context" in name]
+    assert names < set(build(**BEYOND).state_dict())
+    assert build().decoder.leave.in_channels == 2
+
+
+def carrying(generator: Generator) -> Generator:
+    """Let the decoder add nothing to the carried colours."""
+    nn.init.zeros_(generator.decoder.leave.weight)
+    nn.init.zeros_(generator.decoder.leave.bias)
+    return generator.eval()
+
+
+@pytest.mark.parametrize("attention", ["scft", "sga"])
+def test_transport_carries_the_colours_of_the_reference(attention: str) -> None:
+    """A reference of one colour gives that colour; a sure key gives the mean of its cell."""
+    generator = carrying(build(attention=attention, transport=1))
+    sketch, color = picture(1, 1, 20, 28, seed=1), torch.tensor([0.5, -0.25, 0.9])
+    flat = color.reshape(1, 3, 1, 1).expand(1, 3, 12, 8)
+    found = generator(sketch=sketch, reference=flat).picture
+    assert torch.allclose(found, color.reshape(1, 3, 1, 1).expand(1, 3, 20, 28), atol=1e-5)
+    reference, bias = picture(1, 3, 12, 8, seed=2), torch.zeros(35, 6)
+    bias[:, 3] = 1e4  # the cell in row 1, column 1
+    found = generator(sketch=sketch, reference=reference, bias=bias).picture
+    mean = reference[:, :, 4:8, 4:8].mean(dim=(2, 3), keepdim=True)
+    assert torch.allclose(found, mean.expand_as(found), atol=1e-5)
+
+
+def test_transport_takes_colours_of_all_references() -> None:
+    """A sure key in the second of two references, of another size, gives its colour."""
+    generator = carrying(build(transport=1, context=1))
+    references = [picture(1, 3, 12, 8, seed=2), picture(1, 3, 8, 8, seed=3)]
+    bias = torch.zeros(35, 6 + 4)
+    bias[:, 6 + 2] = 1e4  # the cell in row 1, column 0 of the second
+    found = generator(sketch=picture(1, 1, 20, 28, seed=1), reference=references, bias=bias)
+    mean = references[1][:, :, 4:8, :4].mean(dim=(2, 3), keepdim=True)
+    assert torch.allclose(found.picture, mean.expand(1, 3, 20, 28), atol=1e-5)
+
+
+@pytest.mark.parametrize("beyond", [{}, BEYOND])
+def test_a_picture_alone_equals_its_place_in_a_batch(beyond: dict[str, int]) -> None:
     """In evaluation mode no picture sees the others of its batch."""
-    generator = build()
+    generator = build(**beyond)
     sketch, reference = picture(5, 1, 20, 28, seed=1), picture(5, 3, 20, 28, seed=2)
     generator(sketch=sketch, reference=reference)
     generator.eval()
@@ -186,9 +260,10 @@ def test_a_picture_alone_equals_its_place_in_a_batch() -> None:
     assert torch.allclose(batch.logits[3:4], alone.logits, atol=1e-6)
 
 
-def test_bfloat16_keeps_logits_and_picture_in_float32() -> None:
+@pytest.mark.parametrize("beyond", [{}, BEYOND])
+def test_bfloat16_keeps_logits_and_picture_in_float32(beyond: dict[str, int]) -> None:
     """Under autocast the picture and the logits are float32, and nearly the same."""
-    generator = build().eval()
+    generator = build(**beyond).eval()
     sketch, reference = picture(2, 1, 20, 28, seed=1), picture(2, 3, 20, 28, seed=2)
     full = generator(sketch=sketch, reference=reference)
     with torch.autocast("cpu", dtype=torch.bfloat16):
