@@ -220,7 +220,7 @@ def test_a_file_that_is_no_list_is_refused(here: Path, text: str, said: str) -> 
 def test_a_list_that_is_no_text_is_refused(here: Path) -> None:
     """A spreadsheet file, and a file that is not there."""
     Path("x.csv").write_bytes(b"PK\x03\x04\xff\xfe")
-    with pytest.raises(UsageError, match="no UTF-8 text"):
+    with pytest.raises(UsageError, match="not UTF-8 text"):
         plan_pairs(Path("x.csv"), output=Path("out"))
     with pytest.raises(UsageError, match=r"gone.csv cannot be read"):
         plan_pairs(Path("gone.csv"), output=Path("out"))
