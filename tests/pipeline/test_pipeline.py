@@ -157,7 +157,7 @@ def test_a_killed_training_goes_on_and_ends_with_the_same_bytes(project: Project
     )
     folder = project.root / ".refcolor" / "checkpoints"
     limit = time.monotonic() + 120
-    while not list(folder.glob("*/state.pt")):
+    while not list(folder.glob("*/*/state.pt")):
         assert process.poll() is None and time.monotonic() < limit, "no state was saved"
         time.sleep(0.02)
     os.killpg(process.pid, signal.SIGKILL)

@@ -43,7 +43,7 @@ def runs(project: Project) -> list[str]:
 def saved(project: Project) -> dict[Path, int]:
     """Say when each state was written."""
     folder = project.root / ".refcolor" / "checkpoints"
-    return {path: path.stat().st_mtime_ns for path in folder.glob("*/state.pt")}
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*/*/state.pt")}
 
 
 def start(project: Project) -> tuple[subprocess.Popen[str], list[psutil.Process]]:

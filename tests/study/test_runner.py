@@ -66,7 +66,7 @@ def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]") ->
 
 def states(trial: Trial) -> list[Path]:
     """List the saved states of all trainings."""
-    return list((trial.project.root / ".refcolor" / "checkpoints").glob("*/state.pt"))
+    return list((trial.project.root / ".refcolor" / "checkpoints").glob("*/*/state.pt"))
 
 
 @pytest.fixture(scope="module")
