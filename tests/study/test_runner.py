@@ -64,9 +64,10 @@ def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]") ->
         time.sleep(0.05)
 
 
-def states(trial: Trial) -> list[Path]:
-    """List the saved states of all trainings."""
-    return list((trial.project.root / ".refcolor" / "checkpoints").glob("*/*/state.pt"))
+def states(trial: Trial) -> dict[Path, int]:
+    """Say when the states of all trainings were saved."""
+    folder = trial.project.root / ".refcolor" / "checkpoints"
+    return {path: path.stat().st_mtime_ns for path in folder.glob("*/*/state.pt")}
 
 
 @pytest.fixture(scope="module")
@@ -101,8 +102,8 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     # Ctrl-C once the first run has its row and the next one is under way.
     process = trial.start()
     wait_for(lambda: trial.rows("halfway.csv"), process)
-    known = {path: path.stat().st_mtime_ns for path in states(trial)}
-    wait_for(lambda: any(path.stat().st_mtime_ns != at for path, at in known.items()), process)
+    known = states(trial)
+    wait_for(lambda: states(trial) != known, process)
     process.send_signal(signal.SIGINT)
     assert process.wait(90) == 130
     trial.said.append(trial.go_on())
