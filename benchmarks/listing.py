@@ -12,7 +12,7 @@ from typing import Any
 
 from refcolor import params
 from refcolor.params import ArchiveParams
-from refcolor.sources.archive import list_archive
+from refcolor.sources.listing.archive import list_archive
 
 RECORDS, DIFFERENT = 50_000, 5_000  # records a file, and how many of them differ in more than id
 COMPRESSORS: dict[str, Callable[[bytes], bytes]] = {

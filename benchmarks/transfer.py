@@ -2,7 +2,7 @@
 
 Files a second over loopback without a limit, in eight threads, from a server in a process of its
 own that needs a core for itself; then the same again from the cache. The memory of the process is
-taken after the first thousand files and after the last.
+taken after the last file.
 """
 
 import os
@@ -14,11 +14,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from refcolor.params import TransferParams
+from refcolor.sources.fetching.transfer import fetch_all
 from refcolor.sources.manifest import Record
 from refcolor.sources.network.client import Client
 from refcolor.sources.network.hosts import Hosts
-from refcolor.sources.network.manners import Limiter
-from refcolor.sources.network.transfer import fetch_all
+from refcolor.sources.network.rate_limit import RateLimiter
 
 THREADS, SIDE = 8, 256
 COUNTS = (1_000, 50_000)
@@ -33,7 +33,7 @@ def main() -> None:
     server = subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
     assert server.stdout
     url = server.stdout.readline().strip()
-    names = ("files", "files/s", "CPU ms each", "cached/s", "MB at 1000", "MB at end")
+    names = ("files", "files/s", "CPU ms each", "cached/s", "MB at end")
     print("".join(f"{name:>13}" for name in names), flush=True)
     try:
         for count in COUNTS:
@@ -44,45 +44,41 @@ def main() -> None:
 
 
 def _row(url: str, count: int) -> None:
-    memory: list[float] = []
     with tempfile.TemporaryDirectory() as name:
         used = time.process_time()
-        first = _download(url, count, Path(name), memory)
+        first = _download(url, count, Path(name))
         used = time.process_time() - used
         held = _memory()
-        again = _download(url, count, Path(name), [])
+        again = _download(url, count, Path(name))
     print(f"{count:>13}{first:>13.0f}{1e3 * used / count:>13.2f}{again:>13.0f}", end="")
-    print(f"{memory[0]:>13.0f}{held:>13.0f}", flush=True)
+    print(f"{held:>13.0f}", flush=True)
 
 
-def _download(url: str, count: int, folder: Path, memory: list[float]) -> float:
+def _download(url: str, count: int, folder: Path) -> float:
     params = TransferParams(
         threads=THREADS, tries=5, timeout=30.0, max_megabytes=50.0, min_success=1.0, hosts=()
     )
     client = Client(
         user_agent="refcolor-benchmark (+https://example.org)",
-        limiter=Limiter(0),
+        limiter=RateLimiter(0),
         hosts=Hosts.of(url),
         connections=THREADS,
     )
     start = time.perf_counter()
     failures = fetch_all(
-        _records(url, count, memory),
+        _records(url, count),
         client=client,
         cache=folder / "cache",
         destination=folder / "raw",
         params=params,
-        total=count,
         label="raw",
     )
     assert not failures, failures[:3]
     return count / (time.perf_counter() - start)
 
 
-def _records(url: str, count: int, memory: list[float]) -> Iterator[Record]:
+def _records(url: str, count: int) -> Iterator[Record]:
     for number in range(count):
-        if number == min(count, 1000) - 1:
-            memory.append(_memory())
         id = 1001 + 3 * number
         yield Record(f"danbooru-{id}", f"{url}/sample/sample-{id}.jpg")
 

@@ -5,7 +5,7 @@ from pathlib import Path
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, inputs, params
 from refcolor.files import write_json
-from refcolor.sources import catalog
+from refcolor.sources.listing.discover import discover
 from refcolor.sources.manifest import write_manifest
 from refcolor.stages import repository
 
@@ -15,7 +15,7 @@ def main() -> None:
     settings = params.load()
     inputs.check(settings)
     state = repository() / ".refcolor"
-    listing = catalog.discover(settings.source, settings.filter, state=state)
+    listing = discover(settings.source, settings.filter, state=state)
     write_manifest(Path("data/manifest.jsonl"), listing.records)
     write_manifest(Path("data/lineart.jsonl"), listing.line_art)
     kept, dropped = len(listing.records), dict(sorted(listing.dropped.items()))

@@ -1,4 +1,4 @@
-"""Stage `download`: bring every picture of the manifest into data/raw, line art beside it."""
+"""Stage `download`: fetch every picture of the manifest into data/raw, line art beside it."""
 
 import json
 from pathlib import Path
@@ -7,7 +7,7 @@ import refcolor.interrupt  # noqa: F401
 from refcolor import errors, inputs, params
 from refcolor.files import write_lines
 from refcolor.shards import pack
-from refcolor.sources import catalog
+from refcolor.sources.fetching.download import check_success, download
 from refcolor.sources.manifest import iterate_manifest
 from refcolor.stages import repository
 
@@ -21,9 +21,9 @@ def main() -> None:
     settings, state = params.load(), repository() / ".refcolor"
     inputs.check(settings)
     failed = {
-        listed: catalog.bring(listed, settings.source, destination=destination, state=state,
-                              workers=settings.runtime.workers,
-                              max_megapixels=settings.clean.max_megapixels)
+        listed: download(listed, settings.source, destination=destination, state=state,
+                         workers=settings.runtime.workers,
+                         max_megapixels=settings.clean.max_megapixels)
         for listed, destination in LISTS.items()
     }
     pack(*LISTS.values())
@@ -31,7 +31,7 @@ def main() -> None:
              for listed, failures in failed.items() for one in failures]
     write_lines(DATA / "download.jsonl", [json.dumps(line) for line in lines])
     wanted = sum(1 for _ in iterate_manifest(MANIFEST))
-    catalog.refuse_too_few(len(failed[MANIFEST]), wanted, settings.source)
+    check_success(len(failed[MANIFEST]), wanted, settings.source)
 
 
 if __name__ == "__main__":

@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from refcolor.errors import UsageError
-from refcolor.sources.folder import EXTENSIONS
+from refcolor.image import EXTENSIONS
 
 
 def find_pictures(sources: Sequence[Path], *, but: Path | None = None) -> dict[str, Path]:

@@ -7,10 +7,10 @@ from pathlib import Path
 from refcolor.errors import RefcolorError
 from refcolor.kept import KEPT, drop_arrays
 from refcolor.shards import File, files, remove
-from refcolor.sources.danbooru import find_posts, forget_posts
+from refcolor.sources.fetching.file_cache import FileCache
+from refcolor.sources.listing.danbooru import find_posts, forget_posts
 from refcolor.sources.manifest import Record, iterate_manifest
 from refcolor.sources.naming import in_result
-from refcolor.sources.network.file_cache import FileCache
 from refcolor.sources.takedown import PREFIX, add_ids, read_takedown
 
 LISTS = (Path("data/manifest.jsonl"), Path("data/lineart.jsonl"))

@@ -37,9 +37,12 @@ MIDDLE = WHITE / 2
 GAP_GRAY = 200
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-# How a file of one of these formats begins; what begins otherwise was never a picture.
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+# How a file of one of these formats begins; a file that begins otherwise is not a picture.
 _MAGIC = re.compile(
-    rb"\x89PNG\r\n\x1a\n|\xff\xd8\xff|RIFF....WEBP|BM|GIF8[79]a|II[*+]\0|MM\0[*+]", re.DOTALL
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpg>\xff\xd8\xff)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM)"
+    rb"|(?P<gif>GIF8[79]a)|(?P<tif>II[*+]\0|MM\0[*+])",
+    re.DOTALL,
 )
 
 
@@ -84,6 +87,12 @@ def read_gray(source: Source, *, max_megapixels: float = 50.0) -> Picture:
                 "not_gray", f"{_name(source)} is no grey picture (mode {image.mode}); redraw it"
             )
         return np.array(image.convert("L"))
+
+
+def extension(start: bytes) -> str:
+    """Give the extension, without dot, that fits the first 16 bytes of a picture's file."""
+    match = _MAGIC.match(start)
+    return (match and match.lastgroup) or ""
 
 
 def write(path: Path, picture: Picture) -> None:
@@ -239,7 +248,7 @@ def _opened(file: BinaryIO, name: str, max_megapixels: float) -> Image.Image:
     start = file.read(16)
     if not start:
         raise PictureError("empty_file", f"{name} is an empty file; fetch it again")
-    if not _MAGIC.match(start):
+    if not extension(start):
         raise PictureError("not_a_picture", f"{name} is no picture: it begins with {start!r}")
     file.seek(0)
     try:

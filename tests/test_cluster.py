@@ -23,7 +23,8 @@ from refcolor.cluster import map_on_cluster, refusal
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.parallel import map_pictures
 from refcolor.params import Params
-from refcolor.sources import catalog
+from refcolor.sources.fetching.download import download
+from refcolor.sources.listing.discover import discover
 from refcolor.sources.manifest import write_manifest
 
 ROOT = Path(__file__).parents[1]
@@ -165,10 +166,10 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Data:
     data.mkdir()
     (data / "exclude.txt").touch()
     params = Params.model_validate(content)
-    listed = catalog.discover(params.source, params.filter, state=folder)
+    listed = discover(params.source, params.filter, state=folder)
     for name, raw, records in (("manifest", "raw", listed.records), ("lineart", "raw_lineart", [])):
         write_manifest(data / f"{name}.jsonl", records)
-        catalog.bring(
+        download(
             data / f"{name}.jsonl",
             params.source,
             destination=data / raw,

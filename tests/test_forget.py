@@ -15,10 +15,10 @@ from refcolor.errors import RefcolorError
 from refcolor.forget import PICTURES, Forgotten, forget
 from refcolor.params import load
 from refcolor.shards import files, pack, shard_of
-from refcolor.sources.danbooru import list_danbooru
+from refcolor.sources.fetching.file_cache import FileCache
+from refcolor.sources.listing.danbooru import list_danbooru
 from refcolor.sources.manifest import write_manifest
 from refcolor.sources.naming import result_name
-from refcolor.sources.network.file_cache import FileCache
 from refcolor.sources.takedown import read_takedown
 
 EXCLUDE = Path("data/exclude.txt")

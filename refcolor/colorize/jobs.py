@@ -15,7 +15,7 @@ from pathlib import Path
 from refcolor.colorize.layers import layer_files
 from refcolor.errors import UsageError
 from refcolor.folders import list_pictures
-from refcolor.sources.folder import EXTENSIONS
+from refcolor.image import EXTENSIONS
 from refcolor.sources.naming import file_name
 
 

@@ -1,10 +1,13 @@
 """Drawn characters as records: facts enough to draw them again, in any colours."""
 
 import dataclasses
+from collections.abc import Iterator
+from pathlib import Path
 
+from refcolor.errors import RefcolorError
 from refcolor.params import SampleParams
 from refcolor.sources import sample
-from refcolor.sources.manifest import DRAWN, Record
+from refcolor.sources.manifest import ADVICE, DRAWN, Record, iterate_manifest
 
 _PARTS = {
     "hair": (*sample.HAIR_STYLES, *sample.UNSEEN_HAIR_STYLES),
@@ -41,14 +44,20 @@ def is_drawn(record: Record | None) -> bool:
     return record is not None and record.address.startswith(DRAWN)
 
 
-def refuse_unknown_parts(record: Record) -> None:
-    """Raise ValueError for a drawn character with hair or clothes that nobody can draw."""
-    for part, known in _PARTS.items():
-        given = record.attributes.get(part, known[0])
-        if given not in known:
-            raise ValueError(
-                f"attributes.{part} must be one of {', '.join(known)}, got {given[:80]!r}"
-            )
+def iterate_drawable(path: Path) -> Iterator[Record]:
+    """Read a manifest, and check that its drawn characters have hair and clothes we can draw.
+
+    Raises RefcolorError naming the line, as `iterate_manifest` does.
+    """
+    for number, record in enumerate(iterate_manifest(path), start=1):
+        for part, known in _PARTS.items() if is_drawn(record) else ():
+            given = record.attributes.get(part, known[0])
+            if given not in known:
+                raise RefcolorError(
+                    f"{path} line {number}: attributes.{part} must be one of {', '.join(known)}, "
+                    f"got {given[:80]!r}; {ADVICE}"
+                )
+        yield record
 
 
 def draw(record: Record, *, size: int, palette_of: Record | None = None) -> sample.Drawing:

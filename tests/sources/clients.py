@@ -5,7 +5,7 @@ from typing import Any
 
 from refcolor.sources.network.client import Client
 from refcolor.sources.network.hosts import Hosts
-from refcolor.sources.network.manners import Limiter
+from refcolor.sources.network.rate_limit import RateLimiter
 from tests.sources.danbooru_server import DanbooruServer
 
 AGENT = "refcolor-tests (+tests@example.org)"
@@ -34,5 +34,5 @@ class Time:
 def client_of(server: DanbooruServer, now: Time, rate: float = 0, **given: Any) -> Client:
     """Make a client of this server whose waits cost nothing."""
     options: dict[str, Any] = {"hosts": Hosts.of(server.url), "timeout": 2.0, **given}
-    limiter = Limiter(rate, clock=now.clock, sleep=now.sleep)
+    limiter = RateLimiter(rate, clock=now.clock, sleep=now.sleep)
     return Client(user_agent=AGENT, limiter=limiter, **options)

@@ -7,9 +7,9 @@ from typing import Any
 import pytest
 
 from refcolor.params import TransferParams
+from refcolor.sources.fetching.transfer import Failure, fetch_all
 from refcolor.sources.manifest import Record
 from refcolor.sources.network.hosts import Hosts
-from refcolor.sources.network.transfer import Failure, fetch_all
 from tests.sources.clients import Time, client_of
 from tests.sources.danbooru_server import DanbooruServer
 
@@ -65,7 +65,6 @@ def download(server: DanbooruServer, now: Time, tmp_path: Path) -> Callable[...,
                 min_success=1.0,
                 hosts=(),
             ),
-            total=1,
             label="raw",
         )
 

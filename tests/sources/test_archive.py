@@ -16,8 +16,8 @@ import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.params import ArchiveParams, FilterParams, LineArtParams, SourceParams
-from refcolor.sources.archive import list_archive, parse_buckets
 from refcolor.sources.listing import Listing
+from refcolor.sources.listing.archive import list_archive, parse_buckets
 from refcolor.sources.manifest import read_manifest, write_manifest
 
 FILTER = FilterParams(
@@ -350,7 +350,7 @@ def test_a_large_file_is_listed_in_little_memory(kind: str, tmp_path: Path) -> N
     script = (
         "import sys; from pathlib import Path; sys.path.insert(0, sys.argv[2])\n"
         "from test_archive import FILTER, archive\n"
-        "from refcolor.sources.archive import list_archive\n"
+        "from refcolor.sources.listing.archive import list_archive\n"
         "print(sum(list_archive(archive(Path(sys.argv[1])), FILTER).dropped.values()))\n"
         "print(Path('/proc/self/status').read_text().split('VmHWM:')[1].split()[0])"
     )

@@ -12,11 +12,12 @@ import pytest
 from refcolor import image
 from refcolor.errors import RefcolorError
 from refcolor.params import Params, SourceParams
-from refcolor.sources import catalog
 from refcolor.sources.drawn import draw, list_drawn
+from refcolor.sources.fetching.download import check_success, download
+from refcolor.sources.fetching.transfer import Failure
 from refcolor.sources.listing import Listing
+from refcolor.sources.listing import discover as lister
 from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.network.transfer import Failure
 
 Make = Callable[..., Params]
 
@@ -46,13 +47,13 @@ def pictures(tmp_path: Path) -> Path:
 
 def discover(source: SourceParams, make_params: Make, state: Path) -> Listing:
     """List a source with the filter of the tests."""
-    return catalog.discover(source, make_params().filter, state=state)
+    return lister.discover(source, make_params().filter, state=state)
 
 
 def bring(records: list[Record], source: SourceParams, root: Path) -> tuple[Path, list[Any]]:
     """Bring records to `root/raw`."""
     write_manifest(root / "manifest.jsonl", records)
-    failures = catalog.bring(
+    failures = download(
         root / "manifest.jsonl",
         source,
         destination=root / "raw",
@@ -194,7 +195,7 @@ def test_a_record_that_cannot_be_had_is_named_before_any_work(
     with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {said}"):
         discover(source, make_params, tmp_path)
     with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {said}"):
-        catalog.bring(
+        download(
             path,
             source,
             destination=tmp_path / "raw",
@@ -210,10 +211,12 @@ def test_enough_pictures_pass(
     failures: int, of: int, make_source: Callable[..., SourceParams]
 ) -> None:
     """With min_success 0.9 one of ten may fail."""
-    catalog.refuse_too_few(failures, of, make_source())
+    check_success(failures, of, make_source())
 
 
 def test_too_few_pictures_are_refused(make_source: Callable[..., SourceParams]) -> None:
     """With min_success 0.9 two of ten may not fail, and the message says what to do."""
-    with pytest.raises(RefcolorError, match=r"8 of 10 pictures could be had, less than .* 0.9;"):
-        catalog.refuse_too_few(2, 10, make_source())
+    with pytest.raises(
+        RefcolorError, match=r"8 of 10 pictures could be fetched, less than .* 0.9;"
+    ):
+        check_success(2, 10, make_source())

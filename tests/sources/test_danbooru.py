@@ -11,11 +11,10 @@ import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams, Params, SourceParams
-from refcolor.sources import danbooru
-from refcolor.sources.danbooru import find_posts, forget_posts, list_danbooru
 from refcolor.sources.listing import Listing
+from refcolor.sources.listing.danbooru import FIELDS, find_posts, forget_posts, list_danbooru
 from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.network.refusal import Refused
+from refcolor.sources.network.errors import RequestError
 
 URL = "https://posts.example"
 NEWEST = 9_000
@@ -74,12 +73,12 @@ class Site:
         self.answer_count: Any = {"counts": {"posts": count}}
 
     def get(self, address: str, params: Mapping[str, str]) -> Any:
-        """Answer a request, or raise Refused with the status of the fault."""
+        """Answer a request, or raise RequestError with the status of the fault."""
         asked = {"address": address.removeprefix(URL), **params}
         self.asked.append(asked)
         status = self.fault(asked)
         if status:
-            raise Refused(status, f"{address} answered {status}")
+            raise RequestError(f"{address} answered {status}", status=status)
         if asked["address"].endswith("/counts/posts.json"):
             return self.answer_count
         limit = min(200, int(asked["limit"]))
@@ -175,7 +174,7 @@ def test_pages_go_by_id(setting: Setting) -> None:
     count, first, *others = setting.site.asked
     tags = f"solo rating:g parent:none id:<={NEWEST}"
     assert count == {"address": "/counts/posts.json", "tags": tags}
-    asked = {"address": "/posts.json", "tags": tags, "limit": "200", "only": danbooru.FIELDS}
+    asked = {"address": "/posts.json", "tags": tags, "limit": "200", "only": FIELDS}
     assert first == asked
     stored = sorted(
         (json.loads(file.read_bytes()) for file in setting.pages.glob("*/before-*.json")),

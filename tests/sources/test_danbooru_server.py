@@ -5,7 +5,7 @@ from typing import Any
 
 import pytest
 
-from refcolor.sources.network.refusal import Refused
+from refcolor.sources.network.errors import RequestError
 from tests.sources.danbooru_server import DanbooruServer
 
 
@@ -54,7 +54,7 @@ def test_wrong_searches_are_refused_at_once(
     server: DanbooruServer,
 ) -> None:
     """A request that is wrong in itself is made once, and the site's own words are passed on."""
-    with pytest.raises(Refused, match=said) as caught:
+    with pytest.raises(RequestError, match=said) as caught:
         ask("/posts.json", **params)
     assert caught.value.status == status
     assert server.statuses == [status]

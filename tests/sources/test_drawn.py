@@ -1,13 +1,15 @@
 """Drawn characters as records."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
+from refcolor.errors import RefcolorError
 from refcolor.params import SampleParams
-from refcolor.sources.drawn import draw, is_drawn, list_drawn, refuse_unknown_parts
-from refcolor.sources.manifest import Record
+from refcolor.sources.drawn import draw, is_drawn, iterate_drawable, list_drawn
+from refcolor.sources.manifest import Record, write_manifest
 from refcolor.sources.sample import (
     ACCESSORIES,
     CLOTHES,
@@ -61,10 +63,14 @@ def test_the_address_says_what_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("part", ["hair", "clothes"])
-def test_parts_that_cannot_be_drawn_are_refused(part: str) -> None:
-    """The message names the part, what was given and what there is."""
-    record = list_drawn(PARAMS, 1)[0]
+def test_parts_that_cannot_be_drawn_are_refused(part: str, tmp_path: Path) -> None:
+    """The message names the line, the part, what was given and what there is."""
+    record, path = list_drawn(PARAMS, 1)[0], tmp_path / "manifest.jsonl"
     for known in ({}, record.attributes, {part: UNSEEN[part][0]}):
-        refuse_unknown_parts(replace(record, attributes=FACTS | known))
-    with pytest.raises(ValueError, match=rf"attributes.{part} must be .*{UNSEEN[part][0]}.*'x'"):
-        refuse_unknown_parts(replace(record, attributes=record.attributes | {part: "x"}))
+        write_manifest(path, [replace(record, attributes=FACTS | known)])
+        assert len(list(iterate_drawable(path))) == 1
+    write_manifest(path, [replace(record, attributes=record.attributes | {part: "x"})])
+    with pytest.raises(
+        RefcolorError, match=rf"line 1: attributes.{part} must be .*{UNSEEN[part][0]}.*'x'"
+    ):
+        list(iterate_drawable(path))

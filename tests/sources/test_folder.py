@@ -11,7 +11,8 @@ from typing import Any
 import pytest
 
 from refcolor.errors import PictureError, RefcolorError
-from refcolor.sources.folder import copy_raw, list_folder
+from refcolor.sources.fetching.download import copy_raw
+from refcolor.sources.listing.folder import list_folder
 from refcolor.sources.manifest import Record, read_manifest, write_manifest
 
 

@@ -10,14 +10,15 @@ from refcolor import __version__
 from refcolor.errors import RefcolorError
 from refcolor.sources.network.client import Client
 from refcolor.sources.network.hosts import Hosts
-from refcolor.sources.network.manners import Limiter, check_rate, login, user_agent
+from refcolor.sources.network.rate_limit import RateLimiter
+from refcolor.sources.network.settings import check_rate, login, user_agent
 from tests.sources.clients import AGENT, Time
 from tests.sources.danbooru_server import DanbooruServer
 
 
 def test_the_rate_is_kept_in_real_time(server: DanbooruServer) -> None:
     """Eight threads together ask 20 times a second, never more than a request ahead."""
-    client = Client(user_agent=AGENT, limiter=Limiter(20), hosts=Hosts.of(server.url))
+    client = Client(user_agent=AGENT, limiter=RateLimiter(20), hosts=Hosts.of(server.url))
     ask = partial(client.get_json, server.url + "/posts.json", {"limit": "1", "only": "id"})
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: ask(), range(40)))
@@ -85,7 +86,7 @@ def test_ones_own_server_needs_no_limit(host: str) -> None:
 
 def test_the_limiter_spaces_requests(now: Time) -> None:
     """At 4 a second the fifth request leaves a second after the first; a rest is not saved up."""
-    limiter = Limiter(4, clock=now.clock, sleep=now.sleep)
+    limiter = RateLimiter(4, clock=now.clock, sleep=now.sleep)
     for _ in range(5):
         limiter.wait()
     assert now.now == 1
@@ -105,7 +106,7 @@ def test_a_pause_holds_those_who_wait_already(capsys: pytest.CaptureFixture[str]
             limiter.pause(59)
         now.sleep(seconds)
 
-    limiter = Limiter(1, clock=now.clock, sleep=sleep)
+    limiter = RateLimiter(1, clock=now.clock, sleep=sleep)
     limiter.wait()
     limiter.wait()
     assert now.now == 60

@@ -4,7 +4,7 @@ from typing import Any
 
 import pytest
 
-from refcolor.sources.post import Post, from_api, from_archive
+from refcolor.sources.listing.post import Post, from_api, from_archive
 
 URL = "https://danbooru.donmai.us"
 MD5 = "d34e4cf0a437a5d65f8e82b7bcd02606"

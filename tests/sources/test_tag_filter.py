@@ -7,8 +7,8 @@ import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams, LineArtParams
-from refcolor.sources.post import Post
-from refcolor.sources.tag_filter import REASONS, attributes, judge, to_record
+from refcolor.sources.listing.post import Post
+from refcolor.sources.listing.tag_filter import REASONS, attributes, judge, to_record
 
 TAG2PIX = FilterParams(
     subjects=("1girl", "1boy"),

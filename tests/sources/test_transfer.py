@@ -7,10 +7,10 @@ from pathlib import Path
 
 import pytest
 
+from refcolor.sources.fetching.file_cache import FileCache
+from refcolor.sources.fetching.transfer import Failure
 from refcolor.sources.manifest import Record
-from refcolor.sources.network.file_cache import FileCache
 from refcolor.sources.network.hosts import Hosts
-from refcolor.sources.network.transfer import Failure
 from tests.sources.danbooru_server import DanbooruServer, Fault
 
 SHARED = Path(__file__).parents[3] / "shared/data/portraits"

@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import sys
-import threading
 import time
 import warnings
 from collections.abc import Callable, Iterator
@@ -19,13 +18,13 @@ from typing import Any
 import pytest
 
 from refcolor.errors import RefcolorError
-from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.network import transfer
+from refcolor.sources.fetching import transfer
+from refcolor.sources.fetching.file_cache import FileCache
+from refcolor.sources.fetching.transfer import HOPELESS, Failure
+from refcolor.sources.manifest import write_manifest
 from refcolor.sources.network.client import Client
-from refcolor.sources.network.file_cache import FileCache
-from refcolor.sources.network.manners import Limiter
-from refcolor.sources.network.refusal import Blocked
-from refcolor.sources.network.transfer import HOPELESS, Failure
+from refcolor.sources.network.errors import SourceBlockedError
+from refcolor.sources.network.rate_limit import RateLimiter
 from tests.sources.danbooru_server import DanbooruServer, Fault
 
 Download = Callable[..., list[Failure]]
@@ -42,11 +41,11 @@ import os, signal, sys
 from pathlib import Path
 from refcolor import errors
 from refcolor.params import TransferParams
-from refcolor.sources.network import transfer
+from refcolor.sources.fetching import transfer
 from refcolor.sources.manifest import read_manifest
 from refcolor.sources.network.client import Client
 from refcolor.sources.network.hosts import Hosts
-from refcolor.sources.network.manners import Limiter
+from refcolor.sources.network.rate_limit import RateLimiter
 
 folder, url, events = Path(sys.argv[1]), sys.argv[2], int(sys.argv[3])
 
@@ -68,14 +67,14 @@ def chunks(client, response, **options):
 
 Client.chunks = chunks
 os.link, os.replace = count(os.link), count(os.replace)
-Limiter.wait = count(Limiter.wait)
+RateLimiter.wait = count(RateLimiter.wait)
 errors.run(lambda: print(transfer.fetch_all(
     read_manifest(folder / "manifest.jsonl"),
     client=Client(
-        user_agent="refcolor-tests (+tests@example.org)", limiter=Limiter(0, sleep=lambda s: None),
-        hosts=Hosts.of(url),
+        user_agent="refcolor-tests (+tests@example.org)", hosts=Hosts.of(url),
+        limiter=RateLimiter(0, sleep=lambda s: None),
     ),
-    cache=folder / "cache", destination=folder / sys.argv[4], total=0, label="raw",
+    cache=folder / "cache", destination=folder / sys.argv[4], label="raw",
     params=TransferParams(
         threads=3, tries=5, timeout=5.0, max_megabytes=1.0, min_success=1.0, hosts=()
     ),
@@ -90,7 +89,7 @@ def test_a_blocked_source_stops_at_once(
     ids = server.good[:30]
     download(server.records(ids[:5]))
     server.faults["*"] = Fault("cloudflare")
-    with pytest.raises(Blocked, match="Cloudflare"):
+    with pytest.raises(SourceBlockedError, match="Cloudflare"):
         download(server.records(ids), threads=2)
     assert len(server.log) <= 5 + 4
     server.faults.clear()
@@ -164,39 +163,8 @@ def test_warnings_stay_as_they_were(download: Download, server: DanbooruServer) 
     assert list(warnings.filters) == before
 
 
-def test_few_records_are_under_way(download: Download, server: DanbooruServer) -> None:
-    """A manifest is read as fast as files come, so its length costs no memory."""
-    taken, seen = 0, []
-
-    def records() -> Iterator[Record]:
-        nonlocal taken
-        for record in server.records(server.good[:60]):
-            taken += 1
-            seen.append(taken - len(server.log))
-            yield record
-
-    assert download(records(), threads=3) == []
-    assert max(seen) <= 2 * 3 + 1
-
-
-def test_a_broken_manifest_ends_the_download(download: Download, server: DanbooruServer) -> None:
-    """An error of the records comes out as it is, and no thread goes on."""
-
-    def records() -> Iterator[Record]:
-        yield from server.records(server.good[:3])
-        raise RefcolorError("line 4 is no record")
-
-    before = set(threading.enumerate())
-    with pytest.raises(RefcolorError, match="line 4"):
-        download(records())
-    asked = len(server.log)
-    time.sleep(0.1)
-    assert len(server.log) == asked
-    assert not [thread for thread in set(threading.enumerate()) - before if "work" in thread.name]
-
-
-class Killed(BaseException):
-    """Like Ctrl-C or a termination: no code of ours catches it."""
+class Killed(Exception):  # noqa: N818
+    """No code of ours catches it."""
 
 
 @pytest.mark.parametrize("seed", range(20))
@@ -234,7 +202,7 @@ def test_any_kills_give_the_same_folder(
     real_chunks = Client.chunks
     monkeypatch.setattr(Client, "chunks", bytewise)
     steps: tuple[tuple[Any, str], ...] = (
-        *((os, "link"), (os, "replace"), (Path, "unlink"), (Limiter, "wait")),
+        *((os, "link"), (os, "replace"), (Path, "unlink"), (RateLimiter, "wait")),
         *((FileCache, "new_part"), (transfer, "_extension")),
     )
     for home, name in steps:

@@ -10,8 +10,8 @@ from typing import Any
 import pytest
 
 from refcolor.errors import RefcolorError
+from refcolor.sources.listing.url_list import list_urls
 from refcolor.sources.manifest import read_manifest, write_manifest
-from refcolor.sources.url_list import list_urls
 
 URL = "https://a.example/sub/Art%20No.%207.final.png"
 MD5 = "d34e4cf0a437a5d65f8e82b7bcd02606"

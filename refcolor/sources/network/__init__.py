@@ -1,1 +1,1 @@
-"""Everything that is asked for over a network passes here: who is asked, how often, what counts."""
+"""Requests to web servers: one rate limit, one set of allowed hosts, retries for all of them."""

@@ -1,22 +1,18 @@
 """Pictures of one's own: any tree of folders becomes records."""
 
 import os
-import shutil
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
-from errno import EDQUOT, ENOSPC
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
-from refcolor.errors import PictureError, RefcolorError
-from refcolor.files import replacing
+from refcolor.errors import RefcolorError
+from refcolor.image import EXTENSIONS
 from refcolor.sources.manifest import Record
 from refcolor.sources.naming import readable_id
 
 Layout = Literal["pictures", "pairs", "side_by_side"]
-
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 
 
 def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]:
@@ -51,26 +47,6 @@ def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]
             f"{_counted(+reasons)}; put files named {' '.join(sorted(EXTENSIONS))} there"
         )
     return sorted(unique.values(), key=lambda record: record.id), +reasons
-
-
-def copy_raw(record: Record, root: Path, destination: Path) -> list[Path]:
-    """Copy the bytes of a record, as found, to `<id>.<extension>` in a flat folder.
-
-    The line art of a pair becomes `<id>.sketch.<extension>`. Each file appears under its name only
-    when it is complete.
-
-    root: the folder that was listed.  Returns the files written.
-    Raises PictureError with the reason unreadable_file when a file has gone meanwhile or is none.
-    """
-    addresses = {record.id: record.address}
-    if "sketch" in record.attributes:
-        addresses[f"{record.id}.sketch"] = record.attributes["sketch"]
-    written = []
-    for stem, address in addresses.items():
-        file = destination / f"{stem}{PurePosixPath(address).suffix.lower()}"
-        _copy(root / address, file)
-        written.append(file)
-    return written
 
 
 def _pairs(path: Path, reasons: Counter[str]) -> list[Record]:
@@ -148,13 +124,3 @@ def _counted(reasons: Counter[str]) -> str:
     if not reasons:
         return ""
     return f" (left out: {', '.join(f'{n} {reason}' for reason, n in sorted(reasons.items()))})"
-
-
-def _copy(source: Path, file: Path) -> None:
-    try:
-        with replacing(file) as temporary:
-            shutil.copyfile(source, temporary)
-    except OSError as error:
-        if error.errno in (ENOSPC, EDQUOT):
-            raise
-        raise PictureError("unreadable_file", f"{source} cannot be copied: {error}") from error

@@ -8,10 +8,10 @@ from pathlib import Path
 
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams, SourceParams
-from refcolor.sources.lines import iterate_lines
 from refcolor.sources.listing import Listing
-from refcolor.sources.post import UNKNOWN_LICENCE, Post, from_archive
-from refcolor.sources.tag_filter import judge, to_record
+from refcolor.sources.listing.lines import iterate_lines
+from refcolor.sources.listing.post import UNKNOWN_LICENCE, Post, from_archive
+from refcolor.sources.listing.tag_filter import judge, to_record
 
 BUCKETS = 1000  # a picture lies in the folder of its id modulo this
 

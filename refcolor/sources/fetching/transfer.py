@@ -1,17 +1,19 @@
-"""Bringing files here: everything that can be had, checked before it counts, resumed after a stop.
+"""Downloads of many files, each checked before it counts, and resumed after a stop.
 
-A file is asked for in a `.part`, gone on with where the server can, and checked for type, length,
+A file is received into a `.part`, resumed where the server can, and checked for type, length,
 checksum and that it decodes to its end. Only then it gets its name in the cache, and a second name
-in the folder of the stage. So a kill at any moment costs at most the bytes under way.
+in the folder of the stage. So a kill at any moment costs at most the bytes on their way.
 """
 
 import hashlib
 import re
 import threading
-from collections.abc import Iterable
-from contextlib import closing
+import time
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from functools import partial
+from multiprocessing.pool import ThreadPool
 from pathlib import Path
 
 from requests import Response
@@ -20,30 +22,22 @@ from tqdm import tqdm
 from refcolor import image
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.params import TransferParams
+from refcolor.sources.fetching.file_cache import FileCache, Part, link_or_copy
 from refcolor.sources.manifest import Record
 from refcolor.sources.network.client import Client
-from refcolor.sources.network.file_cache import FileCache, Part, place
-from refcolor.sources.network.refusal import Refused
-from refcolor.sources.network.threads import in_threads
+from refcolor.sources.network.errors import RequestError
 
-# So many failures in a row that speak of the network, not of a file, mean that it is down.
+# So many failures in a row for reasons of the network mean that it is down.
 HOPELESS = 50
 _NETWORK = frozenset({"unreachable", "timeout", "server_error", "rate_limited"})
 # What servers say of files about which they know nothing; the first bytes decide anyway.
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-_KINDS = {
-    "png": rb"\x89PNG\r\n\x1a\n",
-    "jpg": rb"\xff\xd8\xff",
-    "webp": rb"RIFF....WEBP",
-    "gif": rb"GIF8[79]a",
-    "bmp": rb"BM",
-    "tif": rb"II[*+]\0|MM\0[*+]",
-}
+_LAST_STEPS = 1.0  # seconds that threads have to end after a stop
 
 
 @dataclass(frozen=True, order=True)
 class Failure:
-    """A picture that could not be had, and why.
+    """A picture that could not be fetched, and why.
 
     reason: not_found, gone, taken_down, forbidden, refused, rate_limited, server_error, timeout,
     unreachable, cut_short, wrong_type, wrong_checksum, too_large, other_host, private_address,
@@ -61,36 +55,41 @@ def fetch_all(
     cache: Path,
     destination: Path,
     params: TransferParams,
-    total: int,
     label: str,
     max_megapixels: float = 50.0,
 ) -> list[Failure]:
-    """Bring the file of every record into `destination` as `<id>.<extension>`.
+    """Download the file of every record into `destination` as `<id>.<extension>`.
 
-    The extension is what the file is, whatever it was called. A file that is in the cache costs no
-    request, an address that several records share is asked for once. Neither the order in which
-    files come nor a stop in between changes the result.
+    The extension is that of the content, whatever the address says. A file in the cache costs no
+    request, and an address that several records share is requested once. Neither the order in which
+    files arrive nor a stop in between changes the result.
 
-    records: with http addresses; taken one by one, so a manifest of any length costs no memory.
-    client: knows rate, hosts, time-out and tries; `params` gives threads and largest size.
-    cache: outlives a stop; one process at a time works on it, another waits.
+    records: with http addresses.
+    client: knows rate, hosts, timeout and tries; `params` gives threads and largest size.
+    cache: kept between runs; one process at a time works on it, another waits.
     destination: made if missing; other files there are left alone.
-    total: number of records, for the progress bar called `label`.
-    max_megapixels: as in `refcolor.image.read`.
+    label: of the progress bar.  max_megapixels: as in `refcolor.image.read`.
 
-    Returns what could not be had, sorted by id.
-    Raises Blocked when the source turns us away as a whole, RefcolorError when 50 files in a row
-    fail for the network's sake, and OSError for a full disk. What was finished stays in the cache.
+    Returns the failures, sorted by id.
+    Raises SourceBlockedError when the source blocks this client, RefcolorError when 50 files in a
+    row fail for reasons of the network, and OSError for a full disk. Complete files stay in the
+    cache.
     """
     destination.mkdir(parents=True, exist_ok=True)
+    by_address: dict[str, list[Record]] = {}
+    for record in records:
+        by_address.setdefault(record.address, []).append(record)
     fetcher = _Fetcher(client, FileCache(cache), destination, params, max_megapixels)
     failures: list[Failure] = []
     in_a_row = 0
-    with FileCache(cache).alone():
-        results = in_threads(fetcher.fetch, records, threads=params.threads, stop=fetcher.stop)
-        with closing(results), tqdm(total=total, desc=label, unit="picture") as bar:
+    with (
+        FileCache(cache).locked(),
+        _threads(params.threads, fetcher.stop) as pool,
+        tqdm(total=sum(map(len, by_address.values())), desc=label, unit="picture") as bar,
+    ):
+        for results in pool.imap_unordered(fetcher.fetch, by_address.values()):
+            bar.update(len(results))
             for id, reason in results:
-                bar.update()
                 if reason:
                     failures.append(Failure(id, reason))
                 in_a_row = in_a_row + 1 if reason in _NETWORK else 0
@@ -101,6 +100,21 @@ def fetch_all(
                         "command again later"
                     )
     return sorted(failures)
+
+
+@contextmanager
+def _threads(number: int, stop: threading.Event) -> Iterator[ThreadPool]:
+    """Give a pool of daemon threads: one that hangs in a read does not keep the process alive."""
+    workers: list[threading.Thread] = []
+    pool = ThreadPool(number, initializer=lambda: workers.append(threading.current_thread()))
+    try:
+        yield pool
+    finally:
+        stop.set()
+        pool.terminate()
+        deadline = time.monotonic() + _LAST_STEPS
+        for worker in workers:
+            worker.join(max(0.0, deadline - time.monotonic()))
 
 
 class _Fetcher:
@@ -115,31 +129,31 @@ class _Fetcher:
         self._client, self._cache, self._destination = client, cache, destination
         self._largest = params.max_megabytes * 1e6
         self._max_megapixels = max_megapixels
-        # One address at a time in one thread; that two others share a lock costs a short wait.
-        self._locks = [threading.Lock() for _ in range(1024)]
-        self._failed: dict[tuple[str, str], str] = {}
         self.stop = threading.Event()
 
-    def fetch(self, record: Record) -> tuple[str, str]:
-        """Bring one file here; return the id and the reason why not."""
-        known = record.address, record.checksum
-        with self._locks[hash(record.address) % len(self._locks)]:
-            if known not in self._failed:
-                try:
-                    file = self._cached(record) or self._client.patiently(
-                        partial(self._attempt, record)
-                    )
-                    place(file, self._destination / f"{record.id}{file.suffix}")
-                except Refused as error:
-                    self._failed[known] = error.reason
-            return record.id, self._failed.get(known, "")
+    def fetch(self, records: Sequence[Record]) -> list[tuple[str, str]]:
+        """Fetch the records of one address; return each id, and why it failed or an empty text."""
+        failed: dict[str, str] = {}  # by checksum
+        try:
+            for record in records:
+                if record.checksum not in failed:
+                    try:
+                        self._fetch(record)
+                    except RequestError as error:
+                        failed[record.checksum] = error.reason
+        except BaseException:
+            self.stop.set()
+            raise
+        return [(record.id, failed.get(record.checksum, "")) for record in records]
 
-    def _cached(self, record: Record) -> Path | None:
-        file = self._cache.finished(record.address)
-        return file if file and _matches(file, record) else None
+    def _fetch(self, record: Record) -> None:
+        file = self._cache.complete(record.address)
+        if not file or not _matches(file, record):
+            file = self._client.retry(partial(self._attempt, record))
+        link_or_copy(file, self._destination / f"{record.id}{file.suffix}")
 
     def _attempt(self, record: Record) -> Path:
-        self._go_on()
+        self._check_stop()
         part = self._cache.part(record.address)
         headers = {}
         # Without a version or a checksum nobody would notice that two files were glued together.
@@ -165,44 +179,40 @@ class _Fetcher:
         self._check_size(part, total or 0)
         with part.path.open("ab") as file:
             for chunk in self._client.chunks(response):
-                self._go_on()
+                self._check_stop()
                 size += len(chunk)
                 self._check_size(part, size)
                 file.write(chunk)
         if total is not None and size != total:
-            raise _defect("cut_short", f"{response.url}: {size} of {total} bytes")
+            raise RequestError(f"{response.url}: {size} of {total} bytes", reason="cut_short")
 
     def _accept(self, part: Part, record: Record, *, whole: bool) -> Path:
         try:
             if not _matches(part.path, record):
-                raise _defect("wrong_checksum", f"{record.address} is not {record.checksum}")
-            self._decode(part.path, whole)
-        except Refused:
+                raise RequestError(
+                    f"{record.address} has not the checksum {record.checksum}",
+                    reason="wrong_checksum",
+                )
+            image.read(part.path, max_megapixels=self._max_megapixels)
+        except RequestError:
             part.path.unlink()
             raise
-        return self._cache.finish(part, record.address, _extension(part.path))
-
-    def _decode(self, file: Path, whole: bool) -> None:
-        try:
-            image.read(file, max_megapixels=self._max_megapixels)
         except PictureError as error:
+            part.path.unlink()
             if error.reason == "not_a_picture":
-                raise _defect("wrong_type", str(error)) from error
-            # It came as it is on the server, unless nobody knows where it ends.
-            raise Refused(200, str(error), reason=error.reason, passing=not whole) from error
+                raise RequestError(str(error), reason="wrong_type") from error
+            # A retry gives the same file, unless its length is unknown.
+            raise RequestError(str(error), reason=error.reason, retryable=not whole) from error
+        return self._cache.finish(part, record.address, _extension(part.path))
 
     def _check_size(self, part: Part, size: int) -> None:
         if size > self._largest:
             part.path.unlink(missing_ok=True)
-            raise Refused(200, f"{part.path} would be too large", reason="too_large")
+            raise RequestError(f"{part.path} would be too large", reason="too_large")
 
-    def _go_on(self) -> None:
+    def _check_stop(self) -> None:
         if self.stop.is_set():
-            raise _Stopped
-
-
-class _Stopped(Exception):  # noqa: N818 - nobody sees it
-    """The others have stopped; nobody waits for this file any more."""
+            raise RequestError("the download has stopped", reason="stopped")
 
 
 def _resumed(response: Response, part: Part) -> tuple[int, int]:
@@ -212,14 +222,14 @@ def _resumed(response: Response, part: Part) -> tuple[int, int]:
     offset = int(match[1] or match[2]) if match else -1
     if not match or offset != part.size:
         part.path.unlink()
-        raise _defect("cut_short", f"{response.url} cannot be gone on with ({given!r})")
+        raise RequestError(f"{response.url} cannot be resumed ({given!r})", reason="cut_short")
     return offset, int(match[2])
 
 
 def _check_type(response: Response) -> None:
     given = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
     if not given.startswith("image/") and given not in _UNKNOWN_TYPES:
-        raise _defect("wrong_type", f"{response.url} is {given}, no picture")
+        raise RequestError(f"{response.url} is {given}, not a picture", reason="wrong_type")
 
 
 def _version(response: Response) -> str:
@@ -242,9 +252,4 @@ def _matches(file: Path, record: Record) -> bool:
 
 def _extension(file: Path) -> str:
     with file.open("rb") as opened:
-        start = opened.read(16)
-    return next(name for name, magic in _KINDS.items() if re.match(magic, start, re.DOTALL))
-
-
-def _defect(reason: str, message: str) -> Refused:
-    return Refused(200, message, reason=reason, passing=True)
+        return image.extension(opened.read(16))

@@ -1,4 +1,4 @@
-"""Downloaded files by address: finished ones, and parts that are gone on with."""
+"""Downloaded files by address, complete ones and the beginnings of others."""
 
 import hashlib
 import os
@@ -22,9 +22,8 @@ _PART = ".part"
 class Part:
     """The beginning of a file.
 
-    version: what the server called the content, to be sure that the rest belongs to it; an ETag
-    or a date as in If-Range, empty if it said nothing. It is kept in the name of the file, so that
-    a kill cannot come between the two.
+    version: the ETag or date that the server gave, as in If-Range; empty if it gave none. It is
+    part of the file's name, so that a kill cannot come between the two.
     """
 
     path: Path
@@ -32,7 +31,7 @@ class Part:
 
     @property
     def size(self) -> int:
-        """Bytes that are here."""
+        """Bytes received so far."""
         return self.path.stat().st_size
 
 
@@ -40,42 +39,34 @@ class FileCache:
     """`<two digits>/<sha256 of the address>.<ext>`, or `.<version>.part` while it is incomplete."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: made when something comes in."""
+        """folder: made when the first file is added."""
         self._folder = folder
 
     @contextmanager
-    def alone(self) -> Iterator[None]:
-        """Keep other processes out, and say so when that means waiting."""
+    def locked(self) -> Iterator[None]:
+        """Keep other processes out; print that this one waits, where it does."""
         self._folder.mkdir(parents=True, exist_ok=True)
         lock = FileLock(self._folder / "lock")
         try:
-            lock.acquire(timeout=0)
+            held = lock.acquire(timeout=0)
         except Timeout:
             print("another download runs already; waiting for it to end", flush=True)
-            lock.acquire()
-        try:
+            held = lock.acquire()
+        with held:
             yield
-        finally:
-            lock.release()
 
     def files(self, address: str) -> list[Path]:
-        """Find all that is here of an address, finished and not."""
+        """List the files of an address, complete and not."""
         stem = self._stem(address)
-        try:
-            names = os.listdir(stem.parent)
-        except FileNotFoundError:
-            return []
-        return [stem.parent / name for name in sorted(names) if name.startswith(f"{stem.name}.")]
+        return sorted(stem.parent.glob(f"{stem.name}.*"))
 
-    def finished(self, address: str) -> Path | None:
-        """Find the finished file of an address; an empty one is the trace of a power cut."""
-        for file in self.files(address):
-            if file.suffix != _PART and file.stat().st_size:
-                return file
-        return None
+    def complete(self, address: str) -> Path | None:
+        """Return the complete file of an address; an empty one is the trace of a power cut."""
+        files = (file for file in self.files(address) if file.suffix != _PART)
+        return next((file for file in files if file.stat().st_size), None)
 
     def part(self, address: str) -> Part | None:
-        """Find the part of an address that is longest."""
+        """Return the longest part of an address."""
         parts = [
             Part(file, unquote(file.name.removesuffix(_PART).partition(".")[2]))
             for file in self.files(address)
@@ -84,7 +75,7 @@ class FileCache:
         return max(parts, key=lambda part: part.size, default=None)
 
     def new_part(self, address: str, version: str) -> Part:
-        """Begin a file anew; what was there of it is removed."""
+        """Start a file; older files of the address are deleted."""
         for file in self.files(address):
             file.unlink()
         stem = self._stem(address)
@@ -95,7 +86,7 @@ class FileCache:
         return Part(stem.parent / f"{stem.name}.{quoted}{_PART}", version)
 
     def finish(self, part: Part, address: str, extension: str) -> Path:
-        """Give a complete part its name: from now on it counts as finished."""
+        """Rename a complete part, which makes it the file of its address."""
         stem = self._stem(address)
         file = stem.parent / f"{stem.name}.{extension}"
         os.replace(part.path, file)
@@ -106,17 +97,13 @@ class FileCache:
         return self._folder / digest[:2] / digest
 
 
-def place(file: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where that cannot be; never half a file."""
+def link_or_copy(file: Path, target: Path) -> None:
+    """Give a file a second name, or copy it where the disk cannot; the target is never partial."""
     target.unlink(missing_ok=True)
     try:
         os.link(file, target)
     except OSError as error:
         if error.errno in (ENOSPC, EDQUOT):
             raise
-        _copy(file, target)
-
-
-def _copy(file: Path, target: Path) -> None:
-    with replacing(target) as temporary:
-        shutil.copyfile(file, temporary)
+        with replacing(target) as temporary:
+            shutil.copyfile(file, temporary)

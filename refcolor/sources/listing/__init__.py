@@ -1,4 +1,4 @@
-"""What a source offers."""
+"""Listing the pictures of a source: what `discover` imports, and `download` does not."""
 
 from collections import Counter
 from dataclasses import dataclass, field

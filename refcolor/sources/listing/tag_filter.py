@@ -6,8 +6,8 @@ from functools import lru_cache
 
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams
+from refcolor.sources.listing.post import Post
 from refcolor.sources.manifest import Record
-from refcolor.sources.post import Post
 
 # In the order in which they are asked. Line art comes after what would make a poor sketch too.
 REASONS = (

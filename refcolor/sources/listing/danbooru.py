@@ -17,9 +17,9 @@ from tqdm import tqdm
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams, SourceParams
 from refcolor.sources.listing import Listing
-from refcolor.sources.network.refusal import Refused
-from refcolor.sources.post import UNKNOWN_LICENCE, from_api
-from refcolor.sources.tag_filter import judge, to_record
+from refcolor.sources.listing.post import UNKNOWN_LICENCE, from_api
+from refcolor.sources.listing.tag_filter import judge, to_record
+from refcolor.sources.network.errors import RequestError
 
 Get = Callable[[str, Mapping[str, str]], Any]
 Page = list[dict[str, Any]]  # posts as the API gives them
@@ -48,7 +48,7 @@ def list_danbooru(params: SourceParams, filter: FilterParams, *, get: Get, pages
     Where the database of the site times out, `parent:none` is left to us and pages get smaller;
     the pictures listed are the same.
 
-    get: asks an address with query parameters and returns the JSON, or raises Refused.
+    get: asks an address with query parameters and returns the JSON, or raises RequestError.
     Ends at `params.count` posts kept (0: all), or at an empty page (short ones come in between).
     A post that was forgotten here is `excluded` and still takes its place, so that the others are
     those that anybody else gets. Line art beyond `filter.line_art.count` is counted only.
@@ -141,7 +141,7 @@ class _Window:
             return _total(answer)
         try:
             answer = self._ask("counts/posts.json", {"tags": self._query()})
-        except Refused as error:
+        except RequestError as error:
             if error.status not in _TIMED_OUT:
                 raise
             answer = None
@@ -193,7 +193,7 @@ class _Window:
                 asked["page"] = f"b{cursor}"
             try:
                 return self._ask("posts.json", asked)
-            except Refused as error:
+            except RequestError as error:
                 if error.status not in _TIMED_OUT:
                     raise
                 if _NO_PARENT in self.tags:
@@ -210,7 +210,7 @@ class _Window:
     def _ask(self, path: str, asked: Mapping[str, str]) -> Any:
         try:
             return self._get(f"{self.url}/{path}", asked)
-        except Refused as error:
+        except RequestError as error:
             if error.status == 422:
                 raise RefcolorError(
                     f"{self.url} refuses source.danbooru.query {asked['tags']!r}: without an "

@@ -1,0 +1,117 @@
+"""Fetch the pictures of a manifest, whatever source they are from."""
+
+import shutil
+from errno import EDQUOT, ENOSPC
+from functools import partial
+from pathlib import Path, PurePosixPath
+
+from refcolor import image
+from refcolor.errors import PictureError, RefcolorError
+from refcolor.files import replacing
+from refcolor.parallel import map_pictures
+from refcolor.params import SourceParams
+from refcolor.sources import drawn
+from refcolor.sources.fetching.transfer import Failure, fetch_all
+from refcolor.sources.manifest import ONLINE, Record
+from refcolor.sources.network.settings import client_for
+from refcolor.sources.takedown import read_takedown
+
+
+def download(
+    listed: Path,
+    source: SourceParams,
+    *,
+    destination: Path,
+    state: Path,
+    workers: int,
+    max_megapixels: float,
+) -> list[Failure]:
+    """Fetch every picture of a manifest into `destination` as `<id>.<ext>`.
+
+    The address of a record decides: an http address is downloaded, a drawn character is drawn,
+    anything else is copied from the folder of the source.
+    state: folder for downloads, kept between runs; a stopped download goes on from there.
+    max_megapixels: a larger picture from a network is not decoded, and fails.
+    Returns the failures, sorted.
+    """
+    destination.mkdir(parents=True, exist_ok=True)
+    takedown = read_takedown(Path(source.exclude_file))
+    failures, local, online = [], list[Record](), list[Record]()
+    for record in drawn.iterate_drawable(listed):
+        if takedown.names(record):
+            failures.append(Failure(record.id, "excluded"))
+        elif record.address.startswith(ONLINE):
+            online.append(record)
+        else:
+            local.append(record)
+    label = f"download {destination.name}"
+    if local:
+        fetch = partial(_fetch_local, source=source, destination=destination)
+        reasons = map_pictures(fetch, local, workers=workers, label=label)
+        failures += [
+            Failure(record.id, reason)
+            for record, reason in zip(local, reasons, strict=True)
+            if reason
+        ]
+    if online:
+        failures += fetch_all(
+            online,
+            client=client_for(source),
+            cache=state / "downloads",
+            destination=destination,
+            params=source.transfer,
+            label=label,
+            max_megapixels=max_megapixels,
+        )
+    return sorted(failures)
+
+
+def check_success(failures: int, of: int, source: SourceParams) -> None:
+    """Raise RefcolorError when less than `source.transfer.min_success` of a manifest is here."""
+    if of - failures < source.transfer.min_success * of:
+        raise RefcolorError(
+            f"{of - failures} of {of} pictures could be fetched, less than "
+            f"source.transfer.min_success {source.transfer.min_success:g}; data/download.jsonl has "
+            "the reasons. What is here is kept: run again for the rest, or lower the parameter"
+        )
+
+
+def copy_raw(record: Record, root: Path, destination: Path) -> list[Path]:
+    """Copy the files of a record unchanged to `<id>.<extension>` in a flat folder.
+
+    The line art of a pair becomes `<id>.sketch.<extension>`. Each file appears under its name only
+    when it is complete.
+
+    root: the folder that was listed.  Returns the files written.
+    Raises PictureError with the reason unreadable_file when a file cannot be read (any more).
+    """
+    addresses = {record.id: record.address}
+    if "sketch" in record.attributes:
+        addresses[f"{record.id}.sketch"] = record.attributes["sketch"]
+    written = []
+    for stem, address in addresses.items():
+        file = destination / f"{stem}{PurePosixPath(address).suffix.lower()}"
+        try:
+            with replacing(file) as temporary:
+                shutil.copyfile(root / address, temporary)
+        except OSError as error:
+            if error.errno in (ENOSPC, EDQUOT):
+                raise
+            raise PictureError(
+                "unreadable_file", f"{root / address} cannot be copied: {error}"
+            ) from error
+        written.append(file)
+    return written
+
+
+def _fetch_local(record: Record, *, source: SourceParams, destination: Path) -> str:
+    try:
+        if drawn.is_drawn(record):
+            drawing = drawn.draw(record, size=source.sample.size)
+            image.write(destination / f"{record.id}.png", drawing.color)
+        else:
+            root = source.archive.pictures if source.kind == "archive" else source.folder.path
+            copy_raw(record, Path(root), destination)
+    except PictureError as error:
+        return error.reason
+    return ""

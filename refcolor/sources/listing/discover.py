@@ -1,0 +1,70 @@
+"""List the pictures of a source, whatever kind it is."""
+
+from collections import Counter
+from pathlib import Path
+
+from refcolor.errors import RefcolorError
+from refcolor.params import FilterParams, SourceParams
+from refcolor.sources import drawn
+from refcolor.sources.listing import Listing
+from refcolor.sources.listing.archive import list_archive
+from refcolor.sources.listing.danbooru import list_danbooru
+from refcolor.sources.listing.folder import list_folder
+from refcolor.sources.listing.url_list import list_urls
+from refcolor.sources.manifest import DRAWN, ONLINE, Record
+from refcolor.sources.network.settings import client_for
+from refcolor.sources.takedown import read_takedown
+
+
+def discover(source: SourceParams, filter: FilterParams, *, state: Path) -> Listing:
+    """List the pictures of a source, at most `source.count` of them.
+
+    state: folder for the answers of a network, kept between runs.
+    A picture named by `source.exclude_file` is dropped as `excluded` and not replaced.
+    Raises RefcolorError when a source is missing, refuses, or holds no picture.
+    """
+    listing = _list(source, filter, state)
+    takedown = read_takedown(Path(source.exclude_file))
+    kept, line_art = (
+        [record for record in records if not takedown.names(record)]
+        for records in (listing.records, listing.line_art)
+    )
+    excluded = Counter(excluded=len(listing.records) - len(kept))
+    return Listing(kept, line_art, listing.dropped + excluded)
+
+
+def _list(source: SourceParams, filter: FilterParams, state: Path) -> Listing:
+    match source.kind:
+        case "sample":
+            return Listing(drawn.list_drawn(source.sample, source.count))
+        case "folder":
+            records, dropped = list_folder(Path(source.folder.path), source.folder.layout)
+        case "url_list":
+            records, dropped = list_urls(Path(source.url_list.path))
+        case "manifest":
+            records, dropped = _list_manifest(Path(source.manifest.path)), Counter()
+        case "archive":
+            return list_archive(source, filter)
+        case "danbooru":
+            get = client_for(source).get_json
+            return list_danbooru(source, filter, get=get, pages=state / "pages")
+    if source.count and len(records) > source.count:
+        dropped["over_count"] = len(records) - source.count
+        records = records[: source.count]
+    return Listing(records, dropped=dropped)
+
+
+def _list_manifest(path: Path) -> list[Record]:
+    if not path.is_file():
+        raise RefcolorError(
+            f"source.manifest.path must be a manifest, got {path}; fetch somebody's "
+            "data/manifest.jsonl and name it there"
+        )
+    records = list(drawn.iterate_drawable(path))
+    for record in records:
+        if not record.address.startswith((*ONLINE, DRAWN)):
+            raise RefcolorError(
+                f"{path} names {record.id} at {record.address!r}, a place on somebody's disk; "
+                "get the pictures themselves and take source.kind folder or archive"
+            )
+    return records
