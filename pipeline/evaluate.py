@@ -8,9 +8,8 @@ from refcolor.files import write_json
 from refcolor.stages import locked_key, read_lock, repository, stage_key
 from refcolor.tracking import Training, open_evaluation
 
-MANIFEST, SPLIT, MODELS = Path("data/manifest.jsonl"), Path("data/split"), Path("models")
+DATA, MODELS = Path("data"), Path("models")
 RESULTS, IMAGES = Path("results"), Path("metrics/images")
-CONFUSION = Path("metrics/confusion.csv")
 CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 
@@ -18,21 +17,20 @@ def main() -> None:
     """Write results, metrics/images and metrics/eval.json."""
     settings, root = params.load(), repository()
     inputs.check(settings)  # a refusal need not wait for torch
-    from refcolor.data import COLOR, SKETCH, png_example, read_ids
+    from refcolor.data import png_example, read_ids
     from refcolor.device import choose_device
     from refcolor.evaluate import evaluate
     from refcolor.metrics.curves import draw_curves
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
-    numbers = evaluate(settings, models=MODELS, manifest=MANIFEST, split=SPLIT, color=COLOR,
-                       sketch=SKETCH, lineart=Path("data/lineart"), results=RESULTS, images=IMAGES,
-                       confusion=CONFUSION, device=choose_device(runtime.device))
-    write_json(Path("metrics/eval.json"), dict(sorted(numbers.items())))
+    report = evaluate(settings, models=MODELS, data=DATA, device=choose_device(runtime.device))
+    report.write(results=RESULTS, images=IMAGES, confusion=Path("metrics/confusion.csv"))
+    write_json(Path("metrics/eval.json"), dict(sorted(report.numbers.items())))
     image.write(IMAGES / "curves.png", draw_curves(CURVES / "loss.csv"))
-    example = png_example(read_ids(SPLIT / "val.txt")[0])
+    example = png_example(read_ids(DATA / "split/val.txt")[0])
     training = Training(locked_key("train", read_lock()), CURVES, PREVIEWS, MODELS, example)
     with open_evaluation(kind=runtime.tracker, root=root, key=stage_key("evaluate"), params=flat,
                          training=training) as tracker:
-        tracker.metrics(numbers)
+        tracker.metrics(report.numbers)
         for sheet in sorted(IMAGES.glob("*.png")):
             tracker.picture(sheet.stem, image.read(sheet))
 

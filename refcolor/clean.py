@@ -15,7 +15,7 @@ import numpy.typing as npt
 from refcolor.duplicates import dhash
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.files import replacing
-from refcolor.image import Picture, Unit, border_color, read, square, to_unit
+from refcolor.image import Picture, foreground_mask, read, square, to_unit
 from refcolor.letterbox import crop_bars
 from refcolor.params import CleanParams
 from refcolor.shards import File, beside
@@ -23,8 +23,6 @@ from refcolor.shards import File, beside
 Layout = Literal["pictures", "pairs", "side_by_side", "line_art"]
 
 MEASURED_SIDE = 128  # pixels of the longer side, at most; the thresholds hold for this size
-# Largest difference of a channel, in [0, 1], that still is background: 16 grey levels of noise.
-BACKGROUND_TOLERANCE = 0.065
 # The halves of a pair must have one shape, or the square of one would not lie on the other.
 ASPECT_TOLERANCE = 0.02
 
@@ -84,8 +82,7 @@ def foreground(picture: Picture) -> float:
 
     picture: (H, W, 3) uint8 sRGB.  Returns a number in [0, 1].
     """
-    difference: Unit = np.abs(to_unit(picture) - to_unit(border_color(picture)))
-    return float(np.mean(difference.max(axis=-1) > BACKGROUND_TOLERANCE))
+    return float(np.mean(foreground_mask(picture)))
 
 
 def clean_picture(

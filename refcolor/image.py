@@ -36,6 +36,9 @@ WHITE = 255
 MIDDLE = WHITE / 2
 GAP_GRAY = 200
 
+# Largest difference of a channel, in [0, 1], that still is background: 16 grey levels of noise.
+_BACKGROUND_TOLERANCE = 0.065
+
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
 # How a file of one of these formats begins; a file that begins otherwise is not a picture.
@@ -161,6 +164,16 @@ def border_color(picture: Picture) -> Picture:
     values = np.sort(np.concatenate(edges), axis=0)
     median: Picture = values[len(values) // 2]
     return median
+
+
+def foreground_mask(picture: Picture) -> npt.NDArray[np.bool_]:
+    """Mark the pixels that differ from the background, the median colour of the border.
+
+    picture: (H, W, 3) uint8.  Returns (H, W) bool.
+    """
+    difference: Unit = np.abs(to_unit(picture) - to_unit(border_color(picture)))
+    mask: npt.NDArray[np.bool_] = difference.max(axis=-1) > _BACKGROUND_TOLERANCE
+    return mask
 
 
 def to_unit(picture: Picture) -> Unit:

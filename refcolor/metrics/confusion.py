@@ -26,11 +26,11 @@ Counts = NDArray[np.int64]
 Colors = NDArray[np.float32]
 
 
-def looked_at(strongest: Tensor, *, sketch_parts: Tensor, reference_parts: Tensor) -> Counts:
+def attention_counts(strongest: Tensor, *, sketch_parts: Tensor, reference_parts: Tensor) -> Counts:
     """Count the cells of each part by the part that their strongest key lies on.
 
     strongest: (P, N_s) int64; sketch_parts: (P, N_s) and reference_parts: (P, N_r) int64, the label
-    of each cell. Asked are cells whose part the reference shows in a cell of its own.
+    of each cell. Only cells count whose part covers a cell of the reference too.
     Returns (6, 7): rows are TAKERS, columns SOURCES.
     """
     shown = (sketch_parts[:, :, None] == reference_parts[:, None]).any(dim=-1).numpy()
@@ -38,9 +38,9 @@ def looked_at(strongest: Tensor, *, sketch_parts: Tensor, reference_parts: Tenso
     parts = sketch_parts.numpy()
     counts = np.zeros((len(TAKERS), len(SOURCES)), np.int64)
     for row, label in zip(counts, _LABELS, strict=True):
-        found = seen[shown & (parts == label)]
-        row[:_NONE] = [np.count_nonzero(found == other) for other in _LABELS]
-        row[_NONE] = found.size - row.sum()
+        sources = seen[shown & (parts == label)]
+        row[:_NONE] = [np.count_nonzero(sources == other) for other in _LABELS]
+        row[_NONE] = sources.size - row.sum()
     return counts
 
 
@@ -60,40 +60,40 @@ def palettes(pictures: Sequence[Picture], truths: Sequence[Truth]) -> Colors:
     return colors
 
 
-def colored_like(found: Colors, *, wanted: Colors, given: Colors) -> Counts:
+def color_counts(results: Colors, *, targets: Colors, references: Colors) -> Counts:
     """Count the parts of results by the part of the reference whose colour is nearest.
 
-    found, wanted, given: (P, 6, 3), `palettes` of the results, of the true recolourings and of the
-    references. Nearness is CIEDE2000, and what is farther than 20 from every part took nobody's
-    colour. Asked are parts that sketch and reference show, as far as the true recolouring tells
-    them apart: where shirt and hair have one colour, no answer would mean anything.
+    results, targets, references: (P, 6, 3), `palettes`; targets are the true recolourings.
+    Nearness is CIEDE2000, and what is farther than 20 from every part took nobody's colour. Only
+    parts count that sketch and reference show, and that the target tells apart: where shirt and
+    hair have one colour, no answer would mean anything.
     Returns (6, 7): rows are TAKERS, columns SOURCES.
     """
-    asked = _nearest(wanted, given) == np.arange(len(TAKERS))
-    taken = _nearest(found, given)
+    mask = _nearest(targets, references) == np.arange(len(TAKERS))
+    taken = _nearest(results, references)
     counts = np.zeros((len(TAKERS), len(SOURCES)), np.int64)
     for part, row in enumerate(counts):
-        row[:] = np.bincount(taken[asked[:, part], part], minlength=len(SOURCES))
+        row[:] = np.bincount(taken[mask[:, part], part], minlength=len(SOURCES))
     return counts
 
 
 def diagonal(counts: Counts) -> float:
     """Give the share of right answers over hair, eyes, skin, clothes and accessory.
 
-    NaN when nothing was asked.
+    NaN when nothing was counted.
     """
-    asked = counts[: len(TRANSFER_PARTS)]
-    return float(np.trace(asked) / asked.sum()) if asked.any() else float("nan")
+    judged = counts[: len(TRANSFER_PARTS)]
+    return float(np.trace(judged) / judged.sum()) if judged.any() else float("nan")
 
 
 def shares(counts: Counts) -> NDArray[np.float64]:
-    """Divide each row by its sum; a part that was never asked has a row of NaN."""
-    asked = counts.sum(axis=1, keepdims=True)
-    return np.where(asked > 0, counts / np.maximum(asked, 1), np.nan)
+    """Divide each row by its sum; a row without counts becomes NaN."""
+    sums = counts.sum(axis=1, keepdims=True)
+    return np.where(sums > 0, counts / np.maximum(sums, 1), np.nan)
 
 
 def write_confusion(path: Path, tables: Mapping[str, Counts]) -> None:
-    """Write the shares as CSV, one row for each pair of parts; a part never asked has no rows.
+    """Write the shares as CSV, one row for each pair of parts; a part without counts has none.
 
     tables: what was measured -> counts.  The columns are measure, part, took, share (4 digits).
     """
@@ -107,8 +107,8 @@ def write_confusion(path: Path, tables: Mapping[str, Counts]) -> None:
     write_lines(path, ["measure,part,took,share", *rows])
 
 
-def _nearest(colors: Colors, given: Colors) -> NDArray[np.int64]:
-    """Give the nearest given part for each colour: (P, 6), `none` beyond reach or if unknown."""
-    apart = np.asarray(difference(colors[:, :, None], given[:, None]))
+def _nearest(colors: Colors, references: Colors) -> NDArray[np.int64]:
+    """Give the part with the nearest colour: (P, 6), `none` beyond reach or if unknown."""
+    apart = np.asarray(difference(colors[:, :, None], references[:, None]))
     apart = np.where(np.isnan(apart), np.inf, apart)
     return np.where(apart.min(axis=2) > _FAR, _NONE, apart.argmin(axis=2))

@@ -6,6 +6,8 @@ from typing import Protocol
 import numpy as np
 from numpy.typing import NDArray
 
+from refcolor.metrics.transfer import mean_of_known
+
 KINDS = ("hair", "eyes")
 
 Scores = NDArray[np.float64]
@@ -34,8 +36,8 @@ def named_right(
     scores: (P, T); tags: T names; kind: `hair` or `eyes`, whose tags read `<colour>_<kind>`;
     sketches, references: what is known about the two pictures of each pair. The colours that
     compete are those that occur in any of them and that the tagger knows.
-    Returns (P,): 1 or 0, NaN where nothing is asked: a colour is unknown to record or tagger, or
-    both pictures have it, so that no colour had to change.
+    Returns (P,): 1 or 0; NaN where a colour is unknown to record or tagger, or where both pictures
+    have it, so that no colour had to change.
     """
     columns = {tag: column for column, tag in enumerate(tags)}
     seen = sorted({known[kind] for known in (*sketches, *references) if kind in known})
@@ -44,10 +46,10 @@ def named_right(
     if not colors:
         return answers
     strongest = scores[:, [columns[f"{color}_{kind}"] for color in colors]].argmax(axis=1)
-    for place, (own, given) in enumerate(zip(sketches, references, strict=True)):
-        wanted = given.get(kind)
-        if wanted in colors and kind in own and own[kind] != wanted:
-            answers[place] = colors[strongest[place]] == wanted
+    for index, (sketch, reference) in enumerate(zip(sketches, references, strict=True)):
+        target = reference.get(kind)
+        if target in colors and kind in sketch and sketch[kind] != target:
+            answers[index] = colors[strongest[index]] == target
     return answers
 
 
@@ -61,8 +63,8 @@ def tag_numbers(
     """Give the share of hair and eyes that the tagger calls by the reference's colour.
 
     sides: prefix of the key -> (P, S, S, 3) uint8, results and baselines.
-    `tag_transfer` is the mean over all questions, `tag_transfer_hair` and `tag_transfer_eyes` over
-    those of one kind; NaN where nothing is asked.
+    `tag_transfer` is the mean over hair and eyes, `tag_transfer_hair` and `tag_transfer_eyes` that
+    over one kind; NaN where no pair has an answer.
     """
     numbers = {}
     for prefix, pictures in sides.items():
@@ -73,12 +75,9 @@ def tag_numbers(
             )
             for kind in KINDS
         }
-        numbers[f"{prefix}tag_transfer"] = _mean(np.concatenate(list(answers.values())))
+        numbers[f"{prefix}tag_transfer"] = mean_of_known(np.concatenate(list(answers.values())))
         if not prefix:
-            numbers |= {f"tag_transfer_{kind}": _mean(right) for kind, right in answers.items()}
+            numbers |= {
+                f"tag_transfer_{kind}": mean_of_known(right) for kind, right in answers.items()
+            }
     return numbers
-
-
-def _mean(answers: NDArray[np.float64]) -> float:
-    known = answers[~np.isnan(answers)]
-    return float(known.mean()) if known.size else float("nan")

@@ -21,16 +21,16 @@ Table = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Recoloring:
-    """A question whose answer is known: `wanted` is the sketch in the colours of `reference`."""
+    """A pair whose true recolouring is known: `target`, the sketch in the reference's colours."""
 
-    wanted: Truth
+    target: Truth
     reference: Truth
 
     def with_reference_moved(self) -> "Recoloring":
-        """Ask for the same with the reference mirrored and shifted by a sixth."""
+        """Keep the target; mirror the reference and shift it by a sixth."""
         given = self.reference
         return Recoloring(
-            self.wanted, Truth(moved(given.color), moved(given.line), moved(given.parts))
+            self.target, Truth(moved(given.color), moved(given.line), moved(given.parts))
         )
 
 
@@ -52,13 +52,13 @@ def part_differences(results: NDArray[np.uint8], cases: Sequence[Recoloring]) ->
     """
     table = np.full((len(results), len(PARTS)), np.nan)
     for row, result, case in zip(table, results, cases, strict=True):
-        wanted = case.wanted
-        mask = scored(wanted.color, wanted.line)
-        labels = wanted.parts[mask]
-        apart = difference(lab(result)[mask], lab(wanted.color)[mask])
+        target = case.target
+        mask = scored(target.color, target.line)
+        labels = target.parts[mask]
+        apart = difference(lab(result)[mask], lab(target.color)[mask])
         counts = np.bincount(labels, minlength=len(PARTS))
         sums = np.bincount(labels, weights=apart, minlength=len(PARTS))
-        both = visible(wanted) & visible(case.reference)
+        both = visible(target) & visible(case.reference)
         row[both] = sums[both] / counts[both]
     return table
 

@@ -8,7 +8,6 @@ from numpy.typing import NDArray
 from PIL import Image
 
 from refcolor import image
-from refcolor.clean import BACKGROUND_TOLERANCE
 from refcolor.metrics.color import LINE_BELOW
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources.drawn import draw
@@ -23,7 +22,7 @@ _LINE_FROM = 0.25
 
 @dataclass(frozen=True)
 class Truth:
-    """The picture that is asked for.
+    """A target picture, and what lies where.
 
     color: (S, S, 3) uint8; line: (S, S) bool, where no colour is judged;
     parts: (S, S) uint8, indices of PARTS; only background and other where they were not drawn.
@@ -57,8 +56,7 @@ def observed(picture: NDArray[np.uint8]) -> Truth:
     picture: (S, S, 3) uint8. Lines are the default XDoG of the picture, background is what has the
     colour of its border.
     """
-    apart = np.abs(image.to_unit(picture) - image.to_unit(image.border_color(picture)))
-    foreground = apart.max(axis=-1) > BACKGROUND_TOLERANCE
+    foreground = image.foreground_mask(picture)
     return Truth(
         color=picture,
         line=sketch_picture(picture, PRESETS["default"]) < LINE_BELOW,

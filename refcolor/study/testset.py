@@ -74,19 +74,14 @@ def draw_test_set(folder: Path, test: TestSet, params: Params) -> None:
 
 def judge(folder: Path, models: Path, params: Params) -> dict[str, float]:
     """Measure a model on a test set that was drawn into a folder, as the stage evaluate does."""
-    return evaluate(
-        params,
-        models=models,
-        manifest=folder / "manifest.jsonl",
-        split=folder / "split",
-        color=folder / "color",
-        sketch=folder / "sketch",
-        lineart=folder / "lineart",
+    device = choose_device(params.runtime.device)
+    report = evaluate(params, models=models, data=folder, device=device)
+    report.write(
         results=folder / "results",
         images=folder / "images",
         confusion=folder / "confusion",
-        device=choose_device(params.runtime.device),
     )
+    return report.numbers
 
 
 def refuse_another_look(rows: Sequence[Row], train_key: str, *, again: bool) -> None:

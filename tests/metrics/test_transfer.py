@@ -39,17 +39,17 @@ def _all(color: tuple[int, int, int], like: Truth) -> NDArray[np.uint8]:
 
 def test_a_part_counts_where_both_pictures_show_it() -> None:
     """Hair is in both; skin is missing in the reference and eyes in the sketch: both stay open."""
-    wanted = _truth((HAIR, RED, 5), (SKIN, RED, 7))
-    case = Recoloring(wanted, _truth((HAIR, BLUE, 4), (EYES, BLUE, 8)))
-    table = part_differences(_all(BLUE, wanted), [case])
+    target = _truth((HAIR, RED, 5), (SKIN, RED, 7))
+    case = Recoloring(target, _truth((HAIR, BLUE, 4), (EYES, BLUE, 8)))
+    table = part_differences(_all(BLUE, target), [case])
     assert table[0, HAIR] == pytest.approx(RED_TO_BLUE, abs=0.01)
     assert np.flatnonzero(~np.isnan(table[0])).tolist() == [HAIR]
 
 
 def test_a_part_is_averaged_over_its_own_pixels() -> None:
     """Hair right and skin wrong gives 0 and 52.88, not a mixture by area."""
-    wanted = _truth((HAIR, BLUE, 11), (SKIN, RED, 2))
-    table = part_differences(_all(BLUE, wanted), [Recoloring(wanted, wanted)])
+    target = _truth((HAIR, BLUE, 11), (SKIN, RED, 2))
+    table = part_differences(_all(BLUE, target), [Recoloring(target, target)])
     assert table[0, HAIR] == pytest.approx(0, abs=1e-6)
     assert table[0, SKIN] == pytest.approx(RED_TO_BLUE, abs=0.01)
 
@@ -83,11 +83,11 @@ def test_means_go_over_parts_and_then_over_pictures() -> None:
 
 
 def test_a_moved_reference_moves_as_a_whole() -> None:
-    """Colour, lines and parts are mirrored and shifted together; what is wanted stays."""
+    """Colour, lines and parts are mirrored and shifted together; the target stays."""
     given = _truth((HAIR, RED, 3), (SKIN, BLUE, 3))
     given.line[1, 0] = True
     case = Recoloring(given, given).with_reference_moved()
-    assert case.wanted is given
+    assert case.target is given
     assert case.reference.parts[0].tolist() == [SKIN] * 4 + [HAIR] * 2
     assert case.reference.color[0, 3].tolist() == list(BLUE)
     assert not case.reference.line.any()
