@@ -4,8 +4,10 @@ import json
 import os
 import signal
 import sys
+import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 
@@ -68,6 +70,30 @@ class Terminated(BaseException):
 
 def _raise_terminated(_signal: int, _frame: object) -> None:
     raise Terminated
+
+
+@contextmanager
+def signals_deferred() -> Iterator[None]:
+    """Act on Ctrl-C and SIGTERM at the end of the block instead of inside it.
+
+    For calls of a library that does not expect an exception everywhere. Python runs signal handlers
+    in the main thread alone, so in other threads nothing happens.
+    """
+    if threading.current_thread() is not threading.main_thread():
+        yield
+        return
+    received: list[int] = []
+    handlers = {
+        number: signal.signal(number, lambda number, _frame: received.append(number))
+        for number in (signal.SIGINT, signal.SIGTERM)
+    }
+    try:
+        yield
+    finally:
+        for number, handler in handlers.items():
+            signal.signal(number, handler)
+    if received:
+        signal.raise_signal(received[0])
 
 
 def _end(line: str, code: int) -> None:

@@ -12,6 +12,7 @@ from pathlib import Path
 import numpy as np
 from numpy.typing import NDArray
 
+from refcolor.errors import signals_deferred
 from refcolor.tracking.model import log_model
 from refcolor.tracking.store import LOG, Store, failures, first_line, quiet
 from refcolor.tracking.tracker import Status, Tracker
@@ -175,7 +176,9 @@ class MlflowTracker(Tracker):
             return False
         start = time.monotonic()
         try:
-            with quiet():
+            # An exception inside a transaction keeps the lock of the SQLite store as long as its
+            # traceback lives, and `finish` would wait for that lock.
+            with quiet(), signals_deferred():
                 action()
         except failures() as error:
             if not self._warned:

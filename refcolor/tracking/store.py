@@ -100,6 +100,7 @@ def without_password(address: str) -> str:
 
 def first_line(error: Exception) -> str:
     """Shorten an error to what fits into a warning."""
+    error = getattr(error.__cause__, "orig", None) or error  # what the database itself said
     lines = without_password(str(error)).strip().splitlines() or [type(error).__name__]
     return lines[0] if len(lines[0]) <= 200 else f"{lines[0][:200]}..."
 
@@ -124,8 +125,9 @@ def _open(address: str, root: Path) -> Store:
     with quiet(), FileLock(lock):
         from mlflow import MlflowClient
 
+        # MLflow's database layer logs a traceback of every error that it raises as well.
         for logger in ("mlflow", "alembic", "urllib3.connectionpool"):
-            logging.getLogger(logger).setLevel(logging.ERROR)
+            logging.getLogger(logger).setLevel(logging.CRITICAL)
         client = MlflowClient(tracking_uri=address)
         return Store(client=client, experiment_id=_experiment(client, address, root))
 

@@ -1,6 +1,9 @@
 """What a tracker sends, and that it never stands in the way."""
 
-from collections.abc import Callable
+import signal
+import sqlite3
+from collections.abc import Callable, Iterator
+from contextlib import closing, contextmanager
 from itertools import pairwise
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -246,6 +249,59 @@ def test_points_kept_for_an_absent_store_are_bounded(
     spy.away = False
     tracker.flush()
     assert [step for step, _ in points(tracker.run_id, "loss")] == list(range(21, 31))
+
+
+@contextmanager
+def statements(listener: Callable[[str], str]) -> Iterator[None]:
+    """Let a listener see, and replace, every SQL statement before it is executed."""
+    from sqlalchemy import Engine, event
+
+    def execute(_c: object, _u: object, sql: str, values: Any, *_: object) -> tuple[str, Any]:
+        return listener(sql), values
+
+    event.listen(Engine, "before_cursor_execute", execute, retval=True)
+    try:
+        yield
+    finally:
+        event.remove(Engine, "before_cursor_execute", execute)
+
+
+def test_a_locked_store_is_one_warning(
+    tracker: Tracker,
+    root: Path,
+    points: Points,
+    caplog: pytest.LogCaptureFixture,
+    capfd: pytest.CaptureFixture[str],
+) -> None:
+    """While another process keeps the store locked, no traceback appears and no point is lost."""
+    tracker.scalars(1, {"loss": 2.0})
+    impatient = statements(lambda sql: sql.replace("busy_timeout = 20000", "busy_timeout = 50"))
+    with closing(sqlite3.connect(root / "mlflow.db", isolation_level=None)) as other, impatient:
+        other.execute("BEGIN IMMEDIATE")
+        tracker.flush()
+    assert [record.getMessage().count("locked") for record in caplog.records] == [1]
+    assert capfd.readouterr() == ("", "")
+    tracker.finish()
+    assert points(tracker.run_id, "loss") == [(1, 2.0)]
+
+
+def test_ctrl_c_waits_for_the_store(tracker: Tracker, read_run: ReadRun, points: Points) -> None:
+    """Ctrl-C while points are sent ends the run after them, not inside of a transaction."""
+
+    completed = []
+
+    def interrupt(sql: str) -> str:
+        if sql.startswith("INSERT INTO metrics") and not completed:
+            signal.raise_signal(signal.SIGINT)
+            completed.append(sql)
+        return sql
+
+    with pytest.raises(KeyboardInterrupt), tracker, statements(interrupt):
+        tracker.scalars(1, {"loss": 2.0})
+        tracker.flush()
+    assert completed
+    assert read_run(tracker.run_id).info.status == "KILLED"
+    assert points(tracker.run_id, "loss") == [(1, 2.0)]
 
 
 @pytest.mark.parametrize(
