@@ -15,7 +15,7 @@ import numpy.typing as npt
 from refcolor.duplicates import dhash
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.files import replacing
-from refcolor.image import Picture, foreground_mask, read, square, to_unit
+from refcolor.image import Picture, foreground_mask, read, scaled_size, square, to_unit
 from refcolor.letterbox import crop_bars
 from refcolor.params import CleanParams
 from refcolor.shards import File, beside
@@ -202,10 +202,9 @@ def _luma(picture: Picture) -> Picture:
 
 def _measure(picture: Picture, id: str) -> Measurement:
     height, width = picture.shape[:2]
-    scale = min(1.0, MEASURED_SIDE / max(height, width))
+    size = scaled_size(height, width, MEASURED_SIDE, enlarge=False)
     # Averaging, because a sharper filter overshoots at edges into colours that nobody painted.
-    size = max(1, round(width * scale)), max(1, round(height * scale))
-    small = np.asarray(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), np.uint8)
+    small = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     # Four digits say everything and survive the way through the file unchanged.
     return Measurement(
         id,

@@ -23,6 +23,7 @@ from refcolor.shards import Member
 
 if TYPE_CHECKING:
     import torch
+    from matplotlib.figure import Figure
 
 # Pillow warns of sizes, EXIF and palettes; what matters of it is an error below. Ignored once, for
 # all threads: a filter set around each picture is undone by another thread that ends in between.
@@ -128,6 +129,24 @@ def resize(picture: Picture, height: int, width: int) -> Picture:
     return np.array(scaled)
 
 
+def scaled_size(height: int, width: int, longer: int, *, enlarge: bool = True) -> tuple[int, int]:
+    """Give the size of a picture scaled so that its longer side has `longer` pixels.
+
+    enlarge: False leaves a picture that is smaller as it is.  Returns height and width, at least 1.
+    """
+    side = max(height, width)
+    target = longer if enlarge else min(longer, side)
+    return max(1, round(target * height / side)), max(1, round(target * width / side))
+
+
+def fit(picture: Picture, longer: int, *, enlarge: bool = True) -> Picture:
+    """Scale a picture with `resize` so that its longer side has `longer` pixels.
+
+    enlarge: False leaves a picture that is smaller as it is.
+    """
+    return resize(picture, *scaled_size(*picture.shape[:2], longer, enlarge=enlarge))
+
+
 def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") -> Picture:
     """Scale a picture into a square.
 
@@ -142,9 +161,7 @@ def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") 
         side = min(height, width)
         left = (width - side) // 2
         return resize(picture[:side, left : left + side], size, size)
-    longer = max(height, width)
-    inner_height = max(1, round(size * height / longer))
-    inner_width = max(1, round(size * width / longer))
+    inner_height, inner_width = scaled_size(height, width, size)
     inner = resize(picture, inner_height, inner_width)
     padded = np.empty((size, size, *picture.shape[2:]), np.uint8)
     padded[:] = border_color(picture)
@@ -216,6 +233,15 @@ def to_uint8(tensor: "torch.Tensor") -> Picture:
     values = tensor.detach().movedim(-3, -1).float().clamp(-1, 1)
     array: Picture = values.add(1).mul(MIDDLE).round().byte().cpu().contiguous().numpy()
     return array
+
+
+def from_figure(figure: "Figure") -> Picture:
+    """Draw a matplotlib figure: (H, W, 3) uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
 def grid(rows: Sequence[Sequence[Picture]], gap: int = 2) -> Picture:

@@ -93,7 +93,8 @@ def _draw(job: _Job, *, size: int | None) -> tuple[str, str]:
         picture = image.read(job.source)
     except PictureError as error:
         return str(error), ""
-    drawn = sketch_picture(_scaled(picture, size), PRESETS[job.preset])
+    scaled = picture if size is None else image.fit(picture, size)
+    drawn = sketch_picture(scaled, PRESETS[job.preset])
     image.write(job.target, drawn)
     ink = ink_share(drawn)
     match flag(ink):
@@ -103,11 +104,3 @@ def _draw(job: _Job, *, size: int | None) -> tuple[str, str]:
             return "", f"is {ink:.0%} ink, more than a line drawing has"
         case "too_light":
             return "", f"has hardly any lines ({ink:.1%} ink)"
-
-
-def _scaled(picture: image.Picture, size: int | None) -> image.Picture:
-    if size is None:
-        return picture
-    height, width = picture.shape[:2]
-    scale = size / max(height, width)
-    return image.resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))

@@ -11,7 +11,6 @@ from typing import Any
 import matplotlib.style
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 from matplotlib.ticker import MaxNLocator
@@ -140,9 +139,7 @@ class _Page:
         )
 
     def draw(self) -> Picture:
-        canvas = FigureCanvasAgg(self.figure)
-        canvas.draw()  # type: ignore[no-untyped-call]
-        return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+        return image.from_figure(self.figure)
 
 
 def _sheet(ids: Sequence[str], color: Path, sketch: Path) -> Picture:

@@ -490,3 +490,30 @@ def test_reading_pictures_needs_no_torch() -> None:
     """The stages before training import the module without paying for torch."""
     code = "import sys, refcolor.image; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("enlarge", "shape", "size"),
+    [
+        (True, (41, 82), (25, 50)),
+        (True, (900, 7), (50, 1)),
+        (True, (10, 5), (50, 25)),
+        (False, (41, 82), (25, 50)),
+        (False, (10, 5), (10, 5)),
+    ],
+)
+def test_the_longer_side_decides_the_size(
+    enlarge: bool, shape: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """The longer side gets 50 pixels, the other follows, at least 1; a small picture may stay."""
+    assert image.scaled_size(*shape, 50, enlarge=enlarge) == size
+    assert image.fit(np.zeros(shape, np.uint8), 50, enlarge=enlarge).shape == size
+
+
+def test_a_figure_becomes_its_pixels() -> None:
+    """A figure of 3 x 2 inches at 50 dots an inch, painted red, is 100 x 150 red pixels."""
+    from matplotlib.figure import Figure
+
+    picture = image.from_figure(Figure(figsize=(3, 2), dpi=50, facecolor="red"))
+    assert picture.shape == (100, 150, 3)
+    assert (picture == (255, 0, 0)).all()

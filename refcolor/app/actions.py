@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from refcolor.app.scene import VIEW_SIDE, Result, Scene, Sheet, address_of
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import Match
+from refcolor.colorize.hints import PointMatch
 from refcolor.errors import RefcolorError
 from refcolor.image import Unit
 
@@ -92,7 +92,7 @@ def match_with(scene: Scene, u: float, v: float) -> Scene:
         raise RefcolorError(f"there are {MAX_MATCHES} matches already; take one away first")
     x, y = scene.spot
     u, v = _inside(scene.reference, u, v)
-    match = Match(x=x, y=y, u=u, v=v, reference=scene.chosen)
+    match = PointMatch(x=x, y=y, u=u, v=v, reference=scene.chosen)
     return replace(scene, spot=None, matches=(*scene.matches, match))
 
 

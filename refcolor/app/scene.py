@@ -10,7 +10,7 @@ from PIL import Image
 
 from refcolor import image
 from refcolor.colorize.colorizer import Colored
-from refcolor.colorize.hints import Match
+from refcolor.colorize.hints import PointMatch
 from refcolor.image import Picture
 
 MAX_MEGAPIXELS = 50.0
@@ -67,7 +67,7 @@ class Result:
 
     drawing: Sheet
     references: tuple[Sheet, ...]
-    matches: tuple[Match, ...]
+    matches: tuple[PointMatch, ...]
     colored: Colored
     view: str = field(repr=False)
 
@@ -80,7 +80,7 @@ class Scene:
     references: tuple[Sheet, ...] = ()
     chosen: int = 0  # the reference in view, counted from 0
     spot: tuple[float, float] | None = None  # the place looked at, in pixels of the drawing
-    matches: tuple[Match, ...] = ()
+    matches: tuple[PointMatch, ...] = ()
     result: Result | None = None
 
     @property
@@ -101,9 +101,7 @@ def address_of(picture: Picture, side: int) -> str:
 
     picture: (H, W, 3) uint8.
     """
-    height, width = picture.shape[:2]
-    scale = min(1.0, side / max(height, width))
-    small = image.resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    small = image.fit(picture, side, enlarge=False)
     file = BytesIO()
     Image.fromarray(small).save(file, format="WEBP", quality=92, method=2)
     return "data:image/webp;base64," + base64.b64encode(file.getvalue()).decode()

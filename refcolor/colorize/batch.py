@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 from tqdm import tqdm
 
 from refcolor.colorize.colorizer import Answer, Colorizer, Prepared
-from refcolor.colorize.hints import Match
+from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.errors import RefcolorError
 
@@ -38,7 +38,7 @@ class Wish:
     """
 
     size: int | None = None
-    matches: tuple[Match, ...] = ()
+    matches: tuple[PointMatch, ...] = ()
     clean_lines: bool = False
     layers: bool = False
     psd: bool = False

@@ -13,7 +13,7 @@ from refcolor.checkpoint import GENERATOR, describe, load_generator
 from refcolor.colorize.attention import Attention
 from refcolor.colorize.drawing import Drawing, read_drawing, working_sketch
 from refcolor.colorize.fill import bring_up
-from refcolor.colorize.hints import Match, bonus
+from refcolor.colorize.hints import PointMatch, bonus
 from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
@@ -160,7 +160,7 @@ class Colorizer:
         reference: Source | Sequence[Source],
         *,
         size: int | None = None,
-        matches: Sequence[Match] = (),
+        matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
     ) -> Colored:
         """Colour a drawing of any size after one reference or several together.
@@ -199,7 +199,7 @@ class Colorizer:
         references: Sequence[Reference],
         *,
         size: int | None = None,
-        matches: Sequence[Match] = (),
+        matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
     ) -> Prepared:
         """Read a drawing and bring it to the model's grid; arguments as in `colorize`."""
@@ -292,7 +292,7 @@ class Colorizer:
         tensor = image.to_tensor(np.stack(pictures)).to(self.device)
         return tensor.contiguous(memory_format=torch.channels_last)
 
-    def _check(self, references: int, matches: Sequence[Match]) -> None:
+    def _check(self, references: int, matches: Sequence[PointMatch]) -> None:
         if references == 0:
             raise RefcolorError("there must be at least one reference, got none; name a picture")
         if self.model.attention == "none" and (references > 1 or matches):

@@ -43,8 +43,8 @@ def draw_correspondence(
             f"{attention.sketch.width} x {attention.sketch.height} pixels"
         )
     (placed,) = attention.references
-    original = _fitted(reference)
-    shade = 1 - image.to_unit(_fitted(colored.drawing.ink))[..., None]
+    original = image.fit(reference, _SIDE)
+    shade = 1 - image.to_unit(image.fit(colored.drawing.ink, _SIDE))[..., None]
     if at is None:
         colors = position_colors(placed)
         taken = _painted(attention.weights, colors, attention.sketch, shade)
@@ -56,7 +56,7 @@ def draw_correspondence(
         places = _heated(original, heat / heat.max(), placed)
         captions = "one spot", "where it looks"
     lower = image.from_unit(taken * shade), image.from_unit(places)
-    panels = [[_fitted(colored.picture), original], list(lower)]
+    panels = [[image.fit(colored.picture, _SIDE), original], list(lower)]
     if at is not None:
         scale = shade.shape[1] / attention.sketch.width
         panels[1][0] = _marked(panels[1][0], at[0] * scale, at[1] * scale)
@@ -117,12 +117,6 @@ def _over_grey(picture: Picture, colors: Unit, opacity: float) -> Unit:
 def _grey(picture: Picture) -> Unit:
     luma = image.to_unit(picture) @ np.array([0.299, 0.587, 0.114], np.float32)
     return np.repeat(luma[..., None], 3, axis=2)
-
-
-def _fitted(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
-    scale = _SIDE / max(height, width)
-    return image.resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
 
 
 def _marked(picture: Picture, x: float, y: float) -> Picture:

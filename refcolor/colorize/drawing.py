@@ -10,7 +10,7 @@ import numpy.typing as npt
 
 from refcolor.colorize.paper import flatten_page, paper_color, paper_noise, sampled
 from refcolor.errors import PictureError
-from refcolor.image import WHITE, Picture, from_unit, read_rgba, resize, to_unit
+from refcolor.image import WHITE, Picture, fit, from_unit, read_rgba, resize, to_unit
 from refcolor.sketch import PRESETS, xdog
 
 MEASURED_SIDE: Final = 512  # pixels of the longer side, at most; the thresholds hold for this size
@@ -265,9 +265,7 @@ def _solid(marked: npt.NDArray[np.bool_]) -> float:
 
 
 def _measured(picture: Picture) -> Picture:
-    height, width = picture.shape[:2]
-    scale = min(1.0, MEASURED_SIDE / max(height, width))
-    return resize(picture, max(1, round(height * scale)), max(1, round(width * scale)))
+    return fit(picture, MEASURED_SIDE, enlarge=False)
 
 
 def _strips(height: int) -> list[slice]:

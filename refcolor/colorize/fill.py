@@ -63,22 +63,6 @@ def bring_up(colors: Picture, drawing_ink: Picture) -> Picture:
     return filled
 
 
-def spread(colors: Unit, ink: Unit) -> Unit:
-    """Replace the colours under lines by those beside them.
-
-    Pixels on a line take the colours of the side they are on, in its middle a mixture of both;
-    pixels off the lines hardly change, and no colour crosses a line.
-
-    colors: (H, W, 3) float32 in [0, 1].  ink: (H, W) float32 in [0, 1], 1 = line.
-    Returns (H, W, 3) float32 in [0, 1].
-    """
-    lines = _lines(from_unit(ink))
-    weight, ways = _certainty(lines.copy()), _ways(lines, _REACH)
-    weighted = (colors[..., channel] * weight for channel in range(3))
-    total, *sums = _gather(chain([weight], weighted), ways)
-    return np.stack([values / total for values in sums], axis=2).clip(0, 1)
-
-
 def _cells(pixels: int, cells: int) -> npt.NDArray[np.intp]:
     """Give for each pixel of an axis the cell that its middle lies in."""
     return (2 * np.arange(pixels) + 1) * cells // (2 * pixels)

@@ -25,7 +25,7 @@ _MATCH = re.compile(rf"{_NUMBER},{_NUMBER}=(?:\s*([1-9]\d*)\s*:)?{_NUMBER},{_NUM
 
 
 @dataclass(frozen=True)
-class Match:
+class PointMatch:
     """The spot (x, y) of a drawing takes the colour of the spot (u, v) of a reference.
 
     In pixels of the original pictures, from the upper left; reference counts from 0.
@@ -42,7 +42,7 @@ class Match:
         return f"{self.x:g},{self.y:g}={self.reference + 1}:{self.u:g},{self.v:g}"
 
 
-def parse_match(text: str) -> Match:
+def parse_match(text: str) -> PointMatch:
     """Read `X,Y=U,V`, or `X,Y=N:U,V` for the N-th of several references, counted from 1.
 
     Raises ValueError that says what to write.
@@ -54,11 +54,11 @@ def parse_match(text: str) -> Match:
             f"reference, or X,Y=N:U,V for the N-th of several references; got {text!r}"
         )
     x, y, number, u, v = found.groups()
-    return Match(float(x), float(y), float(u), float(v), int(number or 1) - 1)
+    return PointMatch(float(x), float(y), float(u), float(v), int(number or 1) - 1)
 
 
 def bonus(
-    matches: Sequence[Match], sketch: Placement, references: Sequence[Placement]
+    matches: Sequence[PointMatch], sketch: Placement, references: Sequence[Placement]
 ) -> Unit | None:
     """Turn matches into the bias of the attention logits; None when there are none.
 
@@ -90,7 +90,7 @@ def _around(placed: Placement, x: float, y: float) -> npt.NDArray[np.float32]:
     return np.exp(-distance / (2 * SIGMA**2)).astype(np.float32).ravel()
 
 
-def _check(match: Match, sketch: Placement, references: Sequence[Placement]) -> None:
+def _check(match: PointMatch, sketch: Placement, references: Sequence[Placement]) -> None:
     if not match.reference < len(references):
         raise RefcolorError(
             f"match {match} names reference {match.reference + 1}, but there "

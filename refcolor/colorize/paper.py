@@ -6,7 +6,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from refcolor.image import WHITE, Picture, Unit, from_unit
+from refcolor.image import WHITE, Picture, Unit, from_unit, scaled_size
 
 _SEEN: Final = 512  # pixels of the longer side at which the light on a page is measured
 _STROKE: Final = (
@@ -90,10 +90,8 @@ def flatten_page(picture: Picture) -> Picture:
 
 def _light(picture: Picture) -> Unit:
     """The paper's colour as the light falls on it, (h, w, 3) float32 with at most _SEEN a side."""
-    height, width = picture.shape[:2]
-    scale = min(1.0, _SEEN / max(height, width))
-    size = (max(1, round(width * scale)), max(1, round(height * scale)))
-    small = cv2.medianBlur(cv2.resize(picture, size, interpolation=cv2.INTER_AREA), 3)
+    size = scaled_size(*picture.shape[:2], _SEEN, enlarge=False)
+    small = cv2.medianBlur(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), 3)
     across = 2 * round(_STROKE * max(size) / 2) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))
     # Closing: the brightest paper nearby, then back, so that a shadow's border stays in its place.

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from refcolor.image import Picture
+from refcolor.image import Picture, scaled_size
 
 
 @dataclass(frozen=True)
@@ -105,8 +105,7 @@ def place(height: int, width: int, *, size: int, stride: int, square: bool = Fal
 
     square: pad it to a square, as a model without attention needs it.
     """
-    longer = max(height, width)
-    inner_height, inner_width = (max(1, round(size * side / longer)) for side in (height, width))
+    inner_height, inner_width = scaled_size(height, width, size)
     rows, columns = (-(-inner // stride) for inner in (inner_height, inner_width))
     if square:
         rows = columns = max(rows, columns)

@@ -1,12 +1,11 @@
-"""The file of a model's weights: held against its description, and stored in half the room."""
+"""The file of a model's weights, compared with its description before it is loaded."""
 
 from pathlib import Path
 
 import torch
 from safetensors import SafetensorError, safe_open
-from safetensors.torch import load_file, save
 
-from refcolor.checkpoint import DESCRIPTION, GENERATOR
+from refcolor.checkpoint import DESCRIPTION
 from refcolor.errors import RefcolorError
 from refcolor.model.generator import build_generator
 from refcolor.params import ModelParams
@@ -38,24 +37,6 @@ def refuse_other_weights(path: Path, model: ModelParams) -> None:
                 f"{_said(found.get(name))} there, {_said(wanted.get(name))} here; take both files "
                 "of one training"
             )
-
-
-def halve(folder: Path, target: Path) -> None:
-    """Copy what is needed to run a model, with its weights in half precision: half the room.
-
-    They are loaded as single precision again. Vectors (biases, the statistics of norms) stay as
-    they are, because their values span more than half precision holds.
-    Raises ValueError for a weight that half precision does not hold.
-    """
-    weights = load_file(folder / GENERATOR)
-    for name, tensor in weights.items():
-        if tensor.ndim > 1:
-            weights[name] = tensor.half()
-            if not weights[name].isfinite().all():
-                raise ValueError(f"{name} holds values above 65504; keep {folder} as it is")
-    target.mkdir(parents=True, exist_ok=True)
-    (target / GENERATOR).write_bytes(save(weights))
-    (target / DESCRIPTION).write_bytes((folder / DESCRIPTION).read_bytes())
 
 
 def _said(shape: tuple[int, ...] | None) -> str:

@@ -9,7 +9,7 @@ from refcolor.commands.options import add_model, load_model
 from refcolor.errors import RefcolorError, UsageError
 
 if TYPE_CHECKING:
-    from refcolor.colorize.hints import Match
+    from refcolor.colorize.hints import PointMatch
     from refcolor.colorize.jobs import Plan
 
 _EXAMPLES = """\
@@ -162,7 +162,7 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
     return plan_pairs(arguments.pairs, output=arguments.output)
 
 
-def _match(text: str) -> "Match":
+def _match(text: str) -> "PointMatch":
     from refcolor.colorize.hints import parse_match
 
     try:

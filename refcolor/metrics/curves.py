@@ -3,11 +3,9 @@
 import csv
 from pathlib import Path
 
-import numpy as np
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
-from refcolor.image import Picture
+from refcolor.image import Picture, from_figure
 
 INCHES, DOTS_PER_INCH = (9.0, 5.0), 100
 
@@ -30,6 +28,4 @@ def draw_curves(path: Path) -> Picture:
         panel.grid(alpha=0.3)
     for panel in panels:
         panel.axis("off")
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    return from_figure(figure)

@@ -4,12 +4,11 @@ from collections.abc import Mapping
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.colors import LinearSegmentedColormap
 from matplotlib.figure import Figure
 from matplotlib.patches import Rectangle
 
-from refcolor.image import Picture
+from refcolor.image import Picture, from_figure
 from refcolor.metrics.confusion import SOURCES, TAKERS, Counts, shares
 
 _TITLES = {"attention": "Where the attention looks", "colour": "Whose colour arrives"}
@@ -36,9 +35,7 @@ def draw_confusion(tables: Mapping[str, Counts]) -> Picture:
     for panel, (measure, counts) in zip(panels, tables.items(), strict=True):
         _draw(panel, _TITLES[measure], counts)
         panel.set_ylabel("part of the sketch" if panel is panels[0] else "", color=_INK)
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    return from_figure(figure)
 
 
 def _draw(panel: Axes, title: str, counts: Counts) -> None:

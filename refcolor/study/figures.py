@@ -5,7 +5,6 @@ from pathlib import Path
 
 import numpy as np
 from matplotlib.axes import Axes
-from matplotlib.backends.backend_agg import FigureCanvasAgg
 from matplotlib.figure import Figure
 
 from refcolor import image
@@ -192,7 +191,7 @@ def pictures(results: Results, folder: Path) -> Picture | None:
         panel.imshow(strip, interpolation="nearest")
         panel.set_title(name, fontsize=9, rotation=40, ha="left", x=0.05)
         panel.axis("off")
-    return _pixels(figure)
+    return image.from_figure(figure)
 
 
 def _figure(
@@ -209,13 +208,7 @@ def _figure(
     for panel in every[panels:]:
         panel.axis("off")
     draw(every[:panels])
-    return _pixels(figure)
-
-
-def _pixels(figure: Figure) -> Picture:
-    canvas = FigureCanvasAgg(figure)
-    canvas.draw()  # type: ignore[no-untyped-call]
-    return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+    return image.from_figure(figure)
 
 
 def _lines(panel: Axes, curves: Sequence[Curve], name: str, *, color: str, label: str) -> None:

@@ -9,7 +9,7 @@ import pytest
 from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import Match
+from refcolor.colorize.hints import PointMatch
 from refcolor.errors import PictureError, RefcolorError
 
 from .conftest import png, two_colors
@@ -31,7 +31,7 @@ def test_a_match_joins_the_spot_with_the_place_in_the_reference_in_view(scene: S
     """Spot (5, 7) and place (30, 40) of the second reference are one match; the spot is done."""
     shown = actions.choose_reference(actions.look_at(scene, 5, 7), 1)
     matched = actions.match_with(shown, 30, 40)
-    assert matched.matches == (Match(x=5, y=7, u=30, v=40, reference=1),)
+    assert matched.matches == (PointMatch(x=5, y=7, u=30, v=40, reference=1),)
     assert matched.spot is None
 
 
@@ -44,7 +44,7 @@ def test_places_outside_come_to_the_edge(scene: Scene) -> None:
 
 def test_matches_follow_their_reference(scene: Scene) -> None:
     """When the first reference goes, its matches go, and those of the second count anew."""
-    matches = tuple(Match(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
+    matches = tuple(PointMatch(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
     left = actions.drop_reference(replace(scene, matches=matches, chosen=1), 0)
     assert [match.reference for match in left.matches] == [0]
     assert left.references == scene.references[1:] and left.chosen == 0
@@ -58,7 +58,7 @@ def test_the_last_reference_can_go(scene: Scene) -> None:
 
 def test_a_replaced_reference_takes_its_matches_along(scene: Scene, sheets: Sheets) -> None:
     """Matches of the other reference stay."""
-    matches = tuple(Match(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
+    matches = tuple(PointMatch(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
     changed = actions.put_reference(replace(scene, matches=matches), sheets[0])
     assert changed.references == (sheets[0], sheets[2])
     assert [match.reference for match in changed.matches] == [1]
@@ -89,7 +89,7 @@ def test_refusals(scene: Scene, act: Callable[[Scene], Scene], message: str) -> 
 
 def test_matches_are_limited(scene: Scene) -> None:
     """The forty-first match is refused."""
-    full = replace(scene, matches=(Match(1, 1, 1, 1),) * actions.MAX_MATCHES, spot=(1, 1))
+    full = replace(scene, matches=(PointMatch(1, 1, 1, 1),) * actions.MAX_MATCHES, spot=(1, 1))
     with pytest.raises(RefcolorError, match="40 matches already"):
         actions.match_with(full, 1, 1)
 

@@ -17,7 +17,7 @@ from PIL import Image
 from ruamel.yaml import YAML
 
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import Match
+from refcolor.colorize.hints import PointMatch
 from refcolor.params import Params
 
 from ..browser import CHROMIUM, FLAGS
@@ -195,7 +195,7 @@ def test_from_a_dropped_file_to_a_saved_picture(
         "before => document.querySelector('#result .picture').src !== before", arg=before
     )
     page.locator("#save-psd:enabled").wait_for()
-    match = Match(x=x * 211, y=y * 157, u=u * 101, v=v * 127)
+    match = PointMatch(x=x * 211, y=y * 157, u=u * 101, v=v * 127)
     matched = colorizer.colorize(DRAWING, REFERENCE, matches=[match])
     again = np.array(Image.open(BytesIO(saved(page, "picture")[1])))
     assert np.array_equal(again, matched.picture)
@@ -284,7 +284,7 @@ def test_a_keyboard_is_enough(server: Server, open_page: Callable[..., "Page"]) 
     tab_to(page, "#save-picture")
     with page.expect_download() as download:
         page.keyboard.press("Enter")
-    match = Match(x=0.48 * 211, y=0.38 * 157, u=0.5 * 101, v=0.5 * 127)
+    match = PointMatch(x=0.48 * 211, y=0.38 * 157, u=0.5 * 101, v=0.5 * 127)
     wanted = Colorizer.load(server.model).colorize(DRAWING, REFERENCE, matches=[match])
     assert np.array_equal(np.array(Image.open(download.value.path())), wanted.picture)
 

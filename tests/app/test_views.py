@@ -12,7 +12,7 @@ from PIL import Image
 from refcolor.app import actions, views
 from refcolor.app.scene import VIEW_SIDE, Scene, Sheet, address_of
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import Match
+from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.placement import place
 
 from .conftest import two_colors
@@ -36,7 +36,7 @@ def test_folders_are_no_part_of_a_name(sheets: tuple[Sheet, Sheet, Sheet]) -> No
 
 def test_pins_stand_on_both_ends_of_a_match(scene: Scene) -> None:
     """The drawing shows all ends, the reference in view only its own."""
-    matches = (Match(3, 5, 7, 11, reference=1), Match(13, 17, 19, 23, reference=0))
+    matches = (PointMatch(3, 5, 7, 11, reference=1), PointMatch(13, 17, 19, 23, reference=0))
     shown = replace(scene, matches=matches)
     assert views.drawing_view(shown)["pins"] == [
         {"number": 1, "x": 3, "y": 5},
@@ -47,7 +47,7 @@ def test_pins_stand_on_both_ends_of_a_match(scene: Scene) -> None:
 
 def test_the_list_names_the_color_that_is_asked_for(scene: Scene) -> None:
     """The upper half of the first reference is (200, 40, 30), give or take what WebP loses."""
-    (entry,) = views.match_list(replace(scene, matches=(Match(1, 1, 30, 10),)))
+    (entry,) = views.match_list(replace(scene, matches=(PointMatch(1, 1, 30, 10),)))
     color = [int(entry["color"][at : at + 2], 16) for at in (1, 3, 5)]
     assert np.abs(np.subtract(color, (200, 40, 30))).max() <= 12
     assert entry["text"] == "takes this colour of picture 1"

@@ -1,7 +1,6 @@
 """A model as a tool: any picture in, a picture of the drawing's size out, its lines untouched."""
 
 import json
-import os
 import pickle
 import subprocess
 import sys
@@ -10,17 +9,16 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 from PIL import Image
-from safetensors.torch import load_file, save
 
 from refcolor import image, params
 from refcolor.checkpoint import DESCRIPTION, GENERATOR
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import Match
-from refcolor.colorize.weights import halve
+from refcolor.colorize.hints import PointMatch
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.model.generator import build_generator
+from refcolor.sketch import PRESETS, sketch_picture
+from refcolor.sources import sample
 
 from .material import blocks, line_art, save_tiny, tiny
 
@@ -182,7 +180,7 @@ def test_drawings_of_two_shapes_are_kept_apart(colorizer: Colorizer) -> None:
     """What does not fit together is refused, and `fits` says so before."""
     reference = colorizer.place_reference(blocks(60, 60))
     square, tall = (colorizer.prepare(line_art(60, w), [reference]) for w in (60, 30))
-    hinted = colorizer.prepare(line_art(60, 60), [reference], matches=[Match(9, 9, 9, 9)])
+    hinted = colorizer.prepare(line_art(60, 60), [reference], matches=[PointMatch(9, 9, 9, 9)])
     assert not square.fits(tall)
     assert not square.fits(hinted)
     with pytest.raises(ValueError, match="one working shape"):
@@ -199,7 +197,7 @@ def test_without_attention_one_reference_is_brought_to_the_same_square(tmp_path:
     with pytest.raises(RefcolorError, match=r"no attention, .* got 2 references"):
         colorizer.colorize(drawing, [reference, reference])
     with pytest.raises(RefcolorError, match=r"no attention, .* got matches"):
-        colorizer.colorize(drawing, reference, matches=[Match(1, 1, 1, 1)])
+        colorizer.colorize(drawing, reference, matches=[PointMatch(1, 1, 1, 1)])
     with pytest.raises(ValueError, match="no attention to look into"):
         colored.attention.looked_at(1, 1)
 
@@ -208,7 +206,7 @@ def test_without_attention_one_reference_is_brought_to_the_same_square(tmp_path:
 def test_a_match_sends_its_spot_to_the_place_asked_for(tmp_path: Path, attention: str) -> None:
     """The strongest key of the spot is the asked cell of the asked reference."""
     colorizer = Colorizer.load(save_tiny(tmp_path, attention=attention), device="cpu")
-    match = Match(x=13, y=41, u=70, v=22, reference=1)
+    match = PointMatch(x=13, y=41, u=70, v=22, reference=1)
     colored = colorizer.colorize(
         line_art(60, 60), [blocks(60, 60), blocks(45, 90, seed=1)], matches=[match]
     )
@@ -221,20 +219,14 @@ def test_a_match_sends_its_spot_to_the_place_asked_for(tmp_path: Path, attention
     assert row[asked] > 0.99
 
 
-def test_a_match_moves_the_colour_of_its_spot_and_not_the_rest(root: Path) -> None:
-    """On the trained model a spot of the hair takes the colour of the clothes when told to."""
-    if not (root / "models" / GENERATOR).exists():
-        pytest.skip("no trained model here: dvc repro")
-    from refcolor.params import SketchParams
-    from refcolor.sketch import draw_settings, sketch_picture
-    from refcolor.sources import sample
-
-    colorizer = Colorizer.load(root / "models", device="cpu")
+def test_a_match_moves_the_colour_of_its_spot_and_not_the_rest() -> None:
+    """With the demo model a spot of the hair takes another colour of the reference, as told."""
+    colorizer = Colorizer.demo(device="cpu")
     color, reference = (
         sample.render(sample.draw_shape(3, i), sample.draw_palette(4, i), size=64).color
         for i in (0, 1)
     )
-    drawing = sketch_picture(color, draw_settings(SketchParams(preset="default"), "drawn"))
+    drawing = sketch_picture(color, PRESETS["default"])
     plain = colorizer.colorize(drawing, reference)
     attention = plain.attention
     assert attention.weights is not None
@@ -244,37 +236,12 @@ def test_a_match_moves_the_colour_of_its_spot_and_not_the_rest(root: Path) -> No
     now = plain.colors[int(y) - 2 : int(y) + 2, int(x) - 2 : int(x) + 2].mean(axis=(0, 1))
     far = int(np.abs(cells - now).sum(axis=1).argmax())
     u, v = attention.references[0].middle(far)
-    hinted = colorizer.colorize(drawing, reference, matches=[Match(x, y, u, v)])
+    hinted = colorizer.colorize(drawing, reference, matches=[PointMatch(x, y, u, v)])
     after = hinted.colors[int(y) - 2 : int(y) + 2, int(x) - 2 : int(x) + 2].mean(axis=(0, 1))
     assert np.abs(after - cells[far]).sum() < 0.8 * np.abs(now - cells[far]).sum()
     # Far away, in the lower half, little changes.
     changed = np.abs(hinted.colors.astype(int) - plain.colors)
     assert changed[40:].mean() < 0.2 * changed[int(y) - 3 : int(y) + 3, 28:36].mean()
-
-
-def test_weights_stored_in_half_precision_are_loaded_as_single(
-    models: Path, colorizer: Colorizer, tmp_path: Path
-) -> None:
-    """A model may be stored in half the room; its pictures are nearly the same."""
-    halve(models, tmp_path)
-    assert set(os.listdir(tmp_path)) == {DESCRIPTION, GENERATOR}
-    stored, whole = (load_file(folder / GENERATOR) for folder in (tmp_path, models))
-    assert {tensor.dtype for tensor in stored.values() if tensor.ndim > 1} == {torch.float16}
-    assert all(torch.equal(stored[name], whole[name]) for name in whole if whole[name].ndim < 2)
-    half = Colorizer.load(tmp_path, device="cpu")
-    drawing, reference = line_art(60, 60), blocks(60, 60)
-    found, wanted = (one.colorize(drawing, reference).colors for one in (half, colorizer))
-    assert np.abs(found.astype(int) - wanted).max() <= 2
-
-
-def test_a_weight_that_half_precision_does_not_hold_is_refused(
-    models: Path, tmp_path: Path
-) -> None:
-    """Infinity is never stored."""
-    (tmp_path / DESCRIPTION).write_bytes((models / DESCRIPTION).read_bytes())
-    (tmp_path / GENERATOR).write_bytes(save({"x": torch.full((1, 1), 1e6)}))
-    with pytest.raises(ValueError, match="x holds values above 65504"):
-        halve(tmp_path, tmp_path / "half")
 
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:

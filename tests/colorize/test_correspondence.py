@@ -9,7 +9,7 @@ import pytest
 from refcolor.colorize.attention import Attention
 from refcolor.colorize.colorizer import Colored, Colorizer
 from refcolor.colorize.correspondence import confidence, draw_correspondence, position_colors
-from refcolor.colorize.hints import Match
+from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.placement import place
 from refcolor.errors import RefcolorError
 
@@ -71,7 +71,7 @@ def test_a_spot_lights_up_the_place_it_looks_at(colorizer: Colorizer) -> None:
     """After a match the reference is bright around the asked place, dark at the far end."""
     bright = np.full((80, 80, 3), 230, np.uint8)
     bright[::2] = (250, 120, 120)
-    match = Match(x=30, y=30, u=70, v=10)
+    match = PointMatch(x=30, y=30, u=70, v=10)
     colored = colorizer.colorize(line_art(64, 64), bright, matches=[match])
     sheet = draw_correspondence(colored, bright, at=(30, 30))
     right = sheet[-(480 + 30 + 16) : -46, -(480 + 16) : -16].mean(axis=2)

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refcolor.colorize import fill
-from refcolor.colorize.fill import bring_up, spread
+from refcolor.colorize.fill import bring_up
 from refcolor.image import from_unit, resize, to_unit
 from refcolor.metrics.color import difference, lab
 from refcolor.sources.sample import draw_palette, draw_shape, render
@@ -129,20 +129,6 @@ def test_borders_are_truer_than_those_of_plain_scaling() -> None:
         errors.append([difference(lab(p)[beside], expected).mean() for p in pictures])
     ours, plain_error = np.mean(errors, axis=0)
     assert ours < plain_error / 2
-
-
-def test_spread_takes_the_colours_beside_a_line() -> None:
-    """A black line between red and blue becomes half red, half blue; what is beside it stays."""
-    red, blue = np.float32(RED) / 255, np.float32(BLUE) / 255
-    colors = np.zeros((17, 23, 3), np.float32)
-    colors[:, :10], colors[:, 13:] = red, blue
-    ink = np.zeros((17, 23), np.float32)
-    ink[:, 10:13] = 1
-    filled = spread(colors, ink)
-    assert filled.dtype == np.float32
-    np.testing.assert_allclose(filled[:, :11], np.broadcast_to(red, (17, 11, 3)), atol=0.01)
-    np.testing.assert_allclose(filled[:, 12:], np.broadcast_to(blue, (17, 11, 3)), atol=0.01)
-    np.testing.assert_allclose(filled[8, 11], (red + blue) / 2, atol=0.01)
 
 
 @pytest.mark.slow

@@ -5,7 +5,7 @@ import math
 import numpy as np
 import pytest
 
-from refcolor.colorize.hints import SIGMA, STRENGTH, Match, bonus, parse_match
+from refcolor.colorize.hints import SIGMA, STRENGTH, PointMatch, bonus, parse_match
 from refcolor.colorize.placement import place
 from refcolor.errors import RefcolorError
 
@@ -17,12 +17,12 @@ SECOND = place(8, 8, size=32, stride=4)  # 8 x 8 cells of 1 x 1 pixel
 @pytest.mark.parametrize(
     ("text", "match"),
     [
-        ("120,80=300,45", Match(120, 80, 300, 45)),
-        ("1.5, 2 = 3 ,4.25", Match(1.5, 2, 3, 4.25)),
-        ("1,2=3:4,5", Match(1, 2, 4, 5, reference=2)),
+        ("120,80=300,45", PointMatch(120, 80, 300, 45)),
+        ("1.5, 2 = 3 ,4.25", PointMatch(1.5, 2, 3, 4.25)),
+        ("1,2=3:4,5", PointMatch(1, 2, 4, 5, reference=2)),
     ],
 )
-def test_a_match_is_read_as_it_is_written(text: str, match: Match) -> None:
+def test_a_match_is_read_as_it_is_written(text: str, match: PointMatch) -> None:
     """Pixels of both pictures, and the number of the reference, counted from 1 by people."""
     assert parse_match(text) == match
     assert parse_match(str(match)) == match
@@ -44,7 +44,7 @@ def test_no_match_is_no_bias() -> None:
 
 def test_the_bonus_by_hand() -> None:
     """Whole for the two cells, less by exp(-d^2 / 2 sigma^2) of both distances in cells."""
-    found = bonus([Match(x=17, y=30, u=9, v=13)], SKETCH, [FIRST])
+    found = bonus([PointMatch(x=17, y=30, u=9, v=13)], SKETCH, [FIRST])
     assert found is not None
     assert found.shape == (50, 48)
     asking, asked = 3 * 5 + 2, 3 * 8 + 2
@@ -58,7 +58,7 @@ def test_the_bonus_by_hand() -> None:
 
 def test_two_references_have_their_own_columns() -> None:
     """A match with the second reference leaves the keys of the first alone."""
-    found = bonus([Match(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])
+    found = bonus([PointMatch(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])
     assert found is not None
     assert found.shape == (50, 48 + 64)
     assert not found[:, :48].any()
@@ -67,7 +67,7 @@ def test_two_references_have_their_own_columns() -> None:
 
 def test_matches_do_not_add_up() -> None:
     """Where two hints reach, the larger bonus counts: the same hint twice is one hint."""
-    match, other = Match(x=17, y=30, u=9, v=13), Match(x=25, y=30, u=30, v=2)
+    match, other = PointMatch(x=17, y=30, u=9, v=13), PointMatch(x=25, y=30, u=30, v=2)
     one, twice, both = (
         bonus(some, SKETCH, [FIRST]) for some in ([match], [match] * 2, [match, other])
     )
@@ -78,12 +78,12 @@ def test_matches_do_not_add_up() -> None:
 @pytest.mark.parametrize(
     ("match", "said"),
     [
-        (Match(40, 1, 1, 1), "40,1 lies outside of the sketch, which is 40 x 80 pixels"),
-        (Match(1, 1, 1, 24), "1,24 lies outside of the reference, which is 32 x 24 pixels"),
-        (Match(1, 1, 1, 1, reference=1), "names reference 2, but there is 1; count from 1"),
+        (PointMatch(40, 1, 1, 1), "40,1 lies outside of the sketch, which is 40 x 80 pixels"),
+        (PointMatch(1, 1, 1, 24), "1,24 lies outside of the reference, which is 32 x 24 pixels"),
+        (PointMatch(1, 1, 1, 1, reference=1), "names reference 2, but there is 1; count from 1"),
     ],
 )
-def test_a_spot_outside_is_refused(match: Match, said: str) -> None:
+def test_a_spot_outside_is_refused(match: PointMatch, said: str) -> None:
     """The message names the spot, the picture and its size."""
     with pytest.raises(RefcolorError, match=said):
         bonus([match], SKETCH, [FIRST])
