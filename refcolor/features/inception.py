@@ -93,4 +93,4 @@ def _load(*, as_it_comes: bool) -> Any:
         torch.load(file, map_location="cpu", weights_only=True)
         return inception.InceptionV3(resize_input=not as_it_comes, normalize_input=not as_it_comes)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
-        raise WEIGHTS.refused(error) from error
+        raise WEIGHTS.unavailable(error) from error

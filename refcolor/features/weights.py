@@ -1,4 +1,4 @@
-"""Weights that somebody else trained: fetched once, checked every time, kept in torch's cache."""
+"""Weights trained by others: downloaded once into torch's cache, checked at every use."""
 
 import hashlib
 from dataclasses import dataclass
@@ -6,10 +6,10 @@ from pathlib import Path
 
 import requests
 import torch
+from filelock import FileLock
 from tqdm import tqdm
 
 from refcolor.errors import RefcolorError
-from refcolor.files import replacing
 
 _SILENCE = 30  # seconds after which a connection is given up
 _CHUNK = 1 << 20  # bytes
@@ -43,12 +43,12 @@ class Weights:
 
     @property
     def place(self) -> Path:
-        """Where the file lies once it is there: where torch and torchvision look for it too."""
+        """Where the file belongs: torch and torchvision look for it there too."""
         return Path(torch.hub.get_dir()) / "checkpoints" / self.name
 
-    def refused(self, reason: Exception | str) -> RefcolorError:
-        """Say in one line why they cannot be had, and what to put where instead."""
-        # A failed connection wraps the one thing worth knowing in two layers.
+    def unavailable(self, reason: Exception | str) -> RefcolorError:
+        """Make the error that says why they are missing, and what to put where instead."""
+        # A failed connection wraps the actual reason in two layers.
         inner: object = reason
         if isinstance(reason, requests.ConnectionError) and reason.args:
             inner = reason.args[0]
@@ -61,43 +61,63 @@ class Weights:
 
 
 def fetch(weights: Weights) -> Path:
-    """Give the place of the file, after fetching it if it is missing, and checking it.
+    """Return the place of the file; download it if it is missing, and check it.
 
-    Raises RefcolorError when it cannot be fetched, and for a file that is another one.
+    Raises RefcolorError when the download fails, and for a file with another checksum.
     """
     place = weights.place
     try:
         if not place.exists():
             _download(weights)
-        found = _checksum(place)
+        checksum = _checksum(place)
     except OSError as error:
-        raise weights.refused(error) from error
-    if not found.startswith(weights.digits):
-        raise weights.refused(
+        raise weights.unavailable(error) from error
+    if not checksum.startswith(weights.digits):
+        raise weights.unavailable(
             f"{place} is cut short or another file: its SHA-256 begins with "
-            f"{found[: len(weights.digits)]}; delete it"
+            f"{checksum[: len(weights.digits)]}; delete it"
         )
     return place
 
 
 def _download(weights: Weights) -> None:
-    """Write the file under a temporary name and rename it once its checksum is right.
+    """Receive the file as `<name>.part` and rename it once its checksum is right.
 
+    After a broken connection, and in the next call, the download goes on where it ended.
     Raises OSError; what `requests` raises is one.
     """
-    with replacing(weights.place) as part:
-        with (
-            requests.get(weights.address, stream=True, timeout=_SILENCE) as response,
-            part.open("wb") as file,
-        ):
-            response.raise_for_status()
-            size = int(response.headers.get("Content-Length", 0)) or None
-            with tqdm(total=size, desc=weights.name, unit="B", unit_scale=True) as bar:
-                for chunk in response.iter_content(_CHUNK):
-                    bar.update(file.write(chunk))
-        found = _checksum(part)
-        if not found.startswith(weights.digits):
-            raise OSError(f"what came has the SHA-256 {found[:16]}...")
+    part = weights.place.with_name(f"{weights.name}.part")
+    part.parent.mkdir(parents=True, exist_ok=True)
+    with FileLock(f"{part}.lock"):
+        if weights.place.exists():
+            return  # another process fetched it meanwhile
+        while True:
+            begin = part.stat().st_size if part.exists() else 0
+            try:
+                _receive(weights, part, begin)
+                break
+            except requests.RequestException:
+                if not part.exists() or part.stat().st_size == begin:
+                    raise
+        checksum = _checksum(part)
+        if not checksum.startswith(weights.digits):
+            part.unlink()
+            raise OSError(f"what came has the SHA-256 {checksum[:16]}...")
+        part.replace(weights.place)
+
+
+def _receive(weights: Weights, part: Path, begin: int) -> None:
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={begin}-"}
+    with requests.get(weights.address, headers=headers, stream=True, timeout=_SILENCE) as response:
+        if response.status_code == 416:  # the part is complete
+            return
+        response.raise_for_status()
+        begin = begin if response.status_code == 206 else 0
+        total = begin + int(response.headers.get("Content-Length", 0)) or None
+        bar = tqdm(initial=begin, total=total, desc=weights.name, unit="B", unit_scale=True)
+        with bar, part.open("ab" if begin else "wb") as file:
+            for chunk in response.iter_content(_CHUNK):
+                bar.update(file.write(chunk))
 
 
 def _checksum(path: Path) -> str:

@@ -6,7 +6,6 @@ import http.server
 import re
 import threading
 from collections.abc import Iterator
-from functools import partial
 from pathlib import Path
 
 import pytest
@@ -22,13 +21,36 @@ DIGITS = hashlib.sha256(CONTENT).hexdigest()[:8]
 GONE = "http://127.0.0.1:1"
 
 
-class Handler(http.server.SimpleHTTPRequestHandler):
-    """Serve a folder and count what is asked for."""
+class Site(http.server.ThreadingHTTPServer):
+    """Serves a file, and under another name one that is cut short; breaks off when told to."""
 
-    asked: list[str]
+    def __init__(self) -> None:
+        super().__init__(("127.0.0.1", 0), Handler)
+        self.address = f"http://127.0.0.1:{self.server_port}"
+        self.files = {f"/net-{DIGITS}.pth": CONTENT, "/cut-12345678.pth": CONTENT[:99]}
+        self.ranges: list[str] = []
+        self.breaks: list[int] = []  # bytes after which an answer breaks off
+
+
+class Handler(http.server.BaseHTTPRequestHandler):
+    """Answers a range of a file, or nothing of it where the site is to break off at once."""
+
+    server: Site
+
+    def do_GET(self) -> None:
+        content = self.server.files.get(self.path)
+        if content is None:
+            return self.send_error(404)
+        self.server.ranges.append(self.headers["Range"])
+        begin = int(self.headers["Range"].removeprefix("bytes=").removesuffix("-"))
+        self.send_response(206 if begin else 200)
+        self.send_header("Content-Length", str(len(content) - begin))
+        self.end_headers()
+        end = begin + self.server.breaks.pop(0) if self.server.breaks else len(content)
+        self.wfile.write(content[begin:end])
 
     def log_message(self, *_args: object) -> None:
-        self.asked.append(self.path)
+        pass
 
 
 @pytest.fixture
@@ -39,28 +61,14 @@ def hub(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 @pytest.fixture
-def asked() -> list[str]:
-    """What the site was asked for."""
-    return []
-
-
-@pytest.fixture
-def site(tmp_path: Path, asked: list[str]) -> Iterator[str]:
-    """A site that offers the file, and a file that is cut short under another name."""
-    folder = tmp_path / "site"
-    folder.mkdir()
-    (folder / f"net-{DIGITS}.pth").write_bytes(CONTENT)
-    (folder / "cut-12345678.pth").write_bytes(CONTENT[:99])
-    handler = type("Counting", (Handler,), {"asked": asked})
-    server = http.server.ThreadingHTTPServer(
-        ("127.0.0.1", 0), partial(handler, directory=str(folder))
-    )
-    thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
-    thread.start()
-    yield f"http://127.0.0.1:{server.server_port}"
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def site() -> Iterator[Site]:
+    """A running site."""
+    with Site() as server:
+        thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01})
+        thread.start()
+        yield server
+        server.shutdown()
+        thread.join()
 
 
 def weights(address: str) -> Weights:
@@ -68,13 +76,27 @@ def weights(address: str) -> Weights:
     return Weights("the weights of a net", address, 7, "set net: none")
 
 
-def test_a_file_is_fetched_once(hub: Path, site: str, asked: list[str]) -> None:
+def test_a_file_is_fetched_once(hub: Path, site: Site) -> None:
     """The second call finds it in torch's folder, whole and with nothing half-written beside it."""
-    net = weights(f"{site}/net-{DIGITS}.pth")
+    net = weights(f"{site.address}/net-{DIGITS}.pth")
     assert fetch(net) == fetch(net) == hub / f"net-{DIGITS}.pth"
     assert fetch(net).read_bytes() == CONTENT
-    assert asked == [f"/net-{DIGITS}.pth"]
-    assert [path.name for path in hub.iterdir()] == [f"net-{DIGITS}.pth"]
+    assert site.ranges == ["bytes=0-"]
+    assert not list(hub.glob("*.part"))
+
+
+def test_a_broken_download_is_resumed(
+    hub: Path, site: Site, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """After each break only the rest is requested, in the same call and in the next."""
+    monkeypatch.setattr("refcolor.features.weights._CHUNK", 100)
+    net = weights(f"{site.address}/net-{DIGITS}.pth")
+    site.breaks = [1000, 500, 0]
+    with pytest.raises(RefcolorError, match="cannot be had"):
+        fetch(net)
+    assert (hub / f"net-{DIGITS}.pth.part").stat().st_size == 1500
+    assert fetch(net).read_bytes() == CONTENT
+    assert site.ranges == [f"bytes={begin}-" for begin in (0, 1000, 1500, 1500)]
 
 
 def test_a_file_put_by_hand_needs_no_network(hub: Path) -> None:
@@ -98,11 +120,11 @@ def test_a_wrong_file_put_by_hand_is_refused(hub: Path) -> None:
     assert place.exists()
 
 
-def test_what_comes_is_checked_before_it_has_its_name(hub: Path, site: str) -> None:
+def test_what_comes_is_checked_before_it_has_its_name(hub: Path, site: Site) -> None:
     """A download with another checksum is refused, and leaves nothing in the cache."""
     with pytest.raises(RefcolorError, match=r"cannot be had \(what came has the SHA-256 [0-9a-f]+"):
-        fetch(weights(f"{site}/cut-12345678.pth"))
-    assert not list(hub.iterdir())
+        fetch(weights(f"{site.address}/cut-12345678.pth"))
+    assert not [file for file in hub.iterdir() if file.suffix in (".pth", ".part")]
 
 
 @pytest.mark.parametrize(
@@ -113,10 +135,10 @@ def test_what_comes_is_checked_before_it_has_its_name(hub: Path, site: str) -> N
     ],
 )
 def test_an_offline_machine_is_told_what_to_put_where(
-    hub: Path, site: str, path: str, reason: str
+    hub: Path, site: Site, path: str, reason: str
 ) -> None:
     """One line: what, why, address, size, checksum, place, and what does without."""
-    address = path.format(site=site)
+    address = path.format(site=site.address)
     with pytest.raises(RefcolorError) as caught:
         fetch(weights(address))
     said = str(caught.value)
@@ -128,12 +150,12 @@ def test_an_offline_machine_is_told_what_to_put_where(
     assert "\n" not in said
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_in_words(hub: Path, site: str) -> None:
+def test_a_folder_that_cannot_be_written_is_an_error_in_words(hub: Path, site: Site) -> None:
     """A file in the place of the cache's folder gives the message, not a traceback."""
     hub.parent.mkdir()
     hub.write_text("no folder")
     with pytest.raises(RefcolorError, match="the weights of a net cannot be had"):
-        fetch(weights(f"{site}/net-{DIGITS}.pth"))
+        fetch(weights(f"{site.address}/net-{DIGITS}.pth"))
 
 
 def test_the_addresses_are_those_of_the_packages() -> None:
