@@ -5,10 +5,9 @@ import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Protocol
 
 from refcolor.errors import RefcolorError
-from refcolor.files import replacing
+from refcolor.sources.manifest import Record
 
 PREFIX = "danbooru-"  # of the ids of Danbooru's posts, which a take-down may leave out
 
@@ -20,53 +19,33 @@ _SHAPES = {
 }
 
 
-class Named(Protocol):
-    """What a take-down may name a picture by: a post or a record."""
-
-    @property
-    def id(self) -> str:
-        """Id in its source, or stem of its files."""
-
-    @property
-    def artist(self) -> tuple[str, ...]:
-        """Artist tags."""
-
-    @property
-    def md5(self) -> str:
-        """MD5 of the original file; empty if unknown."""
-
-    @property
-    def checksum(self) -> str:
-        """MD5 of the file that is fetched; empty if unknown."""
-
-
 @dataclass(frozen=True)
 class Takedown:
-    """Pictures that must not be used; a picture is one of them by any of the three."""
+    """Pictures that must not be used, each named by its id, its artist or its MD5."""
 
     ids: frozenset[str] = frozenset()
     artists: frozenset[str] = frozenset()
     md5s: frozenset[str] = frozenset()
 
-    def names(self, picture: Named) -> bool:
+    def names(self, record: Record) -> bool:
         """Say whether a picture is on the list.
 
-        A post's number and the id `danbooru-<number>` are one; artists are compared without case,
-        an underscore being a space, as in tags.
+        A post's number and the id `danbooru-<number>` are the same; artists are compared without
+        case, and an underscore is a space, as in tags.
         """
         return (
-            picture.id.removeprefix(PREFIX) in self.ids
-            or not self.artists.isdisjoint(map(_plain, picture.artist))
-            or not self.md5s.isdisjoint((picture.md5.lower(), picture.checksum.lower()))
+            record.id.removeprefix(PREFIX) in self.ids
+            or not self.artists.isdisjoint(map(_plain, record.artist))
+            or not self.md5s.isdisjoint((record.md5.lower(), record.checksum.lower()))
         )
 
 
 def read_takedown(path: Path) -> Takedown:
     """Read a take-down list.
 
-    A line is `id 123`, `artist some_name` or `md5 <32 hex digits>`; what follows a `#` at its
-    beginning or after a space is a comment; empty lines say nothing.
-    Raises RefcolorError naming the line that is none of these, and when there is no such file.
+    A line is `id 123`, `artist some_name` or `md5 <32 hex digits>`; a `#` at its beginning or after
+    a space starts a comment; empty lines are ignored.
+    Raises RefcolorError naming any other line, and when the file cannot be read.
     """
     try:
         text = path.read_text(encoding="utf-8-sig")
@@ -77,7 +56,7 @@ def read_takedown(path: Path) -> Takedown:
         ) from error
     except UnicodeDecodeError as error:
         raise RefcolorError(f"{path} is not UTF-8 text ({error}); save it as UTF-8") from error
-    found: dict[str, set[str]] = {kind: set() for kind in _SHAPES}
+    values: dict[str, set[str]] = {kind: set() for kind in _SHAPES}
     for number, line in enumerate(text.split("\n"), start=1):
         kind, _, value = " ".join(_COMMENT.sub("", line).split()).partition(" ")
         if not kind:
@@ -87,30 +66,29 @@ def read_takedown(path: Path) -> Takedown:
                 f"{path} line {number} must read 'id 123', 'artist name' or 'md5 "
                 f"<32 hex digits>', got {line.strip()!r}; correct it or begin it with #"
             )
-        found[kind].add(value)
+        values[kind].add(value)
     return Takedown(
-        ids=frozenset(value.removeprefix(PREFIX) for value in found["id"]),
-        artists=frozenset(map(_plain, found["artist"])),
-        md5s=frozenset(value.lower() for value in found["md5"]),
+        ids=frozenset(value.removeprefix(PREFIX) for value in values["id"]),
+        artists=frozenset(map(_plain, values["artist"])),
+        md5s=frozenset(value.lower() for value in values["md5"]),
     )
 
 
 def add_ids(path: Path, ids: Iterable[str]) -> list[str]:
-    """Add the ids that a take-down list does not name yet; return the lines added.
+    """Append the ids that a take-down list does not name yet; return the lines added.
 
-    What the file says already, comments included, stays as it is. The file is replaced at once,
-    so that it is never half written.
+    The existing text, comments included, stays as it is, and so do lines that another process
+    appends at the same time.
     Raises RefcolorError as `read_takedown` does.
     """
     known = read_takedown(path).ids
-    wanted = dict.fromkeys(name.removeprefix(PREFIX) for name in ids)
-    lines = [f"id {name}" for name in wanted if name not in known]
+    missing = dict.fromkeys(name.removeprefix(PREFIX) for name in ids)
+    lines = [f"id {name}" for name in missing if name not in known]
     if lines:
-        before = path.read_bytes()
-        if before and not before.endswith(b"\n"):
-            before += b"\n"
-        with replacing(path.resolve()) as temporary:  # a link stays a link
-            temporary.write_bytes(before + "".join(f"{line}\n" for line in lines).encode())
+        text = path.read_bytes()
+        start = b"\n" if text and not text.endswith(b"\n") else b""
+        with path.open("ab", buffering=0) as file:  # one write, which no other can come between
+            file.write(start + "".join(f"{line}\n" for line in lines).encode())
     return lines
 
 

@@ -263,9 +263,9 @@ def test_a_tar_archive_is_explained(mode: str, tmp_path: Path) -> None:
 
 def test_metadata_without_a_post_is_an_error(tmp_path: Path) -> None:
     """A file that holds something else says how many lines were none."""
-    with pytest.raises(RefcolorError, match=r"holds no post: .* has 2 lines that are none"):
+    with pytest.raises(RefcolorError, match=r"holds no post: none of the 2 lines of"):
         listed(tmp_path, b"one\ntwo\n")
-    with pytest.raises(RefcolorError, match=r"has 0 lines"):
+    with pytest.raises(RefcolorError, match=r"none of the 0 lines"):
         listed(tmp_path, b"")
     assert listed(tmp_path, lines(objects(1, rating="e"))).records == []
 

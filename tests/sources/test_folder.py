@@ -158,12 +158,6 @@ def test_unreadable_folders_are_an_error(tmp_path: Path, monkeypatch: pytest.Mon
         list_folder(tmp_path, "pictures")
 
 
-def test_unknown_layouts_are_refused(tmp_path: Path) -> None:
-    """The layouts are named."""
-    with pytest.raises(ValueError, match="pictures, pairs or side_by_side, got 'zip'"):
-        list_folder(tmp_path, "zip")  # type: ignore[arg-type]
-
-
 def test_copies_are_flat_and_unchanged(tmp_path: Path) -> None:
     """The bytes arrive as they are under the id, the extension in lower case, and nothing else."""
     fill(tmp_path / "in", "color/sub/a b.PNG", "sketch/sub/a b.Jpeg")

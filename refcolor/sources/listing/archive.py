@@ -2,7 +2,7 @@
 
 import dataclasses
 import json
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing
 from pathlib import Path
 
@@ -10,8 +10,8 @@ from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams, SourceParams
 from refcolor.sources.listing import Listing
 from refcolor.sources.listing.lines import iterate_lines
-from refcolor.sources.listing.post import UNKNOWN_LICENCE, Post, from_archive
-from refcolor.sources.listing.tag_filter import judge, to_record
+from refcolor.sources.listing.post import Post, from_archive
+from refcolor.sources.listing.tag_filter import TagFilter
 
 BUCKETS = 1000  # a picture lies in the folder of its id modulo this
 
@@ -21,27 +21,31 @@ def list_archive(params: SourceParams, filter: FilterParams) -> Listing:
 
     Metadata is one file or a folder of them, read by name; see `iterate_lines` for what a file may
     be. The address of a picture is relative to `params.archive.pictures`, or an http address below
-    it; whether the picture is there shows when it is fetched. Its file is a square copy with bars.
+    it; whether the picture exists shows when it is fetched. Its file is a square copy with bars.
 
     Ends at `params.count` posts kept. Line art beyond `filter.line_art.count` is counted only.
-    Reasons besides those of `judge`: bad_record (a line that is no post), other_bucket, same_id.
-    Raises RefcolorError when metadata or pictures are missing, when there is no post at all, for
-    damaged compression and for buckets that cannot be.
+    Reasons besides REASONS: bad_record (a line that is not a post), other_bucket, same_id.
+    Raises RefcolorError when metadata or pictures are missing, when the metadata holds no post, for
+    damaged compression and for wrong buckets.
     """
     base, buckets = _base(params.archive.pictures), parse_buckets(params.archive.buckets)
     files = _files(Path(params.archive.metadata))
-    listing, taken = Listing([]), set[str]()
+    listing, seen, tag_filter = Listing([]), set[str](), TagFilter(filter)
     with closing(_posts(files)) as posts:
         for post in posts:
-            reason = _sort_in(post, filter, base, buckets, listing, taken)
+            reason = "bad_record"
+            if post and post.id and int(post.id) % BUCKETS not in buckets:
+                reason = "other_bucket"
+            elif post:
+                reason = _add(post, tag_filter, base, listing, seen)
             listing.dropped[reason] += bool(reason)
             if params.count and len(listing.records) == params.count:
                 break
     dropped = +listing.dropped
-    if not taken and dropped.keys() <= {"bad_record"}:
+    if not seen and dropped.keys() <= {"bad_record"}:
         raise RefcolorError(
-            f"source.archive.metadata holds no post: {params.archive.metadata} has "
-            f"{dropped['bad_record']} lines that are none; name files with one JSON object a line"
+            f"source.archive.metadata holds no post: none of the {dropped['bad_record']} lines of "
+            f"{params.archive.metadata} is one; name files with one JSON object a line"
         )
     return Listing(listing.records, listing.line_art, dropped)
 
@@ -65,32 +69,21 @@ def parse_buckets(text: str) -> frozenset[int]:
     return frozenset(buckets)
 
 
-def _sort_in(
-    post: Post | None,
-    filter: FilterParams,
-    base: str,
-    buckets: Collection[int],
-    listing: Listing,
-    taken: set[str],
-) -> str:
-    if post is None:
-        return "bad_record"
+def _add(post: Post, tag_filter: TagFilter, base: str, listing: Listing, seen: set[str]) -> str:
+    """Add a post to the listing; return why it is not a picture to keep, or an empty text."""
     bucket = int(post.id or 0) % BUCKETS
-    if post.id and bucket not in buckets:
-        return "other_bucket"
-    address = f"{base}512px/{bucket:04d}/{post.id}.jpg"
-    post = dataclasses.replace(post, address=address)
-    reason = judge(post, filter) or ""
-    if reason and (reason != "line_art" or len(listing.line_art) == filter.line_art.count):
+    post = dataclasses.replace(post, address=f"{base}512px/{bucket:04d}/{post.id}.jpg")
+    reason = tag_filter.reason(post)
+    full = len(listing.line_art) == tag_filter.params.line_art.count
+    if reason and (reason != "line_art" or full):
         return reason
-    if post.id in taken:
+    if post.id in seen:
         return "same_id"
     try:
-        size = post.width, post.height
-        record = to_record(post, filter, licence=UNKNOWN_LICENCE, letterboxed=size)
+        record = tag_filter.record(post, letterboxed=(post.width, post.height))
     except ValueError:
         return "bad_record"
-    taken.add(post.id)
+    seen.add(post.id)
     (listing.line_art if reason else listing.records).append(record)
     return reason
 

@@ -17,8 +17,8 @@ from tqdm import tqdm
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams, SourceParams
 from refcolor.sources.listing import Listing
-from refcolor.sources.listing.post import UNKNOWN_LICENCE, from_api
-from refcolor.sources.listing.tag_filter import judge, to_record
+from refcolor.sources.listing.post import from_api
+from refcolor.sources.listing.tag_filter import TagFilter
 from refcolor.sources.network.errors import RequestError
 
 Get = Callable[[str, Mapping[str, str]], Any]
@@ -52,19 +52,20 @@ def list_danbooru(params: SourceParams, filter: FilterParams, *, get: Get, pages
     Ends at `params.count` posts kept (0: all), or at an empty page (short ones come in between).
     A post that was forgotten here is `excluded` and still takes its place, so that the others are
     those that anybody else gets. Line art beyond `filter.line_art.count` is counted only.
-    Reasons besides those of `judge`: bad_record and excluded.
+    Reasons besides REASONS: bad_record and excluded.
     Raises RefcolorError for a query that sorts, and when the site refuses it or answers something
     else than posts.
     """
     window = _Window(params, get, pages)
     if _NO_PARENT in window.tags:
         filter = filter.model_copy(update={"children": False})
+    tag_filter = TagFilter(filter)
     listing = Listing([])
     with tqdm(total=window.count(), desc="list", unit="post") as bar:
         for page in window.pages():
             for post in page:
                 bar.update()
-                reason = _sort_in(post, filter, listing, url=window.url)
+                reason = _add(post, tag_filter, listing, url=window.url)
                 if reason:
                     listing.dropped[reason] += 1
                 if len(listing.records) + listing.dropped["excluded"] == params.count > 0:
@@ -225,19 +226,22 @@ class _Window:
             raise
 
 
-def _sort_in(post: dict[str, Any], filter: FilterParams, listing: Listing, *, url: str) -> str:
+def _add(post: dict[str, Any], tag_filter: TagFilter, listing: Listing, *, url: str) -> str:
+    """Add a post to the listing; return why it is not a picture to keep, or an empty text."""
     forgotten = _FORGOTTEN in post
     if post.get(_FORGOTTEN):
         post = post | {"md5": _FORGOTTEN, "file_url": url}  # judged as if it still had its file
     try:
-        read = from_api(post, url=url)
-        reason = judge(read, filter) or ""
+        parsed = from_api(post, url=url)
+        reason = tag_filter.reason(parsed)
         if forgotten:
             return reason or "excluded"
         if not reason:
-            listing.records.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
-        elif reason == "line_art" and listing.dropped["line_art"] < filter.line_art.count:
-            listing.line_art.append(to_record(read, filter, licence=UNKNOWN_LICENCE))
+            listing.records.append(tag_filter.record(parsed))
+        elif (
+            reason == "line_art" and listing.dropped["line_art"] < tag_filter.params.line_art.count
+        ):
+            listing.line_art.append(tag_filter.record(parsed))
     except ValueError:
         return "bad_record"
     return reason

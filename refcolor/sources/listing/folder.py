@@ -32,8 +32,6 @@ def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]
     files of one stem).
     Raises RefcolorError when the folder is missing, cannot be read or holds no picture.
     """
-    if layout not in ("pictures", "pairs", "side_by_side"):
-        raise ValueError(f"layout must be pictures, pairs or side_by_side, got {layout!r}")
     reasons: Counter[str] = Counter()
     if layout == "pairs":
         records = _pairs(path, reasons)

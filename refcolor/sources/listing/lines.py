@@ -3,7 +3,7 @@
 import gzip
 import lzma
 import zlib
-from collections.abc import Generator, Iterator, Sequence
+from collections.abc import Generator, Sequence
 from io import BufferedIOBase, BufferedReader
 from pathlib import Path
 
@@ -11,16 +11,16 @@ from tqdm import tqdm
 
 from refcolor.errors import RefcolorError
 
-CHUNK = 1 << 20  # bytes; a line is longer only in a file that is no text
-_CUT = 1000  # bytes that are left of such a line
+_LONGEST = 1 << 20  # bytes; a longer line means that the file is not text
+_EXCERPT = 1000  # bytes of such a line
 
 
 def iterate_lines(files: Sequence[Path], *, label: str) -> Generator[bytes]:
-    """Read the lines of files, one file after another, without the newlines; empty ones left out.
+    """Read the lines of files, one file after another; empty ones are left out.
 
     The first bytes say how a file is compressed, not its name. Memory stays at a few megabytes,
-    and the size of the compression's own window (64 MB for xz -9). A line of more than two
-    megabytes is cut to its first thousand bytes. A bar shows the bytes read from disk.
+    and the size of the compression's own window (64 MB for xz -9). Of a line of more than a
+    megabyte the first thousand bytes are given. A bar shows the bytes read from disk.
     Raises RefcolorError for a file that ends early or is damaged, and for a tar archive.
     """
     total = sum(file.stat().st_size for file in files)
@@ -29,8 +29,12 @@ def iterate_lines(files: Sequence[Path], *, label: str) -> Generator[bytes]:
             with path.open("rb") as file:
                 before = bar.n
                 try:
-                    for chunk in _split(_opened(file, path)):
-                        yield from filter(bytes.strip, chunk)
+                    stream = _opened(file, path)
+                    while line := stream.readline(_LONGEST):
+                        if len(line) == _LONGEST:
+                            line = _skip_rest(stream, line)
+                        if line.strip():
+                            yield line
                         bar.update(before + file.tell() - bar.n)
                 except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
                     raise RefcolorError(
@@ -52,21 +56,8 @@ def _opened(file: BufferedReader, path: Path) -> BufferedIOBase:
     return stream
 
 
-def _split(stream: BufferedIOBase) -> Iterator[list[bytes]]:
-    rest = b""
-    while chunk := stream.read(CHUNK):
-        lines = (rest + chunk).split(b"\n")
-        rest = lines.pop()
-        yield lines
-        if len(rest) > CHUNK:
-            yield [rest[:_CUT]]
-            rest = _after_newline(stream)
-    yield [rest]
-
-
-def _after_newline(stream: BufferedIOBase) -> bytes:
-    while chunk := stream.read(CHUNK):
-        _, newline, rest = chunk.partition(b"\n")
-        if newline:
-            return rest
-    return b""
+def _skip_rest(stream: BufferedIOBase, line: bytes) -> bytes:
+    rest = line
+    while rest and not rest.endswith(b"\n"):
+        rest = stream.readline(_LONGEST)
+    return line[:_EXCERPT]

@@ -1,15 +1,13 @@
-"""Which tagged posts are worth having: the rules of Tag2Pix, by tag name."""
+"""Which tagged posts are listed: the rules of Tag2Pix, by tag name."""
 
-from collections.abc import Iterable, Mapping
-from dataclasses import dataclass
-from functools import lru_cache
+from collections.abc import Iterable, Mapping, Set
 
 from refcolor.errors import RefcolorError
 from refcolor.params import FilterParams
-from refcolor.sources.listing.post import Post
+from refcolor.sources.listing.post import UNKNOWN_LICENCE, Post
 from refcolor.sources.manifest import Record
 
-# In the order in which they are asked. Line art comes after what would make a poor sketch too.
+# In the order of the checks. Line art comes after what would make a poor sketch too.
 REASONS = (
     "no_id",
     "deleted",
@@ -29,156 +27,101 @@ REASONS = (
 )
 
 
-def judge(post: Post, params: FilterParams) -> str | None:
-    """Give the first of `REASONS` for which a post is no picture of the set, or None.
+class TagFilter:
+    """The rules of Tag2Pix, with the lists of `FilterParams` and their aliases."""
 
-    A post without MD5 or address has no file that could be had. `line_art` is real line art of one
-    subject, without hair or eye colour, kept apart as a foreign sketch.
-    Raises RefcolorError for aliases that go in a circle.
-    """
-    longer, shorter = max(post.width, post.height), min(post.width, post.height)
-    if not post.id:
-        return "no_id"
-    if post.deleted:
-        return "deleted"
-    if post.banned:
-        return "banned"
-    if post.rating not in params.ratings:
-        return "wrong_rating"
-    if post.parent and not params.children:
-        return "has_parent"
-    if not post.address or not post.md5:
-        return "no_file"
-    if post.extension not in params.extensions:
-        return "wrong_extension"
-    if longer < params.min_longer_side:
-        return "too_small"
-    if shorter == 0 or longer / shorter >= params.max_aspect:
-        return "wrong_aspect"
-    return _judge_tags(post.tags, _rules(params))
+    def __init__(self, params: FilterParams) -> None:
+        """Raise RefcolorError for aliases that go in a circle."""
+        aliases, line_art = params.aliases, params.line_art
+        self.params = params
+        # From each tag that counts to the name it counts as.
+        self._subjects = _counting(params.subjects, aliases)
+        self._hair = _colors(params.hair, "_hair", aliases)
+        self._eyes = _colors(params.eyes, "_eyes", aliases)
+        # Of each of these sets a post must have one tag.
+        self._required = [_counting([tag], aliases).keys() for tag in params.required]
+        self._line_art_required = [_counting([tag], aliases).keys() for tag in line_art.required]
+        self._line_art = _counting(line_art.any_of, aliases).keys()
+        self._forbidden = _counting(params.forbidden, aliases).keys()
 
+    def reason(self, post: Post) -> str:
+        """Give the first of `REASONS` for which a post is left out, or an empty text.
 
-def attributes(post: Post, params: FilterParams) -> dict[str, str]:
-    """Name what is in the picture, for `split.hold_out`: `hair`, `eyes` and `subject`.
+        A post without MD5 or address has no file to download. `line_art` is real line art of one
+        subject, without hair or eye colour, kept apart as a foreign sketch.
+        """
+        params, tags = self.params, post.tags
+        longer, shorter = max(post.width, post.height), min(post.width, post.height)
+        if not post.id:
+            return "no_id"
+        if post.deleted:
+            return "deleted"
+        if post.banned:
+            return "banned"
+        if post.rating not in params.ratings:
+            return "wrong_rating"
+        if post.parent and not params.children:
+            return "has_parent"
+        if not post.address or not post.md5:
+            return "no_file"
+        if post.extension not in params.extensions:
+            return "wrong_extension"
+        if longer < params.min_longer_side:
+            return "too_small"
+        if shorter == 0 or longer / shorter >= params.max_aspect:
+            return "wrong_aspect"
+        if not self._forbidden.isdisjoint(tags):
+            return "forbidden_tag"
+        if len(_named(tags, self._subjects)) != 1:
+            return "not_one_subject"
+        hair, eyes = _named(tags, self._hair), _named(tags, self._eyes)
+        uncolored_line_art = not (hair or eyes or self._line_art.isdisjoint(tags))
+        if uncolored_line_art and _has_all(tags, self._line_art_required):
+            return "line_art"
+        if not _has_all(tags, self._required):
+            return "missing_tag"
+        if len(hair) != 1:
+            return "not_one_hair_color"
+        return "" if len(eyes) == 1 else "not_one_eye_color"
 
-    An attribute that a post does not have exactly once is left out; aliases are applied.
-    """
-    rules = _rules(params)
-    kinds = {"hair": rules.hair, "eyes": rules.eyes, "subject": rules.subjects}
-    found = {kind: _named(post.tags, names) for kind, names in kinds.items()}
-    return {kind: names.pop() for kind, names in found.items() if len(names) == 1}
+    def record(self, post: Post, *, letterboxed: tuple[int, int] | tuple[()] = ()) -> Record:
+        """Turn a post with an id into a record of the manifest.
 
-
-def to_record(
-    post: Post,
-    params: FilterParams,
-    *,
-    licence: str,
-    letterboxed: tuple[int, int] | tuple[()] = (),
-) -> Record:
-    """Turn a post with an id into a record of the manifest.
-
-    Where variants are kept, they and their parent are one family.
-    letterboxed: as in `Record`.
-    """
-    return Record(
-        id=f"danbooru-{post.id}",
-        address=post.address,
-        page=post.page,
-        artist=tuple(_encodable(name) for name in post.artist),
-        rating=post.rating,
-        licence=licence,
-        family=f"danbooru:{post.parent or post.id}" if params.children else "",
-        attributes=attributes(post, params),
-        source=_encodable(post.source),
-        md5=post.md5,
-        checksum=post.checksum,
-        letterboxed=letterboxed,
-    )
-
-
-@dataclass(frozen=True, slots=True)
-class _Rules:
-    """The lists of `FilterParams` with their aliases worked in.
-
-    A dictionary leads from each tag that counts to the name it counts as; of each set of
-    `required` and `drawn_on` a post must have one tag.
-    """
-
-    subjects: dict[str, str]
-    hair: dict[str, str]
-    eyes: dict[str, str]
-    required: tuple[frozenset[str], ...]
-    forbidden: frozenset[str]
-    drawn: frozenset[str]
-    drawn_on: tuple[frozenset[str], ...]
+        Its attributes, for `split.hold_out`, are hair, eyes and subject, each where the post has
+        exactly one. Where variants are kept, they and their parent are one family.
+        letterboxed: as in `Record`.
+        """
+        kinds = {"hair": self._hair, "eyes": self._eyes, "subject": self._subjects}
+        named = {kind: _named(post.tags, names) for kind, names in kinds.items()}
+        return Record(
+            id=f"danbooru-{post.id}",
+            address=post.address,
+            page=post.page,
+            artist=tuple(map(_encodable, post.artist)),
+            rating=post.rating,
+            licence=UNKNOWN_LICENCE,
+            family=f"danbooru:{post.parent or post.id}" if self.params.children else "",
+            attributes={kind: names.pop() for kind, names in named.items() if len(names) == 1},
+            source=_encodable(post.source),
+            md5=post.md5,
+            checksum=post.checksum,
+            letterboxed=letterboxed,
+        )
 
 
-def _judge_tags(tags: frozenset[str], rules: _Rules) -> str | None:
-    if not rules.forbidden.isdisjoint(tags):
-        return "forbidden_tag"
-    if len(_named(tags, rules.subjects)) != 1:
-        return "not_one_subject"
-    hair, eyes = _named(tags, rules.hair), _named(tags, rules.eyes)
-    if not (hair or eyes or rules.drawn.isdisjoint(tags)) and _has_all(tags, rules.drawn_on):
-        return "line_art"
-    if not _has_all(tags, rules.required):
-        return "missing_tag"
-    if len(hair) != 1:
-        return "not_one_hair_color"
-    return None if len(eyes) == 1 else "not_one_eye_color"
-
-
-def _named(tags: frozenset[str], names: Mapping[str, str]) -> set[str]:
+def _named(tags: Set[str], names: Mapping[str, str]) -> set[str]:
     return {names[tag] for tag in names.keys() & tags}
 
 
-def _has_all(tags: frozenset[str], required: Iterable[frozenset[str]]) -> bool:
-    return not any(tags.isdisjoint(names) for names in required)
-
-
-def _rules(params: FilterParams) -> _Rules:
-    # A pydantic model with a dictionary in it cannot be a cache's key; its lists can.
-    return _compiled(
-        params.subjects,
-        params.hair,
-        params.eyes,
-        params.required,
-        params.forbidden,
-        params.line_art.any_of,
-        params.line_art.required,
-        tuple(params.aliases.items()),
-    )
-
-
-@lru_cache(maxsize=8)
-def _compiled(
-    subjects: tuple[str, ...],
-    hair: tuple[str, ...],
-    eyes: tuple[str, ...],
-    required: tuple[str, ...],
-    forbidden: tuple[str, ...],
-    drawn: tuple[str, ...],
-    drawn_on: tuple[str, ...],
-    alias_items: tuple[tuple[str, str], ...],
-) -> _Rules:
-    aliases = dict(alias_items)
-    return _Rules(
-        subjects=_counting(subjects, aliases),
-        hair=_colors(hair, "_hair", aliases),
-        eyes=_colors(eyes, "_eyes", aliases),
-        required=tuple(frozenset(_counting([tag], aliases)) for tag in required),
-        forbidden=frozenset(_counting(forbidden, aliases)),
-        drawn=frozenset(_counting(drawn, aliases)),
-        drawn_on=tuple(frozenset(_counting([tag], aliases)) for tag in drawn_on),
-    )
+def _has_all(tags: Set[str], required: Iterable[Set[str]]) -> bool:
+    return not any(names.isdisjoint(tags) for names in required)
 
 
 def _counting(names: Iterable[str], aliases: Mapping[str, str]) -> dict[str, str]:
     """Map every tag that counts as one of `names` to the name it counts as."""
-    wanted = {_resolved(name, aliases) for name in names}
+    ends = {_resolved(name, aliases) for name in names}
     resolved = {name: _resolved(name, aliases) for name in {*names, *aliases, *aliases.values()}}
-    return {name: end for name, end in resolved.items() if end in wanted}
+    return {name: end for name, end in resolved.items() if end in ends}
 
 
 def _colors(names: Iterable[str], suffix: str, aliases: Mapping[str, str]) -> dict[str, str]:
