@@ -1,6 +1,8 @@
-"""A Danbooru on loopback, a clock that costs nothing, and a download from one to the other."""
+"""A Danbooru on loopback, a clock that costs nothing, and clients and downloads of both."""
 
-from collections.abc import Callable, Iterable, Iterator
+import threading
+from collections.abc import Iterable, Iterator
+from functools import cached_property
 from pathlib import Path
 from typing import Any
 
@@ -9,9 +11,82 @@ import pytest
 from refcolor.params import TransferParams
 from refcolor.sources.fetching.transfer import Failure, fetch_all
 from refcolor.sources.manifest import Record
+from refcolor.sources.network.client import Client
 from refcolor.sources.network.hosts import Hosts
-from tests.sources.clients import Time, client_of
+from refcolor.sources.network.rate_limit import RateLimiter
 from tests.sources.danbooru_server import DanbooruServer
+
+AGENT = "refcolor-tests (+tests@example.org)"
+
+
+class Time:
+    """A clock that runs only while somebody sleeps."""
+
+    def __init__(self) -> None:
+        self.now = 0.0
+        self.slept: list[float] = []
+        self._lock = threading.Lock()
+
+    def clock(self) -> float:
+        """Tell the time."""
+        return self.now
+
+    def sleep(self, seconds: float) -> None:
+        """Let the time pass at once."""
+        with self._lock:
+            self.now += seconds
+            self.slept.append(seconds)
+
+
+class Network:
+    """A server, and what the tests send to it; waits cost nothing."""
+
+    def __init__(self, server: DanbooruServer, folder: Path) -> None:
+        self.server, self.folder, self.time = server, folder, Time()
+
+    def client(self, *, rate: float = 0, agent: str = AGENT, **options: Any) -> Client:
+        """Make a client of the server."""
+        options = {"hosts": Hosts.of(self.server.url), "timeout": 2.0} | options
+        limiter = RateLimiter(rate, clock=self.time.clock, sleep=self.time.sleep)
+        return Client(user_agent=agent, limiter=limiter, **options)
+
+    @cached_property
+    def _client(self) -> Client:
+        return self.client()
+
+    def ask(self, path: str, **params: str) -> Any:
+        """Request JSON: `ask("/posts.json", limit="3")`; the client stays the same."""
+        return self._client.get_json(self.server.url + path, params)
+
+    def download(
+        self, records: Iterable[Record], *, threads: int = 4, into: str = "raw", **options: Any
+    ) -> list[Failure]:
+        """Download records into a folder as the stage does."""
+        params = TransferParams(
+            threads=threads, tries=5, timeout=5.0, max_megabytes=0.5, min_success=1.0, hosts=()
+        )
+        return fetch_all(
+            records,
+            client=self.client(**{"timeout": 5.0} | options),
+            cache=self.folder / "cache",
+            destination=self.folder / into,
+            params=params,
+            label="raw",
+        )
+
+    def files(self, into: str = "raw") -> dict[str, bytes]:
+        """Read what was downloaded."""
+        return {file.name: file.read_bytes() for file in sorted((self.folder / into).iterdir())}
+
+    @property
+    def original(self) -> int:
+        """A post whose file is the original, of which the checksum is known."""
+        return next(id for id in self.server.good if id % 2)
+
+    @property
+    def reduced(self) -> int:
+        """A post whose file is a reduced copy, without a known checksum."""
+        return next(id for id in self.server.good if not id % 2)
 
 
 @pytest.fixture
@@ -25,47 +100,6 @@ def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[DanbooruServer]:
 
 
 @pytest.fixture
-def now() -> Time:
-    """Give a clock at zero."""
-    return Time()
-
-
-@pytest.fixture
-def ask(server: DanbooruServer, now: Time) -> Callable[..., Any]:
-    """Ask the server for JSON: `ask("/posts.json", limit="3")`; the client stays the same."""
-    client = client_of(server, now)
-    return lambda path, **params: client.get_json(server.url + path, params)
-
-
-@pytest.fixture
-def download(server: DanbooruServer, now: Time, tmp_path: Path) -> Callable[..., list[Failure]]:
-    """Download records into `tmp_path / "raw"` as the stage does; waits cost nothing."""
-
-    def run(
-        records: Iterable[Record],
-        *,
-        threads: int = 4,
-        timeout: float = 5.0,
-        tries: int = 5,
-        hosts: Hosts | None = None,
-        into: str = "raw",
-    ) -> list[Failure]:
-        return fetch_all(
-            records,
-            client=client_of(
-                server, now, timeout=timeout, tries=tries, hosts=hosts or Hosts.of(server.url)
-            ),
-            cache=tmp_path / "cache",
-            destination=tmp_path / into,
-            params=TransferParams(
-                threads=threads,
-                tries=tries,
-                timeout=timeout,
-                max_megabytes=0.5,
-                min_success=1.0,
-                hosts=(),
-            ),
-            label="raw",
-        )
-
-    return run
+def network(server: DanbooruServer, tmp_path: Path) -> Network:
+    """Give the server with clients and downloads."""
+    return Network(server, tmp_path)

@@ -283,7 +283,11 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _fault_redirect(self, _body: bytes) -> None:
-        self._send(b"", "text/html", status=302, Location=self.fault.to)
+        """Redirect with a cookie and a body that never ends, which nobody may wait for."""
+        headers = {"Location": self.fault.to, "Set-Cookie": "tracked=yes"}
+        self._start(302, headers | {"Connection": "close"})
+        self._write(CHALLENGE)
+        self.site.closing.wait(60)
 
     def _fault_wrong_range(self, body: bytes) -> None:
         """Answer every range with the beginning of the file."""

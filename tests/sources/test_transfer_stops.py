@@ -1,39 +1,21 @@
-"""A download that is stopped, by a person, a server or a full disk, goes on as if it never was."""
+"""A download that is killed, stopped or runs twice goes on as if it had never been stopped."""
 
-import errno
-import os
 import random
-import shutil
 import signal
 import subprocess
 import sys
 import time
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack
-from itertools import count
-from pathlib import Path
-from typing import Any
 
 import pytest
 
-from refcolor.errors import RefcolorError
-from refcolor.sources.fetching import transfer
-from refcolor.sources.fetching.file_cache import FileCache
-from refcolor.sources.fetching.transfer import HOPELESS, Failure
 from refcolor.sources.manifest import write_manifest
-from refcolor.sources.network.client import Client
-from refcolor.sources.network.errors import SourceBlockedError
-from refcolor.sources.network.rate_limit import RateLimiter
-from tests.sources.danbooru_server import DanbooruServer, Fault
+from tests.sources.conftest import Network
+from tests.sources.danbooru_server import Fault
 
-Download = Callable[..., list[Failure]]
-
-
-def files_of(folder: Path) -> dict[str, bytes]:
-    """Read a folder."""
-    return {file.name: file.read_bytes() for file in sorted(folder.iterdir())}
-
+pytestmark = pytest.mark.slow
+Child = Callable[..., "subprocess.Popen[str]"]
 
 # Downloads into a folder; dies by its own hand at a given event, or hangs on a stalled file.
 CHILD = """
@@ -82,161 +64,16 @@ errors.run(lambda: print(transfer.fetch_all(
 """
 
 
-def test_a_blocked_source_stops_at_once(
-    download: Download, server: DanbooruServer, tmp_path: Path
-) -> None:
-    """Cloudflare's challenge ends the stage with advice; what is here stays here."""
-    ids = server.good[:30]
-    download(server.records(ids[:5]))
-    server.faults["*"] = Fault("cloudflare")
-    with pytest.raises(SourceBlockedError, match="Cloudflare"):
-        download(server.records(ids), threads=2)
-    assert len(server.log) <= 5 + 4
-    server.faults.clear()
-    assert download(server.records(ids)) == []
-    assert files_of(tmp_path / "raw") == server.files(ids)
-
-
-def test_a_dead_network_stops_the_stage(download: Download, server: DanbooruServer) -> None:
-    """Fifty failures of the network in a row are not fifty bad files."""
-    server.faults["*"] = Fault("503")
-    with pytest.raises(RefcolorError, match=r"last 50 pictures failed, .* server_error: the netw"):
-        download(server.records(server.good), tries=1)
-    assert HOPELESS <= len(server.log) <= HOPELESS + 8
-
-
-def test_a_full_disk_stops_everything(
-    download: Download, server: DanbooruServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """No space left is an error of the disk and not of a file; nothing finished is lost."""
-    ids, links = server.good[:30], count()
-    real = os.link
-
-    def link(*paths: Any) -> None:
-        if next(links) == 9:
-            raise OSError(errno.ENOSPC, "No space left on device", str(paths[1]))
-        real(*paths)
-
-    monkeypatch.setattr(os, "link", link)
-    with pytest.raises(OSError, match="No space left"):
-        download(server.records(ids), threads=1)
-    monkeypatch.undo()
-    asked = len(server.log)
-    assert len(files_of(tmp_path / "raw")) == 9
-    assert download(server.records(ids)) == []
-    assert files_of(tmp_path / "raw") == server.files(ids)
-    assert asked + 30 - 10 >= len(server.log) - asked + 9
-
-
-def test_a_disk_without_links_gets_copies(
-    download: Download, server: DanbooruServer, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Where files cannot have two names they are copied, and no temporary name stays."""
-
-    def refuse(*_paths: Any) -> None:
-        raise OSError(errno.EXDEV, "Invalid cross-device link")
-
-    monkeypatch.setattr(os, "link", refuse)
-    ids = server.good[:6]
-    assert download(server.records(ids)) == []
-    assert files_of(tmp_path / "raw") == server.files(ids)
-
-
-def test_a_damaged_cache_heals(download: Download, server: DanbooruServer, tmp_path: Path) -> None:
-    """An empty file after a power cut, and one that has not its checksum, are fetched again."""
-    ids = [*[id for id in server.good if id % 2][:1], *[id for id in server.good if not id % 2][:1]]
-    records = server.records(ids)
-    download(records)
-    original, reduced = (FileCache(tmp_path / "cache").files(record.address) for record in records)
-    original[0].write_bytes(b"rotten")
-    reduced[0].write_bytes(b"")
-    shutil.rmtree(tmp_path / "raw")
-    assert download(records) == []
-    assert files_of(tmp_path / "raw") == server.files(ids)
-    assert len(server.log) == 4
-
-
-def test_warnings_stay_as_they_were(download: Download, server: DanbooruServer) -> None:
-    """Reading pictures in eight threads leaves the warnings of the program alone."""
-    before = list(warnings.filters)
-    download(server.records(server.good[:60]), threads=8)
-    assert list(warnings.filters) == before
-
-
-class Killed(Exception):  # noqa: N818
-    """No code of ours catches it."""
-
-
-@pytest.mark.parametrize("seed", range(20))
-def test_any_kills_give_the_same_folder(
-    seed: int,
-    download: Download,
-    server: DanbooruServer,
-    tmp_path: Path,
-    monkeypatch: pytest.MonkeyPatch,
-) -> None:
-    """However often a download is stopped and wherever, in the end it is as if it never was."""
-    draw = random.Random(seed)
-    ids = server.good[:12]
-    kinds = ("cut", "503", "html", "no_answer")
-    for id in ids[:4]:
-        server.faults[server.path_of(id)] = Fault(draw.choice(kinds), times=draw.randrange(4))
-    server.faults[server.path_of(ids[4])] = Fault("404")
-    events: Iterator[int] = iter(())
-
-    def deadly(function: Callable[..., Any]) -> Callable[..., Any]:
-        def work(*arguments: Any, **options: Any) -> Any:
-            if next(events, 1) == 0:
-                raise Killed
-            return function(*arguments, **options)
-
-        return work
-
-    def bytewise(client: Client, response: Any, **options: Any) -> Iterator[bytes]:
-        for chunk in real_chunks(client, response, **options):
-            for start in range(0, len(chunk), 700):
-                if next(events, 1) == 0:
-                    raise Killed
-                yield chunk[start : start + 700]
-
-    real_chunks = Client.chunks
-    monkeypatch.setattr(Client, "chunks", bytewise)
-    steps: tuple[tuple[Any, str], ...] = (
-        *((os, "link"), (os, "replace"), (Path, "unlink"), (RateLimiter, "wait")),
-        *((FileCache, "new_part"), (transfer, "_extension")),
-    )
-    for home, name in steps:
-        monkeypatch.setattr(home, name, deadly(getattr(home, name)))
-    kills = 0
-    while True:
-        events = iter(range(draw.randrange(1, 60), -1, -1))
-        try:
-            failures = download(server.records(ids), threads=draw.choice((1, 3)))
-            break
-        except Killed:
-            kills += 1
-            if draw.random() < 0.5:  # DVC empties the outs of a stage, a person may not
-                shutil.rmtree(tmp_path / "raw")
-    monkeypatch.undo()
-    assert kills > 0
-    assert failures == [Failure(f"danbooru-{ids[4]}", "not_found")]
-    assert files_of(tmp_path / "raw") == server.files([*ids[:4], *ids[5:]])
-
-
 @pytest.fixture
-def child(
-    server: DanbooruServer, tmp_path: Path
-) -> Iterator[Callable[..., "subprocess.Popen[str]"]]:
-    """Start a process that downloads the manifest of `tmp_path`: `child(kill_at, into)`."""
+def child(network: Network) -> Iterator[Child]:
+    """Start a process that downloads the manifest of the folder: `child(kill_at, into)`."""
+    folder, url = str(network.folder), network.server.url
     with ExitStack() as started:
 
         def start(kill_at: int, into: str = "raw") -> "subprocess.Popen[str]":
-            process = subprocess.Popen(
-                [sys.executable, "-c", CHILD, str(tmp_path), server.url, str(kill_at), into],
-                stdout=subprocess.PIPE,
-                stderr=subprocess.STDOUT,
-                text=True,
-            )
+            command = [sys.executable, "-c", CHILD, folder, url, str(kill_at), into]
+            pipes = {"stdout": subprocess.PIPE, "stderr": subprocess.STDOUT}
+            process = subprocess.Popen(command, text=True, **pipes)
             started.enter_context(process)
             started.callback(process.kill)
             return process
@@ -244,55 +81,44 @@ def child(
         yield start
 
 
-@pytest.mark.slow
-def test_real_kills_give_the_same_folder(
-    child: Callable[..., "subprocess.Popen[str]"], server: DanbooruServer, tmp_path: Path
-) -> None:
+def test_kills_give_the_same_folder(child: Child, network: Network) -> None:
     """SIGKILL between any two steps: no half file appears, and in the end nothing is missing."""
-    ids = server.good[:12]
+    server, ids = network.server, network.server.good[:12]
     for id in ids[:3]:
         server.faults[server.path_of(id)] = Fault("cut", times=3)
-    write_manifest(tmp_path / "manifest.jsonl", server.records(ids))
+    write_manifest(network.folder / "manifest.jsonl", server.records(ids))
     draw, kills = random.Random(5), 0
     while (process := child(draw.randrange(2, 40))).wait(60) == -signal.SIGKILL:
         process.communicate()
         kills += 1
-        for name, content in files_of(tmp_path / "raw").items():
-            assert content == server.files(ids)[name]
+        assert network.files().items() <= server.files(ids).items()
     assert process.communicate()[0].endswith("[]\n") and process.returncode == 0
     assert kills >= 3
-    assert files_of(tmp_path / "raw") == server.files(ids)
-    assert not list(tmp_path.rglob("*.part"))
-    whole = [request for request in server.log if request.status == 200]
-    assert len(whole) <= len(ids) + 3 * kills
+    assert network.files() == server.files(ids)
+    assert not list(network.folder.rglob("*.part"))
+    assert server.statuses.count(200) <= len(ids) + 3 * kills
 
 
-@pytest.mark.slow
-def test_two_processes_share_a_cache(
-    child: Callable[..., "subprocess.Popen[str]"], server: DanbooruServer, tmp_path: Path
-) -> None:
-    """The second one says that it waits, then finds everything there and asks nothing."""
-    ids = server.good[:40]
+def test_two_processes_share_a_cache(child: Child, network: Network) -> None:
+    """The second one says that it waits, then finds everything there and sends no request."""
+    server, ids = network.server, network.server.good[:40]
     server.faults[server.path_of(ids[0])] = Fault("slow", times=1)
-    write_manifest(tmp_path / "manifest.jsonl", server.records(ids))
+    write_manifest(network.folder / "manifest.jsonl", server.records(ids))
     processes = [child(0, "one")]
     while not server.log:
         time.sleep(0.02)
     processes.append(child(0, "two"))
     said = "".join(process.communicate(timeout=60)[0] for process in processes)
-    assert files_of(tmp_path / "one") == files_of(tmp_path / "two") == server.files(ids)
+    assert network.files("one") == network.files("two") == server.files(ids)
     assert len(server.log) == len(ids)
     assert "runs already; waiting" in said and said.count("[]\n") == 2
 
 
-@pytest.mark.slow
-def test_ctrl_c_stops_promptly(
-    child: Callable[..., "subprocess.Popen[str]"], server: DanbooruServer, tmp_path: Path
-) -> None:
+def test_ctrl_c_stops_promptly(child: Child, network: Network) -> None:
     """A thread that waits for a silent server does not keep the process alive."""
-    ids = server.good[:6]
+    server, ids = network.server, network.server.good[:6]
     server.faults[server.path_of(ids[0])] = Fault("stall")
-    write_manifest(tmp_path / "manifest.jsonl", server.records(ids))
+    write_manifest(network.folder / "manifest.jsonl", server.records(ids))
     process = child(0)
     while len(server.log) < 6:
         time.sleep(0.02)
@@ -302,4 +128,4 @@ def test_ctrl_c_stops_promptly(
     said, _ = process.communicate(timeout=60)
     assert time.monotonic() - start < 4
     assert process.returncode == 130 and "goes on from here" in said
-    assert files_of(tmp_path / "raw") == server.files(ids[1:])
+    assert network.files() == server.files(ids[1:])
