@@ -45,7 +45,7 @@ experiments: $(READY)  ## The experiments with what matters of them: headline nu
 	@dvc exp show --only-changed --hide-workspace \
 	--drop '(?!Experiment|($(NUMBERS))$$|($(SECTIONS))\.)'
 
-study: $(READY)  ## Run what a study lacks, and write its page; stop it when you like
+study: $(READY)  ## Run what a study lacks, and write its tables; stop it when you like
 	refcolor study run --plan $(PLAN) $(if $(FOLDER),--folder "$(FOLDER)")
 	refcolor study report --plan $(PLAN)
 

@@ -65,8 +65,7 @@ class Project:
         }
         yaml, path = YAML(), root / PARAMETER_FILE
         content = yaml.load(path)
-        for name, value in changes.items():
-            put(content, name, value)
+        put(content, changes)
         yaml.dump(content, path)
 
     def run(self, *command: str) -> Cost:

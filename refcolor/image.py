@@ -244,8 +244,8 @@ def from_figure(figure: "Figure") -> Picture:
     return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
 
 
-def grid(rows: Sequence[Sequence[Picture]], gap: int = 2) -> Picture:
-    """Lay pictures out in rows on light grey.
+def grid(rows: Sequence[Sequence[Picture]], gap: int = 2, *, background: int = GAP_GRAY) -> Picture:
+    """Lay pictures out in rows on light grey, or on another grey.
 
     rows: (H, W, 3) or (H, W) uint8 pictures of any sizes, rows of any lengths; a row is as high and
     a column as wide as its largest picture.  Returns (H, W, 3) uint8.
@@ -257,7 +257,7 @@ def grid(rows: Sequence[Sequence[Picture]], gap: int = 2) -> Picture:
     heights = [max((picture.shape[0] for picture in row), default=0) for row in rows]
     widths = [max(row[c].shape[1] for row in rows if c < len(row)) for c in range(columns)]
     shape = (sum(heights) + gap * (len(rows) - 1), sum(widths) + gap * (columns - 1), 3)
-    sheet = np.full(shape, GAP_GRAY, np.uint8)
+    sheet = np.full(shape, background, np.uint8)
     for r, row in enumerate(rows):
         for c, picture in enumerate(row):
             _check(picture)

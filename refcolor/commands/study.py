@@ -8,7 +8,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     """Add the parser of the family."""
     study = commands.add_parser(
         "study",
-        help="run a planned study, write its page, or report on its test set",
+        help="run a planned study, write its tables and figures, or report on its test set",
         description="Run a study that a plan describes, one training after another.",
     )
     verbs = study.add_subparsers(required=True, metavar="VERB")
@@ -18,7 +18,7 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     run.add_argument("--dry-run", action="store_true", help="only say what would run")
     run.add_argument("--folder", type=Path, help="pictures for a plan with source.kind folder")
     run.set_defaults(command=_run)
-    report = verbs.add_parser("report", help="write the page from the rows")
+    report = verbs.add_parser("report", help="write tables and figures from the rows")
     report.set_defaults(command=_report)
     test = verbs.add_parser("test", help="judge the model of this repository on the test set, once")
     test.add_argument("--again", action="store_true", help="allow another look, which is counted")
@@ -28,11 +28,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _run(arguments: argparse.Namespace) -> None:
-    from refcolor.study.runner import load_study, run_study
+    from refcolor.study.runner import run_study
 
     folder = arguments.folder and arguments.folder.expanduser().resolve()
     overrides = {"source.folder.path": str(folder)} if folder else {}
-    run_study(load_study(Path.cwd(), arguments.plan, overrides), dry=arguments.dry_run)
+    run_study(Path.cwd(), arguments.plan, overrides=overrides, dry=arguments.dry_run)
 
 
 def _report(arguments: argparse.Namespace) -> None:

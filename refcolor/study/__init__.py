@@ -1,4 +1,5 @@
-"""A study: planned in words, run one training after another, compared by seed, told in a page.
+"""A study: planned in words, run one training after another, compared by seed.
 
-`plan` says what is asked, `runner` makes a row for each run, `report` writes the page from rows.
+`plan` holds what is fixed beforehand, `runner` makes a row for each run, `report` writes tables and
+figures from the rows. A person writes the page about them.
 """

@@ -1,238 +1,156 @@
-"""The figures of a study's page, drawn from its rows, curves and strips of pictures."""
+"""The figures of a study, drawn from its rows, curves and strips of pictures."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
-import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from refcolor import image
-from refcolor.image import Picture
 from refcolor.study.pictures import GIVEN
-from refcolor.study.results import BASELINES, Curve, Results
+from refcolor.study.results import Results, result_names
 
-DOTS_PER_INCH = 100
-# As many as markers, so that no two arms of one figure look alike before there are thirteen.
-COLORS = (
-    *("#3b6ea5", "#c8553d", "#588b4c", "#8d6cab", "#b08900", "#3d9c9c"),
-    *("#d678a8", "#777777", "#7a4a20", "#2f2f6f", "#9ac43c", "#f08c1a"),
-)
 MARKERS = "osD^vPX*<>hp"
-ENLARGED = 1.28  # inches of a picture of a strip: 64 px are doubled
+ENLARGED = 1.28  # inches of a picture of a strip, at 100 dots per inch: 64 px are doubled
+NAMES = 0.9  # inches above the strips
 
 
-def learning_curves(results: Results) -> Picture | None:
-    """Draw each loss term of the main arms over the steps: seeds thin, their mean thick.
+def curves(results: Results, labels: Iterable[str], terms: Sequence[str] = ()) -> Figure | None:
+    """Draw loss terms of some arms over the steps: seeds thin, their mean thick.
 
-    Returns (H, W, 3) uint8, None where no run has left a curve.
+    terms: all that there are when empty. Returns None where no run of these arms left a curve.
     """
-    arms = [arm for arm in results.plan.main.arms if _curves(results, arm)]
-    if not arms:
+    known = set(results.curves.index.get_level_values(0))
+    labels = [label for label in labels if label in known]
+    if not labels:
         return None
-    columns = [name for arm in arms for name in _curves(results, arm)[0][0] if name != "step"]
-    names = sorted(set(columns), key=lambda name: (name != "validation", columns.index(name)))
-
-    def draw(panels: Sequence[Axes]) -> None:
-        for panel, name in zip(panels, names, strict=False):
-            for arm in arms:
-                _lines(panel, _curves(results, arm), name, color=_look(results, arm)[0], label=arm)
-            panel.set_title(name, loc="left", fontsize=10)
-            panel.set_xlabel("step", fontsize=8)
-        panels[0].legend(fontsize=8, frameon=False)
-
-    return _figure(draw, panels=len(names), columns=2, height=2.6)
-
-
-def screened_curves(results: Results) -> Picture | None:
-    """Draw the validation loss of the screened arms beside the baseline's, means over seeds.
-
-    Returns (H, W, 3) uint8, None where no screened run has left a curve.
-    """
-    if results.plan.screening is None:
-        return None
-    arms = [arm for arm in results.plan.screening.arms if _curves(results, arm)]
-    if not arms:
-        return None
-
-    def draw(panels: Sequence[Axes]) -> None:
-        (panel,) = panels
-        for label in (results.reference, *arms):
-            color = "black" if label == results.reference else _look(results, label)[0]
-            _lines(panel, _curves(results, label), "validation", color=color, label=label)
-        panel.set_title("validation", loc="left", fontsize=10)
+    terms = terms or list(results.curves.loc[labels].dropna(axis=1, how="all").columns)
+    figure, panels = _figure(len(terms), columns=2, height=2.6 if len(terms) > 1 else 4.0)
+    for panel, term in zip(panels, terms, strict=True):
+        for label in labels:
+            seeds: pd.DataFrame = results.curves[term].loc[label].unstack(level=0)
+            color = _look(results, label)["color"]
+            if seeds.notna().any(axis=None):
+                panel.plot(seeds, color=color, lw=0.6, alpha=0.5)
+                panel.plot(seeds.mean(axis=1, skipna=False), color=color, lw=1.8, label=label)
+        panel.set_title(term, loc="left", fontsize=10)
         panel.set_xlabel("step", fontsize=8)
-        panel.legend(fontsize=8, frameon=False, ncols=2)
+    panels[-1].legend(fontsize=8, frameon=False, ncols=2)
+    return figure
 
-    return _figure(draw, panels=1, columns=1, height=4.0)
 
-
-def forest(results: Results) -> Picture | None:
+def forest(results: Results) -> Figure | None:
     """Draw the differences of the main arms in the unit of the primary endpoint, with intervals.
 
-    The endpoint first, then its parts and what is measured alike. Returns (H, W, 3) uint8, None
-    without a pair of runs.
+    The endpoint first, then its parts and what is measured alike. None without a pair of runs.
     """
     base, primary = results.plan.main.baseline, results.plan.primary
-    arms = [arm for arm in results.plan.main.arms if arm != base]
     unit = primary.rpartition("transfer_")[2]
-    alike = sorted(
-        {
-            name
-            for row in results.rows
-            for name in row.metrics
-            if unit in name and not name.startswith(BASELINES)
-        },
-        key=lambda name: (name != primary, not name.startswith(primary), name),
-    )
     lines = [
-        (arm, name, found)
-        for name in alike
-        for arm in arms
-        if (found := results.difference(arm, base, name))
+        (f"{name} ({arm})", arm, difference)
+        for name in result_names(results.metrics, first=primary)
+        for arm in results.plan.main.arms
+        if unit in name and arm != base and (difference := results.difference(arm, base, name))
     ]
     if not lines:
         return None
-
-    def draw(panels: Sequence[Axes]) -> None:
-        (panel,) = panels
-        for place, (arm, _, found) in enumerate(lines):
-            color = _look(results, arm)[0]
-            if found.low is not None and found.high is not None:
-                panel.plot([found.low, found.high], [-place, -place], color=color, lw=2)
-            panel.plot([found.mean], [-place], "o", color=color, ms=6)
-        panel.axvline(0, color="black", lw=0.8)
-        small = results.plan.smallest_difference
-        panel.axvspan(-small, small, color="#dddddd", zorder=0)
-        several = len(arms) > 1
-        names = [f"{name} ({arm})" if several else name for arm, name, _ in lines]
-        panel.set_yticks([-place for place in range(len(lines))], names, fontsize=8)
-        percent = f"{100 * results.plan.confidence:g} %"
-        panel.set_xlabel(f"difference to {base}, {percent} t-interval over seeds", fontsize=9)
-        panel.set_ylim(-len(lines) + 0.4, 0.6)
-
-    return _figure(draw, panels=1, columns=1, height=0.6 + 0.26 * len(lines))
+    figure, (panel,) = _figure(1, height=0.6 + 0.26 * len(lines))
+    for text, arm, difference in lines:
+        color = _look(results, arm)["color"]
+        panel.plot([difference.low, difference.high], [text, text], color=color, lw=2)
+        panel.plot(difference.mean, text, "o", color=color)
+    panel.axvline(0, color="black", lw=0.8)
+    small = results.plan.smallest_difference
+    panel.axvspan(-small, small, color="#dddddd", zorder=0)
+    percent = f"{100 * results.plan.confidence:g} %"
+    panel.set_xlabel(f"difference to {base}, {percent} t-interval over seeds", fontsize=9)
+    panel.invert_yaxis()
+    return figure
 
 
-def attention_against(results: Results) -> Picture | None:
+def attention_against(results: Results) -> Figure | None:
     """Draw the primary endpoint of every run over its attention accuracy, on both kinds of look-up.
 
-    Returns (H, W, 3) uint8, None where no run has an attention.
+    None where no run has an attention.
     """
-    measures = ("attention_accuracy", "attention_part_accuracy")
-    points = {
-        (label, measure): _pairs(results, label, measure)
-        for label in results.labels
-        for measure in measures
-    }
-    shown = [one for one in measures if any(points[label, one] for label in results.labels)]
-    if not shown:
+    both = ("attention_accuracy", "attention_part_accuracy")
+    measures = [measure for measure in both if measure in results.metrics]
+    if not measures:
         return None
-
-    def draw(panels: Sequence[Axes]) -> None:
-        for panel, measure in zip(panels, shown, strict=True):
-            for label in results.labels:
-                if points[label, measure]:
-                    x, y = zip(*points[label, measure], strict=True)
-                    color, marker = _look(results, label)
-                    panel.plot(x, y, marker, color=color, label=label, ms=6)
-            panel.set_xlabel(measure, fontsize=9)
-            panel.set_ylabel(results.plan.primary, fontsize=9)
-        panels[0].legend(fontsize=7, frameon=False, ncols=2)
-
-    return _figure(draw, panels=len(shown), columns=2, height=4.2)
+    figure, panels = _figure(len(measures), columns=2, height=4.2)
+    for panel, measure in zip(panels, measures, strict=True):
+        for label in results.labels:
+            x, y = results.values(label, measure), results.values(label, results.plan.primary)
+            if len(x):
+                panel.plot(x, y, label=label, ls="", **_look(results, label))
+        panel.set_xlabel(measure, fontsize=9)
+        panel.set_ylabel(results.plan.primary, fontsize=9)
+    panels[0].legend(fontsize=7, frameon=False, ncols=2)
+    return figure
 
 
-def screening(results: Results) -> Picture | None:
+def screening(results: Results) -> Figure | None:
     """Draw the primary endpoint of each screened arm beside its reference, a dot for each seed.
 
-    Returns (H, W, 3) uint8, None without a finished screening run.
+    None without a finished screening run.
     """
-    if results.plan.screening is None:
+    screened = results.plan.screening.arms if results.plan.screening else {}
+    values = {arm: results.values(arm, results.plan.primary) for arm in screened}
+    if not any(map(len, values.values())):
         return None
-    primary = results.plan.primary
-    labels = [results.reference, *results.plan.screening.arms]
-    values = {label: list(results.values(label, primary).values()) for label in labels}
-    known = [label for label in labels if values[label]]
-    if not known or known == [results.reference]:
-        return None
-    known.sort(key=lambda label: float(np.mean(values[label])))
-
-    def draw(panels: Sequence[Axes]) -> None:
-        (panel,) = panels
-        for place, label in enumerate(known):
-            color = COLORS[1] if label == results.reference else COLORS[0]
-            panel.plot(values[label], [-place] * len(values[label]), "o", color=color, ms=6)
-        if values[results.reference]:
-            panel.axvline(float(np.mean(values[results.reference])), color=COLORS[1], lw=0.8)
-        panel.set_yticks([-place for place in range(len(known))], known, fontsize=9)
-        panel.set_xlabel(f"{primary} of each seed, lower is better; no claims", fontsize=9)
-
-    return _figure(draw, panels=1, columns=1, height=0.8 + 0.3 * len(known))
+    reference = results.values(results.reference, results.plan.primary)
+    values[results.reference] = reference
+    figure, (panel,) = _figure(1, height=0.8 + 0.3 * len(values))
+    for label in sorted(values, key=lambda label: values[label].mean()):
+        color = "C1" if label == results.reference else "C0"
+        panel.plot(values[label], [label] * len(values[label]), "o", color=color)
+    panel.axvline(reference.mean(), color="C1", lw=0.8)
+    panel.set_xlabel(f"{results.plan.primary} of each seed; no claims", fontsize=9)
+    panel.invert_yaxis()
+    return figure
 
 
-def pictures(results: Results, folder: Path) -> Picture | None:
+def pictures(results: Results, folder: Path) -> Figure | None:
     """Lay the strips side by side: what was given, then every arm, then the truth.
 
-    folder: of the strips. Returns (H, W, 3) uint8, None where there are none.
+    folder: of the strips. None where there are none.
     """
     sketch, reference, truth = GIVEN
-    names = [sketch, reference, *results.labels, truth]
-    files = {name: folder / f"{name}.png" for name in names}
+    files = {name: folder / f"{name}.png" for name in (sketch, reference, *results.labels, truth)}
     strips = {name: image.read(file) for name, file in files.items() if file.exists()}
     if len(strips) <= len(GIVEN):
         return None
-    height, width = next(iter(strips.values())).shape[:2]
-    across, down = ENLARGED * len(strips), ENLARGED * height / width
-    figure = Figure(figsize=(across, down + 0.9), dpi=DOTS_PER_INCH)
-    panels = figure.subplots(1, len(strips), squeeze=False).flat
-    figure.subplots_adjust(0.002, 0.002, 0.998, down / (down + 0.9), wspace=0.02)
+    height, width = strips[sketch].shape[:2]
+    tall = ENLARGED * height / width
+    figure = Figure(figsize=(ENLARGED * len(strips), tall + NAMES))
+    panels = figure.subplots(1, len(strips)).flat
+    figure.subplots_adjust(0, 0, 1, tall / (tall + NAMES), wspace=0.02)
     for panel, (name, strip) in zip(panels, strips.items(), strict=True):
         panel.imshow(strip, interpolation="nearest")
         panel.set_title(name, fontsize=9, rotation=40, ha="left", x=0.05)
         panel.axis("off")
-    return image.from_figure(figure)
+    return figure
 
 
-def _figure(
-    draw: Callable[[Sequence[Axes]], None], *, panels: int, columns: int, height: float
-) -> Picture:
+def _figure(count: int, *, columns: int = 1, height: float) -> tuple[Figure, list[Axes]]:
     """height: of a row of panels in inches."""
-    columns = min(columns, panels)
-    rows = -(-panels // columns)
-    figure = Figure(figsize=(9.0, height * rows), dpi=DOTS_PER_INCH, layout="constrained")
-    every = list(figure.subplots(rows, columns, squeeze=False).flat)
-    for panel in every[:panels]:
+    columns = min(columns, count)
+    rows = -(-count // columns)
+    figure = Figure(figsize=(9.0, height * rows), layout="constrained")
+    panels = list(figure.subplots(rows, columns, squeeze=False).flat)
+    for panel in panels[:count]:
         panel.grid(alpha=0.3)
         panel.tick_params(labelsize=8)
-    for panel in every[panels:]:
+    for panel in panels[count:]:
         panel.axis("off")
-    draw(every[:panels])
-    return image.from_figure(figure)
+    return figure, panels[:count]
 
 
-def _lines(panel: Axes, curves: Sequence[Curve], name: str, *, color: str, label: str) -> None:
-    known = [[(row["step"], row[name]) for row in curve if name in row] for curve in curves]
-    known = [points for points in known if points]
-    for points in known:
-        panel.plot(*zip(*points, strict=True), color=color, lw=0.6, alpha=0.5)
-    if known and len({len(points) for points in known}) == 1:
-        steps = [step for step, _ in known[0]]
-        middle = np.mean([[value for _, value in points] for points in known], axis=0)
-        panel.plot(steps, middle, color=color, lw=1.8, label=label)
-
-
-def _curves(results: Results, label: str) -> list[Curve]:
-    return [curve for (one, _), curve in sorted(results.curves.items()) if one == label and curve]
-
-
-def _pairs(results: Results, label: str, measure: str) -> list[tuple[float, float]]:
-    x, y = results.values(label, measure), results.values(label, results.plan.primary)
-    return [(x[seed], y[seed]) for seed in sorted(set(x) & set(y))]
-
-
-def _look(results: Results, label: str) -> tuple[str, str]:
+def _look(results: Results, label: str) -> dict[str, Any]:
     """Give an arm the same colour and marker in every figure."""
-    main = list(results.plan.main.arms)
-    place = (main + [one for one in results.labels if one not in main]).index(label)
-    return COLORS[place % len(COLORS)], MARKERS[place % len(MARKERS)]
+    if label == results.reference:
+        return {"color": "black", "marker": "x"}
+    place = [arm for arm in results.labels if arm != results.reference].index(label)
+    return {"color": f"C{place}", "marker": MARKERS[place % len(MARKERS)]}

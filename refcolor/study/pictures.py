@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 
 from refcolor import image
+from refcolor.metrics.truth import recolored
 from refcolor.params import Params
 from refcolor.shards import locate
-from refcolor.sources import drawn
 from refcolor.sources.manifest import read_manifest
 from refcolor.sources.naming import result_name
 
@@ -20,7 +20,7 @@ GIVEN = ("sketch", "reference", "truth")  # strips that all arms share
 
 
 def keep_pictures(tree: Path, folder: Path, label: str, params: Params) -> None:
-    """Write a strip of results, one below the other, and the strips of what was asked.
+    """Write a strip of results, one below the other, and the strips of the inputs.
 
     tree: where a run finished. folder: gets `<label>.png`, and `sketch.png`, `reference.png` and
     `truth.png`, each (PAIRS * S, S). The pairs are every n-th of data/split/pairs.csv: nobody chose
@@ -31,11 +31,11 @@ def keep_pictures(tree: Path, folder: Path, label: str, params: Params) -> None:
     pairs = pairs[:: max(1, len(pairs) // PAIRS)][:PAIRS]
     records = {record.id: record for record in read_manifest(tree / "data/manifest.jsonl")}
 
+    sample, clean = params.source.sample, params.clean
+
     def truth(sketch: str, reference: str) -> image.Picture:
-        drawing = drawn.draw(
-            records[sketch], size=params.source.sample.size, palette_of=records[reference]
-        )
-        return image.square(drawing.color, params.clean.size, fit=params.clean.fit)
+        a, b = records[sketch], records[reference]
+        return recolored(a, b, drawn_at=sample.size, size=clean.size, fit=clean.fit).color
 
     strips = {
         label: [image.read(tree / "results" / result_name(a, b)) for a, b in pairs],

@@ -14,15 +14,7 @@ from refcolor.params import Positive, Section, Seed, check, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
 Changes = dict[str, bool | int | float | str]  # dotted names of params.yaml
-Quantity = Literal[
-    "attention_channels",
-    "negatives",
-    "style_layer",
-    "triplet",
-    "swing",
-    "adversarial",
-]
-HALF = "half"  # how the name of an experiment ends that was measured on the way to another
+HALF = "half"  # the suffix of an arm that was measured on the way to a longer training
 
 
 class Arm(Section):
@@ -32,25 +24,26 @@ class Arm(Section):
     changes: Changes = Field(default_factory=dict)
 
 
-class Main(Section):
-    """The part that makes claims: two or more arms, paired by seed."""
+class Part(Section):
+    """Arms that are trained with the same seeds and the same budget."""
 
     seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1)]
     changes: Changes = Field(default_factory=dict)
-    baseline: Name
     arms: dict[Name, Arm]
 
 
-class Screening(Section):
-    """The part that makes none: many arms, few seeds, a smaller budget.
+class Main(Part):
+    """The part that makes claims: two or more arms, paired by seed."""
+
+    baseline: Name
+
+
+class Screening(Part):
+    """The part that makes no claims: many arms, few seeds, a smaller budget.
 
     Its reference are the runs of the main baseline with the same seeds and `changes`. They cost no
     training: the longer runs go on from their state.
     """
-
-    seeds: Annotated[tuple[Seed, ...], Field(strict=False, min_length=1)]
-    changes: Changes = Field(default_factory=dict)
-    arms: dict[Name, Arm]
 
 
 class Comparison(Section):
@@ -63,17 +56,17 @@ class Comparison(Section):
 
 
 class Observation(Section):
-    """What somebody reported of the method, as a question, and which number answers it."""
+    """What somebody reported about the method, as a question, and what answers it."""
 
     said: str
     question: str
-    quantity: Quantity
+    quantity: str
 
 
 class TestSet(Section):
     """Characters that no training and no choice has seen: other seeds, and styles of their own."""
 
-    __test__ = False  # no test class, whatever pytest thinks
+    __test__ = False  # for pytest, which takes a class of this name for a test
 
     shape_seed: Seed
     palette_seed: Seed
@@ -101,7 +94,7 @@ class Plan(Section):
     @model_validator(mode="after")
     def _refuse_what_does_not_fit(self) -> "Plan":
         if self.main.baseline not in self.main.arms:
-            raise ValueError(f"main.baseline {self.main.baseline!r} is no arm of main; add it")
+            raise ValueError(f"main.baseline {self.main.baseline!r} is not an arm of main; add it")
         others = set(self.main.arms) - {self.main.baseline}
         for comparison in self.comparisons:
             if comparison.arm not in others:
@@ -109,9 +102,9 @@ class Plan(Section):
                     f"comparisons name the arm {comparison.arm!r}, which main has not beside its "
                     f"baseline; it has {', '.join(sorted(others)) or 'none'}"
                 )
-        asked = [(comparison.arm, comparison.metric) for comparison in self.comparisons]
-        if len(set(asked)) < len(asked):
-            raise ValueError("comparisons name an arm and metric twice; one test each is enough")
+        family = [(comparison.arm, comparison.metric) for comparison in self.comparisons]
+        if len(set(family)) < len(family):
+            raise ValueError("comparisons name an arm and metric twice; keep one of them")
         if self.primary not in {comparison.metric for comparison in self.comparisons}:
             raise ValueError(f"comparisons lack the primary endpoint {self.primary!r}; add it")
         if self.screening is not None:
@@ -151,12 +144,10 @@ class Run:
         """The name of the DVC experiment and of the MLflow run."""
         return f"{self.study}-{self.label}-{self.seed}"
 
-    def parameters(self, base: Mapping[str, Any]) -> dict[str, Any]:
-        """Apply the changes and the seed to the content of a parameter file."""
-        changed = copy.deepcopy(dict(base))
-        for path, value in {**self.changes, "seed": self.seed}.items():
-            put(changed, path, value)
-        return changed
+    @property
+    def values(self) -> Changes:
+        """What is set in the plan's parameter file, the seed included."""
+        return {**self.changes, "seed": self.seed}
 
 
 def load_plan(path: Path) -> Plan:
@@ -174,7 +165,9 @@ def load_plan(path: Path) -> Plan:
         raise RefcolorError(f"{path}: {where}: {first['msg']}; correct it") from error
     base = read_yaml(path.parent / plan.parameters)
     for run in runs(plan):
-        check(run.parameters(base), where=f"{path}: {run.name}")
+        content = copy.deepcopy(base)
+        put(content, run.values)
+        check(content, where=f"{path}: {run.name}")
     return plan
 
 
@@ -205,15 +198,18 @@ def digest(plan: Path) -> str:
     return hashlib.sha256(plan.read_bytes() + parameters.read_bytes()).hexdigest()[:8]
 
 
-def put(content: dict[str, Any], path: str, value: object) -> None:
-    """Set a value by its dotted name.
+def put(content: dict[str, Any], values: Mapping[str, object]) -> None:
+    """Set values in the content of a parameter file by their dotted names.
 
     Raises RefcolorError for a name that is not there.
     """
-    *sections, last = path.split(".")
-    place: Any = content
-    for section in sections:
-        place = place.get(section) if isinstance(place, Mapping) else None
-    if not isinstance(place, dict) or last not in place:
-        raise RefcolorError(f"a plan changes {path!r}, which is no parameter; presets/ shows them")
-    place[last] = value
+    for path, value in values.items():
+        *sections, last = path.split(".")
+        place: Any = content
+        for section in sections:
+            place = place.get(section) if isinstance(place, Mapping) else None
+        if not isinstance(place, dict) or last not in place:
+            raise RefcolorError(
+                f"a plan changes {path!r}, which is not a parameter; take one from presets/"
+            )
+        place[last] = value

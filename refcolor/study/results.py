@@ -1,82 +1,66 @@
-"""What a study has so far, as its page reads it: the plan, the rows, and the curves beside them."""
+"""What a study has so far: its plan, the rows of its runs, and the curves beside them."""
 
-from collections.abc import Sequence
+import math
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Final
 
-from pydantic import Field, ValidationError
+import pandas as pd
 
 from refcolor.errors import RefcolorError
-from refcolor.params import Params, Section, check, read_yaml
-from refcolor.study.plan import HALF, Plan, Quantity, Run, digest, load_plan, runs
+from refcolor.params import read_yaml
+from refcolor.study.plan import HALF, Plan, digest, load_plan, runs
+from refcolor.study.rows import ADVICE, HALFWAY, ROWS, TEST, Row, read_rows
 from refcolor.study.statistics import Difference, holm, paired_difference
-from refcolor.study.table import ADVICE, Row, find_row, read_rows
-from refcolor.tables import read_csv
 
-ROWS, HALFWAY, TEST, WORDS = "runs.csv", "halfway.csv", "test.csv", "words.yaml"
 BASELINES: Final = ("grey_", "copy_", "mean_color_", "true_")  # trivial answers, and the truth
-
-Curve = list[dict[str, float]]
-
-
-class Words(Section):
-    """What a person wrote after the data: never numbers that the page can make itself."""
-
-    conclusions: str = ""
-    deviations: str = ""
-    observations: dict[Quantity, str] = Field(default_factory=dict)
+NOT_RESULTS: Final = ("images", "pairs", "real_images", "train_images", "train_steps")
 
 
 @dataclass(frozen=True)
 class Results:
-    """Rows of the runs that the plan has.
+    """A plan and what its runs left; rows of arms and seeds that the plan lacks are left out.
 
-    rows, halfway: of whole runs, and of the reference of the screening. curves: by label and seed.
-    digest: of the plan as it is now. base: the content of its parameter file.
+    base: the content of the plan's parameter file. digest: of the plan as it is now.
+    rows: by the names of the experiments, in the order of the plan. test: of the test set.
+    metrics: a column for each number of the finished runs, by label and seed of every planned run.
+    curves: a column for each loss term, by label, seed and step.
     """
 
     plan: Plan
     base: dict[str, Any]
     digest: str
-    rows: Sequence[Row]
-    halfway: Sequence[Row]
-    curves: dict[tuple[str, int], Curve]
-    words: Words
+    rows: Mapping[str, Row]
+    test: Mapping[str, Row]
+    metrics: pd.DataFrame
+    curves: pd.DataFrame
 
-    def row(self, run: Run) -> Row | None:
-        """Return the row of a run, if it has one."""
-        return find_row(self.halfway if run.halfway else self.rows, run)
-
-    def values(self, label: str, metric: str) -> dict[int, float]:
+    def values(self, label: str, metric: str) -> pd.Series:
         """Return a number of every finished run of an arm by seed; a missing one is left out.
 
-        label: an arm, or an arm with `-half` for what was measured on its way.
+        label: an arm, or `reference`.
         """
-        arm = label.removesuffix(f"-{HALF}")
-        rows = self.rows if arm == label else self.halfway
-        return {
-            row.seed: row.metrics[metric]
-            for row in rows
-            if row.arm == arm and row.status == "finished" and metric in row.metrics
-        }
+        if metric not in self.metrics:
+            return pd.Series(dtype=float)
+        of_label: pd.Series = self.metrics[metric].loc[label]
+        return of_label.dropna()
+
+    def typical(self, metric: str) -> float:
+        """Return the median of a number that no training changes; NaN where no run has it."""
+        return float(self.metrics[metric].median()) if metric in self.metrics else math.nan
 
     def difference(self, label: str, baseline: str, metric: str) -> Difference | None:
         """Compare two labels by seed."""
-        return paired_difference(
-            self.values(label, metric),
-            self.values(baseline, metric),
-            confidence=self.plan.confidence,
-        )
+        arm, base = self.values(label, metric), self.values(baseline, metric)
+        return paired_difference(arm, base, confidence=self.plan.confidence)
 
-    def planned(self) -> list[tuple[Difference | None, float | None]]:
-        """Give each planned comparison its difference and its p-value after Holm."""
-        found = [
-            self.difference(one.arm, self.plan.main.baseline, one.metric)
-            for one in self.plan.comparisons
-        ]
-        adjusted = holm([one.p if one else None for one in found])
-        return list(zip(found, adjusted, strict=True))
+    def planned(self) -> tuple[list[Difference | None], list[float]]:
+        """Give the difference of each planned comparison, and its p-value after Holm."""
+        base = self.plan.main.baseline
+        found = [self.difference(one.arm, base, one.metric) for one in self.plan.comparisons]
+        p = pd.Series([one.p if one else None for one in found], dtype=float)
+        return found, holm(p).to_list()
 
     @property
     def reference(self) -> str:
@@ -92,52 +76,39 @@ class Results:
 def read_results(path: Path) -> Results:
     """Read a plan and what lies beside it.
 
-    Rows of arms and seeds that the plan has not are left out. Raises RefcolorError for a file that
-    cannot be read.
+    Raises RefcolorError for a file that cannot be read.
     """
     folder, plan = path.parent, load_plan(path)
     planned = list(runs(plan))
-    kept = {False: read_rows(folder / ROWS), True: read_rows(folder / HALFWAY)}
-    rows, halfway = (
-        [row for run in planned if run.halfway == half and (row := find_row(kept[half], run))]
-        for half in (False, True)
-    )
-    curves = {
-        (run.label, run.seed): _curve(file)
-        for run in planned
-        if (file := folder / "curves" / f"{run.label}-{run.seed}.csv").exists()
-    }
+    rows = read_rows(folder / ROWS) | read_rows(folder / HALFWAY)
+    rows = {run.name: rows[run.name] for run in planned if run.name in rows}
+    places = [(run.label, run.seed) for run in planned]
+    metrics = [rows[run.name].metrics if run.name in rows else {} for run in planned]
+    files = {place: folder / "curves" / "{}-{}.csv".format(*place) for place in places}
+    curves = {place: _read_curve(file) for place, file in files.items() if file.exists()}
     return Results(
         plan=plan,
         base=read_yaml(folder / plan.parameters),
         digest=digest(path),
         rows=rows,
-        halfway=halfway,
-        curves=curves,
-        words=_words(folder / WORDS),
+        test=read_rows(folder / TEST),
+        metrics=pd.DataFrame(metrics, index=pd.MultiIndex.from_tuples(places)),
+        curves=pd.concat(curves) if curves else pd.DataFrame(),
     )
 
 
-def base_params(results: Results) -> Params:
-    """Return the parameters that the arms change."""
-    return check(results.base, where=results.plan.parameters)
+def result_names(metrics: pd.DataFrame, *, first: str) -> list[str]:
+    """List the columns that say something about a model.
+
+    first: an endpoint, which stands first together with its parts; the others are alphabetical.
+    """
+    every = map(str, metrics.columns)
+    names = [name for name in every if not name.startswith((*BASELINES, *NOT_RESULTS))]
+    return sorted(names, key=lambda name: (name != first, not name.startswith(first), name))
 
 
-@dataclass(frozen=True)
-class _Step:
-    values: dict[str, float]
-
-
-def _curve(path: Path) -> Curve:
-    return [step.values for step in read_csv(path, _Step, rest="values", advice=ADVICE)]
-
-
-def _words(path: Path) -> Words:
-    if not path.exists():
-        return Words()
+def _read_curve(path: Path) -> pd.DataFrame:
     try:
-        return Words.model_validate(read_yaml(path) or {})
-    except ValidationError as error:
-        first = error.errors()[0]
-        where = ".".join(map(str, first["loc"]))
-        raise RefcolorError(f"{path}: {where}: {first['msg']}; correct it") from error
+        return pd.read_csv(path, index_col="step", dtype=float)
+    except ValueError as error:
+        raise RefcolorError(f"{path} is not a table of numbers ({error}); {ADVICE}") from error

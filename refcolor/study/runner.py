@@ -3,87 +3,53 @@
 import json
 import shutil
 from collections.abc import Mapping
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from importlib.metadata import version
 from pathlib import Path
-from typing import Any
 
+from refcolor import params
 from refcolor.errors import RefcolorError
 from refcolor.files import replacing
-from refcolor.params import Params, load, read_yaml
 from refcolor.stages import locked_key, read_lock, stage_key
-from refcolor.study import table
 from refcolor.study.pictures import keep_pictures
 from refcolor.study.plan import Plan, Run, digest, load_plan, runs
 from refcolor.study.repository import code_commit, refuse_uncommitted
-from refcolor.study.results import HALFWAY, ROWS
-from refcolor.study.table import Row, find_row, read_rows, replaced, write_rows
+from refcolor.study.rows import HALFWAY, ROWS, Row, as_text, read_rows, write_rows
 from refcolor.study.workspace import Workspace, opened
 
 DATA_SECTIONS = ("source", "filter", "clean", "sketch", "split")  # of the stages before train
 
 
-@dataclass(frozen=True)
-class Study:
-    """A plan and where it lies; rows, curves and pictures lie beside it.
-
-    root: the folder of the user's repository. digest: of the plan. overrides: values for this
-    machine, such as the folder of somebody's pictures, which no row names.
-    """
-
-    root: Path
-    path: Path
-    plan: Plan
-    digest: str
-    overrides: Mapping[str, str]
-
-    @property
-    def folder(self) -> Path:
-        """Where the plan lies."""
-        return self.path.parent
-
-    @property
-    def parameters(self) -> Path:
-        """The parameter file that the arms change."""
-        return self.folder / self.plan.parameters
-
-    def rows_file(self, run: Run) -> Path:
-        """Where the row of a run goes; those measured halfway are no runs of their own."""
-        return self.folder / (HALFWAY if run.halfway else ROWS)
-
-
-def load_study(root: Path, path: Path, overrides: Mapping[str, str] | None = None) -> Study:
-    """Read a plan.
-
-    Raises RefcolorError when it cannot run, as `load_plan` does.
-    """
-    return Study(root, path, load_plan(path), digest(path), overrides or {})
-
-
-def run_study(study: Study, *, dry: bool = False) -> None:
+def run_study(root: Path, path: Path, *, overrides: Mapping[str, str], dry: bool = False) -> None:
     """Make every row that is missing or stale.
 
     One run at a time, in the order of the plan. A run that was stopped goes on. A run that failed
-    by itself gets a row that says so and is not tried again before its code or parameters change.
-    dry: only say what would run. Raises RefcolorError when code or plan are not committed, when the
-    data cannot be made, and when something outside an experiment goes wrong.
+    by itself gets a row that says so and is not repeated before its code or parameters change.
+
+    root: the folder of the user's repository. path: of the plan; rows, curves and pictures go
+    beside it. overrides: values of parameters for this machine, such as the folder of somebody's
+    pictures, which no row names. dry: only say what would run.
+    Raises RefcolorError when code or plan are not committed, when the data cannot be made, and when
+    something outside an experiment goes wrong.
     """
-    refuse_uncommitted(study.root, [study.path, study.parameters])
-    planned = list(runs(study.plan))
-    with opened(study.root) as workspace:
-        workspace.check_out(code_commit(study.root))
-        prepared: dict[str, Any] | None = None
+    plan = load_plan(path)
+    parameters = path.parent / plan.parameters
+    refuse_uncommitted(root, [path, parameters])
+    planned = list(runs(plan))
+    names = [run.name for run in planned]
+    with opened(root, plan.name) as workspace:
+        workspace.check_out(code_commit(root))
+        prepared = None
         for number, run in enumerate(planned, start=1):
-            changes = {**run.changes, "seed": run.seed, **study.overrides}
-            workspace.write_parameters(study.parameters, changes)
-            content = read_yaml(workspace.tree / "params.yaml")
-            data = {name: content[name] for name in DATA_SECTIONS}
+            content = workspace.write_parameters(parameters, {**run.values, **overrides})
+            data = [content[name] for name in DATA_SECTIONS]
             if data != prepared:
-                _prepare(workspace, study)
+                _prepare(workspace)
                 prepared = data
             key = run_key(workspace.tree)
-            file = study.rows_file(run)
-            row = find_row(read_rows(file), run)
+            file = path.parent / (HALFWAY if run.halfway else ROWS)
+            rows = read_rows(file)
+            row = rows.get(run.name)
             heading = f"[{number}/{len(planned)}] {run.name}"
             if row is not None and is_current(row, key):
                 print(f"{heading}: {row.status} before, not run again", flush=True)
@@ -91,10 +57,11 @@ def run_study(study: Study, *, dry: bool = False) -> None:
                 print(f"{heading}: {'stale, ' if row else ''}would run", flush=True)
             else:
                 print(f"{heading}: runs", flush=True)
-                row = _run(workspace, study, run, key=key, earlier=row)
-                same_file = [one for one in planned if one.halfway == run.halfway]
-                write_rows(file, replaced(read_rows(file), row, order=same_file))
-                print(f"{heading}: {_told(study, row)}", flush=True)
+                row = _run(workspace, run, key=key, earlier=row, plan=digest(path))
+                if row.status == "finished":
+                    _keep(workspace.tree, path.parent, run, first=run.seed == plan.main.seeds[0])
+                write_rows(file, (rows | {run.name: row}).values(), order=names)
+                print(f"{heading}: {_summary(plan, row)}", flush=True)
 
 
 def run_key(tree: Path) -> str:
@@ -110,44 +77,39 @@ def run_key(tree: Path) -> str:
 def is_current(row: Row, key: str) -> bool:
     """Say whether running again would give the row again.
 
-    key: of the run as it stands now. What no training came out of, no evaluation can change.
+    key: of the run as it stands now. Where the training failed the evaluation's half is ignored.
     """
     if row.status == "failed" and row.message.startswith("train:"):
         return row.key.partition("-")[0] == key.partition("-")[0]
     return row.key == key
 
 
-def _prepare(workspace: Workspace, study: Study) -> None:
-    failed = workspace.repro("split", study=study.plan.name, experiment="")
-    if failed:
+def _prepare(workspace: Workspace) -> None:
+    if failed := workspace.repro("split", experiment=""):
         raise RefcolorError(f"the data of the study cannot be made: {failed.message}")
 
 
-def _run(workspace: Workspace, study: Study, run: Run, *, key: str, earlier: Row | None) -> Row:
-    name = {"study": study.plan.name, "experiment": run.name}
-    tree = workspace.tree
-    train_key = stage_key("train", root=tree)
-    if workspace.attempt is None or workspace.attempt.key != key:
-        workspace.begin(key)
+def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan: str) -> Row:
+    tree, train_key = workspace.tree, key.partition("-")[0]
+    workspace.begin(key)
     # Trained for an earlier row: the run cache has it. Else it must really run, even where the
     # user's own run is in the cache, so that times are true and MLflow has it as one of the study.
     known = earlier is not None and earlier.status == "finished" and earlier.train_key == train_key
     cache = [] if known else ["--no-run-cache"]
-    failed = workspace.repro("--single-item", *cache, "train", stage="train", **name)
-    if not failed:
-        failed = workspace.repro(
-            "--single-item", "--no-run-cache", "evaluate", stage="evaluate", **name
-        )
-    seconds = workspace.attempt.seconds if workspace.attempt else {}
-    trained = earlier.train_seconds if known and earlier else seconds.get("train", 0.0)
+    failed = workspace.repro("train", "--single-item", *cache, experiment=run.name)
+    failed = failed or workspace.repro(
+        "evaluate", "--single-item", "--no-run-cache", experiment=run.name
+    )
+    seconds = workspace.attempt
+    trained = earlier.train_seconds if earlier and known else seconds.get("train", 0.0)
     row = Row(
         arm=run.arm,
         seed=run.seed,
         status="failed",
-        changes=table.as_text(run.changes),
+        changes=as_text(run.changes),
         experiment=run.name,
         commit=workspace.commit,
-        plan=study.digest,
+        plan=plan,
         torch=version("torch"),
         key=key,
         train_key=train_key,
@@ -156,41 +118,38 @@ def _run(workspace: Workspace, study: Study, run: Run, *, key: str, earlier: Row
     )
     if failed:
         return replace(row, message=f"{failed.stage}: {failed.message}")
-    workspace.save(**name)
-    params = load(tree / "params.yaml")
-    _keep(study, run, tree, params)
-    from refcolor.study.cost import cost
+    workspace.save(run.name)
+    from refcolor.study.cost import cost  # imported late: it takes torch
 
-    parameters, operations = cost(params.model, size=params.clean.size)
-    training, judgement = (_numbers(tree / f"metrics/{name}.json") for name in ("train", "eval"))
+    settings = params.load(tree / "params.yaml")
+    parameters, operations = cost(settings.model, size=settings.clean.size)
+    training = json.loads((tree / "metrics/train.json").read_bytes())
     return replace(
         row,
         status="finished",
         evaluate_key=locked_key("evaluate", read_lock(tree)),
         parameters=parameters,
         operations=operations,
-        metrics=judgement | {f"train_{name}": value for name, value in training.items()},
+        metrics=json.loads((tree / "metrics/eval.json").read_bytes())
+        | {f"train_{name}": value for name, value in training.items()},
     )
 
 
-def _keep(study: Study, run: Run, tree: Path, params: Params) -> None:
-    """Keep the small things that the page shows: the curves, and pictures where we may."""
-    curves = study.folder / "curves" / f"{run.label}-{run.seed}.csv"
-    with replacing(curves) as temporary:
+def _keep(tree: Path, folder: Path, run: Run, *, first: bool) -> None:
+    """Keep the small files that figures show: the curves, and pictures where we may.
+
+    first: whether this is the first seed, whose pictures are kept.
+    """
+    with replacing(folder / "curves" / f"{run.label}-{run.seed}.csv") as temporary:
         shutil.copyfile(tree / "metrics/curves/loss.csv", temporary)
-    if params.source.kind == "sample" and run.seed == study.plan.main.seeds[0]:
-        keep_pictures(tree, study.folder / "pictures", run.label, params)
+    settings = params.load(tree / "params.yaml")
+    if first and settings.source.kind == "sample":
+        keep_pictures(tree, folder / "pictures", run.label, settings)
 
 
-def _numbers(path: Path) -> dict[str, float]:
-    content = json.loads(path.read_text(encoding="utf-8"))
-    return {name: float(value) for name, value in content.items()}
-
-
-def _told(study: Study, row: Row) -> str:
+def _summary(plan: Plan, row: Row) -> str:
     if row.status == "failed":
         return f"failed, {row.message}"
-    value = row.metrics.get(study.plan.primary)
-    spent = (row.train_seconds + row.evaluate_seconds) / 60
-    number = f"{study.plan.primary} {value:.4g}" if value is not None else "finished"
-    return f"{number} after {spent:.1f} minutes"
+    value = row.metrics.get(plan.primary)
+    result = "finished" if value is None else f"{plan.primary} {value:.4g}"
+    return f"{result} after {(row.train_seconds + row.evaluate_seconds) / 60:.1f} minutes"

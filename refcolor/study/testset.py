@@ -1,7 +1,7 @@
 """The test set: characters of other seeds and styles, on which a chosen model is reported once."""
 
 import shutil
-from collections.abc import Sequence
+from collections.abc import Iterable
 from dataclasses import replace
 from pathlib import Path
 
@@ -21,8 +21,7 @@ from refcolor.stages import locked_key, read_lock, stage_key
 from refcolor.study.cost import cost
 from refcolor.study.plan import TestSet, digest, load_plan
 from refcolor.study.repository import code_commit, refuse_uncommitted
-from refcolor.study.results import TEST
-from refcolor.study.table import Row, read_rows, write_rows
+from refcolor.study.rows import TEST, Row, read_rows, write_rows
 
 PAIRED = 2  # one character in so many is sketch and reference; the others are the real side of FID
 _PATTERNS = tuple(
@@ -84,26 +83,27 @@ def judge(folder: Path, models: Path, params: Params) -> dict[str, float]:
     return report.numbers
 
 
-def refuse_another_look(rows: Sequence[Row], train_key: str, *, again: bool) -> None:
+def refuse_another_look(rows: Iterable[Row], train_key: str, *, again: bool) -> None:
     """Refuse a test set that was looked at before.
 
-    rows: of earlier looks. again: whether the user insists, which the page then counts.
+    rows: of earlier looks. again: whether the user insists; the tables count the looks.
     Raises RefcolorError for any earlier look, and for one at the same model whatever the user says.
     """
-    if any(row.train_key == train_key for row in rows):
-        raise RefcolorError(f"this model is in {TEST} already; another look would say the same")
-    if rows and not again:
-        raise RefcolorError(
-            f"the test set was looked at before, on {rows[-1].experiment}; choose by the "
-            "validation. If there is a reason to look again, say --again: it will be counted"
-        )
+    for row in rows:
+        if row.train_key == train_key:
+            raise RefcolorError(f"this model is in {TEST} already; read its numbers there")
+        if not again:
+            raise RefcolorError(
+                f"the test set was looked at before, on {row.experiment}; choose by the validation."
+                " If there is a reason to look again, say --again: it will be counted"
+            )
 
 
 def report_test(root: Path, plan_file: Path, params: Params, *, again: bool = False) -> Row:
     """Judge the model of the repository on the test set of a plan, and write that down.
 
     The row goes to test.csv beside the plan. params: of the model, as in params.yaml.
-    again: allow another look, which the page then counts. Raises RefcolorError when code, plan or
+    again: allow another look, which is counted. Raises RefcolorError when code, plan or
     parameters are not committed, when the model is not that of the parameters, and when the test
     set was looked at before: whoever chooses after looking has made it a validation set.
     """
@@ -116,7 +116,7 @@ def report_test(root: Path, plan_file: Path, params: Params, *, again: bool = Fa
         raise RefcolorError(
             "models/ is not what params.yaml and the code would train; run `dvc repro` and commit"
         )
-    rows = read_rows(plan_file.parent / TEST)
+    rows = read_rows(plan_file.parent / TEST).values()
     refuse_another_look(rows, train_key, again=again)
     folder = root / ".refcolor" / "study" / "test"
     draw_test_set(folder, test, params)

@@ -14,7 +14,7 @@ import psutil
 import pytest
 from ruamel.yaml import YAML
 
-from refcolor.study.table import Row, read_rows
+from refcolor.study.rows import Row, read_rows
 
 from ..pipeline.conftest import TINY, Project, make_project
 from .conftest import PLAN
@@ -36,7 +36,7 @@ class Trial:
         return self.project.root / "study"
 
     def rows(self, name: str = "runs.csv") -> dict[str, Row]:
-        return {row.experiment: row for row in read_rows(self.folder / name)}
+        return read_rows(self.folder / name)
 
     def start(self) -> "subprocess.Popen[bytes]":
         return subprocess.Popen(
@@ -206,8 +206,8 @@ def test_another_evaluation_trains_nothing(trial: Trial) -> None:
     assert after["s-triplet-0"] == before["s-triplet-0"]
 
 
-def test_the_page_is_written(trial: Trial) -> None:
-    """`refcolor study report` makes the page of what there is, pictures included."""
+def test_tables_and_figures_are_written(trial: Trial) -> None:
+    """`refcolor study report` makes them of what there is, pictures included."""
     trial.project.run("refcolor", "study", "report", "--plan", "study/plan.yaml")
-    page = (trial.project.root / "study.md").read_text(encoding="utf-8")
-    assert "runs finished" in page and "study/plots/pictures.png" in page
+    text = (trial.folder / "tables.md").read_text(encoding="utf-8")
+    assert "2 runs finished, 1 failed" in text and "](plots/pictures.png)" in text

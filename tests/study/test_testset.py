@@ -15,7 +15,7 @@ from refcolor.sources import drawn
 from refcolor.sources.manifest import read_manifest
 from refcolor.sources.sample import CLOTHES, HAIR_STYLES, UNSEEN_CLOTHES, UNSEEN_HAIR_STYLES
 from refcolor.study.plan import TestSet, load_plan, runs
-from refcolor.study.table import Row
+from refcolor.study.rows import Row
 from refcolor.study.testset import draw_test_set, judge, refuse_another_look, unseen_characters
 
 TEST = TestSet(shape_seed=5, palette_seed=6, count=20)

@@ -24,7 +24,7 @@ stages:
 def workspace(tmp_path: Path) -> Workspace:
     """Give a workspace whose tree holds a dvc.lock and parameters only."""
     with (tmp_path / "lock").open("a") as lock:
-        workspace = Workspace(tmp_path, lock)
+        workspace = Workspace(tmp_path, "s", lock)
     workspace.tree.mkdir(parents=True)
     (workspace.tree / "dvc.lock").write_text(LOCK)
     (workspace.tree / "params.yaml").write_text("seed: 1\n")
@@ -44,7 +44,7 @@ def test_a_run_begins_with_what_the_data_stages_made(workspace: Workspace) -> No
     """dvc.lock forgets train and evaluate, and the attempt is noted."""
     workspace.begin("key")
     assert set(read_lock(workspace.tree)["stages"]) == {"split"}
-    assert workspace.attempt and workspace.attempt.key == "key"
+    assert workspace.attempt == {"key": "key"}
 
 
 def test_a_kill_leaves_a_whole_lock(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -1,27 +1,30 @@
-"""Numbers and tables as the page writes them."""
+"""Numbers and tables as Markdown."""
 
+import math
 from collections.abc import Iterable, Sequence
 
-from refcolor.study.statistics import Difference, mean_and_deviation
+import pandas as pd
 
-DIGITS = 4  # significant ones of a number; two of a deviation
+from refcolor.study.statistics import Difference
+
+DIGITS = 4  # significant digits of a number; a deviation has two
 MISSING = "–"  # noqa: RUF001
 
 
-def number(value: float | None, *, sign: bool = False) -> str:
+def number(value: float, *, sign: bool = False) -> str:
     """Write four significant digits; with `sign` a plus in front of what is not negative."""
-    if value is None:
+    if math.isnan(value):
         return MISSING
-    text = f"{value:{'+' if sign else ''}.{DIGITS}g}"
-    return text if "e" not in text else f"{value:{'+' if sign else ''}.2e}"
+    plus = "+" if sign else ""
+    text = f"{value:{plus}.{DIGITS}g}"
+    return text if "e" not in text else f"{value:{plus}.2e}"
 
 
-def plus_minus(values: Sequence[float]) -> str:
-    """Write mean ± standard deviation; the mean alone below two values."""
-    if not values:
-        return MISSING
-    mean, deviation = mean_and_deviation(values)
-    return number(mean) if deviation is None else f"{number(mean)} ± {deviation:.2g}"
+def plus_minus(values: pd.Series) -> str:
+    """Write mean ± standard deviation (n - 1); the mean alone below two values."""
+    if len(values) < 2:
+        return number(values.mean())
+    return f"{number(values.mean())} ± {values.std():.2g}"
 
 
 def interval(difference: Difference | None) -> str:
@@ -29,16 +32,15 @@ def interval(difference: Difference | None) -> str:
     if difference is None:
         return MISSING
     mean = number(difference.mean, sign=True)
-    pairs = len(difference.seeds)
-    if difference.low is None or difference.high is None:
+    if difference.pairs < 2:
         return f"{mean} (one pair, no interval)"
     low, high = number(difference.low, sign=True), number(difference.high, sign=True)
-    return f"{mean} [{low}, {high}] ({pairs} pairs)"
+    return f"{mean} [{low}, {high}] ({difference.pairs} pairs)"
 
 
-def p_value(p: float | None) -> str:
+def p_value(p: float) -> str:
     """Write a p-value with two digits, and very small ones as a bound."""
-    if p is None:
+    if math.isnan(p):
         return MISSING
     return "< 0.0001" if p < 1e-4 else f"{p:.2g}"
 

@@ -6,7 +6,7 @@ import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.study.plan import load_plan, runs
-from refcolor.study.table import Row, as_text, find_row, read_rows, replaced, write_rows
+from refcolor.study.rows import Row, as_text, read_rows, write_rows
 
 MakeRow = Callable[..., Row]
 
@@ -22,8 +22,8 @@ def test_rows_come_back_as_they_were(
         replace(make_row(plan, other), status="failed", message='train: a "loss", became nan'),
     ]
     write_rows(tmp_path / "new" / "runs.csv", rows)
-    assert read_rows(tmp_path / "new" / "runs.csv") == rows
-    assert read_rows(tmp_path / "none.csv") == []
+    assert list(read_rows(tmp_path / "new" / "runs.csv").values()) == rows
+    assert read_rows(tmp_path / "none.csv") == {}
 
 
 @pytest.mark.parametrize(
@@ -51,27 +51,26 @@ def test_a_damaged_row_is_named(
         read_rows(path)
 
 
-def test_a_row_replaces_that_of_its_arm_and_seed(
-    write_plan: Callable[..., Path], make_row: MakeRow
+@pytest.mark.parametrize("file", ["runs.csv", "halfway.csv", "portraits/runs.csv"])
+def test_the_rows_of_this_repository_are_kept_as_they_are(
+    file: str, root: Path, tmp_path: Path
 ) -> None:
-    """Rows stand in the order of the plan, whatever finished first, one for each arm and seed."""
-    plan = write_plan()
-    planned = [run for run in runs(load_plan(plan)) if not run.halfway]
-    rows: list[Row] = []
-    for run in (planned[3], planned[0], planned[3], planned[1]):
-        rows = replaced(rows, make_row(plan, run, ssim=float(len(rows))), order=planned)
-    assert [row.experiment for row in rows] == [planned[i].name for i in (0, 1, 3)]
-    again = find_row(rows, planned[3])
-    assert again is not None and again.metrics == {"ssim": 2.0}
+    """Our rows, read and written again, are the same bytes."""
+    path = root / "docs/study" / file
+    write_rows(tmp_path / "runs.csv", read_rows(path).values())
+    assert (tmp_path / "runs.csv").read_bytes() == path.read_bytes()
 
 
-def test_rows_that_the_plan_lost_stay(write_plan: Callable[..., Path], make_row: MakeRow) -> None:
-    """A row of an arm that was taken out of the plan is not thrown away by the next one."""
-    plan = write_plan()
-    planned = [run for run in runs(load_plan(plan)) if not run.halfway]
-    gone = replace(planned[0], arm="gone")
-    rows = replaced([make_row(plan, gone)], make_row(plan, planned[1]), order=planned)
-    assert [row.arm for row in rows] == [planned[1].arm, "gone"]
+def test_rows_stand_in_the_order_of_the_plan(
+    tmp_path: Path, write_plan: Callable[..., Path], make_row: MakeRow
+) -> None:
+    """Whatever finished first; a row of an arm that the plan lost stays, at the end."""
+    plan, path = write_plan(), tmp_path / "runs.csv"
+    planned = list(runs(load_plan(plan)))
+    rows = [make_row(plan, replace(planned[0], arm="gone"))]
+    rows += [make_row(plan, planned[place]) for place in (3, 0)]
+    write_rows(path, rows, order=[run.name for run in planned])
+    assert list(read_rows(path)) == [planned[0].name, planned[3].name, rows[0].experiment]
 
 
 def test_changes_in_one_line() -> None:
