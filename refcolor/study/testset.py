@@ -3,6 +3,7 @@
 import shutil
 from collections.abc import Iterable
 from dataclasses import replace
+from itertools import cycle, product
 from pathlib import Path
 
 import torch
@@ -23,24 +24,19 @@ from refcolor.study.plan import TestSet, digest, load_plan
 from refcolor.study.repository import code_commit, refuse_uncommitted
 from refcolor.study.rows import TEST, Row, read_rows, write_rows
 
-PAIRED = 2  # one character in so many is sketch and reference; the others are the real side of FID
-_PATTERNS = tuple(
-    (hair, clothes)
-    for hair in ("", *UNSEEN_HAIR_STYLES)
-    for clothes in ("", *UNSEEN_CLOTHES)
-    if hair or clothes
-)
-
 
 def unseen_characters(test: TestSet) -> list[Record]:
     """List the characters, each with unseen hair, unseen clothes or both, in turn."""
     seeds = SampleParams(shape_seed=test.shape_seed, palette_seed=test.palette_seed, size=256)
-    records = []
-    for index, record in enumerate(drawn.list_drawn(seeds, test.count)):
-        hair, clothes = _PATTERNS[index % len(_PATTERNS)]
+    _usual, *unseen = product(("", *UNSEEN_HAIR_STYLES), ("", *UNSEEN_CLOTHES))
+    records: list[Record] = []
+    for record, (hair, clothes) in zip(
+        drawn.list_drawn(seeds, test.count), cycle(unseen), strict=False
+    ):
         facts = record.attributes
         changed = {"hair": hair or facts["hair"], "clothes": clothes or facts["clothes"]}
-        records.append(replace(record, id=f"test-{index:06d}", attributes=facts | changed))
+        name = f"test-{len(records):06d}"
+        records.append(replace(record, id=name, attributes=facts | changed))
     return records
 
 
@@ -62,9 +58,7 @@ def draw_test_set(folder: Path, test: TestSet, params: Params) -> None:
         lines = sketch_picture(square, draw_settings(params.sketch, record.id))
         image.write(folder / "sketch" / f"{record.id}.png", lines)
     ids = [record.id for record in records]
-    members = ids[::PAIRED]
-    others = [name for place, name in enumerate(ids) if place % PAIRED]
-    real, floor = others[::2], others[1::2]
+    members, real, floor = ids[::2], ids[1::4], ids[3::4]
     pairs = zip(members, [*members[1:], members[0]], strict=True)
     write_lines(folder / "split" / "val.txt", sorted(members + real))
     write_lines(folder / "split" / "train.txt", floor)

@@ -17,10 +17,3 @@ def test_the_cost_of_one_convolution_more(make_params: Callable[..., Params]) ->
     assert more_operations - operations == 2 * channels * channels * 9 * cells
     convolutions = 2 * channels * channels * 9
     assert 0 <= more_parameters - parameters - convolutions <= 2 * 3 * channels  # bias, batch norm
-
-
-def test_attention_costs_something(make_params: Callable[..., Params]) -> None:
-    """The attention has parameters of its own and more operations than doing without."""
-    scft = cost(make_params().model, size=32)
-    none = cost(make_params({"model.attention": "none"}).model, size=32)
-    assert scft[0] > none[0] and scft[1] > none[1]

@@ -2,6 +2,7 @@
 
 import os
 from pathlib import Path
+from unittest.mock import Mock
 
 import pytest
 
@@ -31,40 +32,28 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
-def kill_at_the_end(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Let a process be killed when all is written, and before it takes the place of the old one."""
-
-    def killed(*_: object) -> None:
-        raise KeyboardInterrupt
-
-    monkeypatch.setattr(os, "replace", killed)
-
-
 def test_a_run_begins_with_what_the_data_stages_made(workspace: Workspace) -> None:
-    """dvc.lock forgets train and evaluate, and the attempt is noted."""
+    """dvc.lock forgets train and evaluate once; beginning again goes on."""
     workspace.begin("key")
     assert set(read_lock(workspace.tree)["stages"]) == {"split"}
     assert workspace.attempt == {"key": "key"}
-
-
-def test_a_kill_leaves_a_whole_lock(workspace: Workspace, monkeypatch: pytest.MonkeyPatch) -> None:
-    """dvc.lock is the old one until the new one is there."""
-    kill_at_the_end(monkeypatch)
-    with pytest.raises(KeyboardInterrupt):
-        workspace.begin("key")
+    (workspace.tree / "dvc.lock").write_text(LOCK)
+    workspace.begin("key")
     assert (workspace.tree / "dvc.lock").read_text() == LOCK
 
 
-def test_a_kill_leaves_whole_parameters(
+def test_a_kill_leaves_whole_files(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """params.yaml is the old one until the new one is there, comments included."""
-    given = tmp_path / "given.yaml"
+    """dvc.lock and params.yaml are the old ones until the new ones are there, with comments."""
+    given, written = tmp_path / "given.yaml", workspace.tree / "params.yaml"
     given.write_text("# first\nseed: 2  # of the run\n")
     workspace.write_parameters(given, {"seed": 3})
-    written = "# first\nseed: 3  # of the run\n"
-    assert (workspace.tree / "params.yaml").read_text() == written
-    kill_at_the_end(monkeypatch)
+    assert written.read_text() == "# first\nseed: 3  # of the run\n"
+    monkeypatch.setattr(os, "replace", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
         workspace.write_parameters(given, {"seed": 4})
-    assert (workspace.tree / "params.yaml").read_text() == written
+    with pytest.raises(KeyboardInterrupt):
+        workspace.begin("key")
+    assert written.read_text() == "# first\nseed: 3  # of the run\n"
+    assert (workspace.tree / "dvc.lock").read_text() == LOCK
