@@ -1,19 +1,12 @@
-"""Redraw the pictures of the README from a finished run: `python docs/pictures.py`.
-
-With names of results (`SKETCH__REFERENCE`) it draws these, their references as swatches only: the
-pictures that somebody trained on stay where they are.
-"""
+"""Redraw the pictures of the README from a finished run: `python docs/pictures.py`."""
 
 import csv
-import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import numpy as np
 
 from refcolor import Colorizer, image
 from refcolor.app.samples import draw_samples
-from refcolor.palette import palette
 from refcolor.shards import locate
 from refcolor.sources import drawn, sample
 from refcolor.sources.manifest import read_manifest
@@ -69,30 +62,7 @@ def sheet_of_colored() -> image.Picture:
     return image.grid([cells[0], cells[1]])
 
 
-def sheet_of_own(names: Sequence[str]) -> image.Picture:
-    """Show results as sketch, colours of the reference, result."""
-    cells: list[image.Picture] = []
-    for name in names:
-        drawing, reference = name.split("__")
-        pixels = image.read(locate(Path("data/color"), f"{reference}.png")).reshape(-1, 3)
-        colors = palette(pixels[pixels.min(axis=1) < 250], swatches=6).frequent
-        shares = np.array([share for _, share in colors])
-        ends = np.rint(np.cumsum(shares) / shares.sum() * 2 * SIDE).astype(int)
-        rows = np.searchsorted(ends, np.arange(2 * SIDE), side="right").clip(max=len(ends) - 1)
-        strip = np.array([color for color, _ in colors], np.uint8)[rows]
-        cells += [
-            image.resize(
-                image.read(locate(Path("data/sketch"), f"{drawing}.png")), 2 * SIDE, 2 * SIDE
-            ),
-            strip[:, None].repeat(SIDE // 2, axis=1),
-            image.resize(image.read(Path(f"results/{name}.png")), 2 * SIDE, 2 * SIDE),
-        ]
-    return image.grid([cells])
-
-
-if __name__ == "__main__" and sys.argv[1:]:
-    image.write(IMAGES / "portraits.png", sheet_of_own(sys.argv[1:]))
-elif __name__ == "__main__":
+if __name__ == "__main__":
     image.write(IMAGES / "sample.png", sheet_of_characters())
     image.write(IMAGES / "foreign.png", sheet_of_results())
     image.write(IMAGES / "colored.png", sheet_of_colored())
