@@ -20,6 +20,6 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
 
 
 def _runs(arguments: argparse.Namespace) -> None:
-    from refcolor.runs import find
+    from refcolor.tracking.runs import find
 
     print(find(Path.cwd(), arguments.what))

@@ -3,7 +3,6 @@
 The only package that imports mlflow, and only once a tracker is opened.
 """
 
-from refcolor.tracking.find import Run, find_by_key, find_by_name
 from refcolor.tracking.session import (
     STUDY_VARIABLE,
     Training,
@@ -15,12 +14,9 @@ from refcolor.tracking.tracker import NullTracker, Status, Tracker
 __all__ = [
     "STUDY_VARIABLE",
     "NullTracker",
-    "Run",
     "Status",
     "Tracker",
     "Training",
-    "find_by_key",
-    "find_by_name",
     "open_evaluation",
     "open_training",
 ]

@@ -61,17 +61,16 @@ def open_training(
     """
 
     def opened(store: Store) -> Tracker:
-        earlier = _runs_of(store, key)
-        reopened = {run.info.run_id for run in earlier} & {resume_run_id}
-        for run in (*earlier, *_runs_named(store, resume_run_id)):
-            if run.info.run_id not in reopened and _is_stale(run, root):
+        earlier = _search(store, f"tags.`{TRAIN_KEY}` = '{key}'")
+        stopped = _search(store, f"attributes.run_id = '{resume_run_id}'")
+        resumed = next((run for run in earlier if run.info.run_id == resume_run_id), None)
+        for run in earlier if resumed else (*earlier, *stopped):
+            stale = run.info.status == "RUNNING" and run.data.tags.get(PLACE) == _place(root)
+            if stale and run is not resumed:
                 store.client.set_terminated(run.info.run_id, "KILLED")
-        for run in earlier:
-            if run.info.run_id == resume_run_id and EVALUATE_KEY not in run.data.tags:
-                tracker = _reopened(store, run, root, key)
-                break
-        else:
-            tracker = _new(store, root, key)
+        if resumed and EVALUATE_KEY in resumed.data.tags:
+            resumed = None
+        tracker = _begin(store, root, key, run=resumed)
         tracker.params(params)
         return tracker
 
@@ -96,17 +95,15 @@ def open_evaluation(
     """
 
     def opened(store: Store) -> Tracker:
-        closing = {EVALUATE_KEY: key}
-        for run in _runs_of(store, training.key):
-            if _may_continue(run, params):
-                tracker = _reopened(store, run, root, training.key, closing_tags=closing)
-                tracker.params(params)
-                tracker.curves(training.curves)
-                return tracker
-        tracker = _new(store, root, training.key, closing_tags=closing)
-        tracker.tags({"refcolor.replayed": "true"})
+        runs = _search(store, f"tags.`{TRAIN_KEY}` = '{training.key}'")
+        run = next((run for run in runs if _may_continue(run, params)), None)
+        tracker = _begin(store, root, training.key, run=run, closing_tags={EVALUATE_KEY: key})
+        if run is None:
+            tracker.tags({"refcolor.replayed": "true"})
         tracker.params(params)
-        _replay(training, tracker)
+        tracker.curves(training.curves)
+        if run is None:
+            _replay(training, tracker)
         return tracker
 
     return _opened(kind, root, opened)
@@ -129,21 +126,8 @@ def _opened(kind: Kind, root: Path, opened: Callable[[Store], Tracker]) -> Track
         return NullTracker()
 
 
-def _runs_of(store: Store, train_key: str) -> list["Run"]:
-    return list(
-        store.client.search_runs(
-            [store.experiment_id], filter_string=f"tags.`{TRAIN_KEY}` = '{train_key}'"
-        )
-    )
-
-
-def _runs_named(store: Store, run_id: str | None) -> list["Run"]:
-    named = f"attributes.run_id = '{run_id}'"
-    return list(store.client.search_runs([store.experiment_id], filter_string=named))
-
-
-def _is_stale(run: "Run", root: Path) -> bool:
-    return run.info.status == "RUNNING" and run.data.tags.get(PLACE) == _place(root)
+def _search(store: Store, condition: str) -> list["Run"]:
+    return list(store.client.search_runs([store.experiment_id], filter_string=condition))
 
 
 def _may_continue(run: "Run", params: Mapping[str, object]) -> bool:
@@ -159,36 +143,28 @@ def _may_continue(run: "Run", params: Mapping[str, object]) -> bool:
     )
 
 
-def _reopened(
+def _begin(
     store: Store,
-    run: "Run",
     root: Path,
     train_key: str,
     *,
+    run: "Run | None",
     closing_tags: Mapping[str, str] | None = None,
 ) -> MlflowTracker:
-    store.client.update_run(run.info.run_id, status="RUNNING", name=_run_name(train_key))
-    tracker = _tracker(store, run.info.run_id, closing_tags)
-    tracker.tags(_tags(root, train_key))
+    """Open a run again, or a new one, under the experiment's present name."""
+    name, tags = _run_name(train_key), _tags(root, train_key)
+    if run is None:
+        run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
+    else:
+        store.client.update_run(run.info.run_id, status="RUNNING", name=name)
+    run_id = run.info.run_id
+    stop = watch(store, run_id)
+    tracker = MlflowTracker(store, run_id, closing_tags=closing_tags, stop_watching=stop)
+    tracker.tags(tags)  # a run that is opened again has older ones
     return tracker
 
 
-def _new(
-    store: Store, root: Path, train_key: str, *, closing_tags: Mapping[str, str] | None = None
-) -> MlflowTracker:
-    run = store.client.create_run(
-        store.experiment_id, run_name=_run_name(train_key), tags=_tags(root, train_key)
-    )
-    return _tracker(store, run.info.run_id, closing_tags)
-
-
-def _tracker(store: Store, run_id: str, closing_tags: Mapping[str, str] | None) -> MlflowTracker:
-    stop = watch(store, run_id)
-    return MlflowTracker(store, run_id, closing_tags=closing_tags, stop_watching=stop)
-
-
 def _replay(training: Training, tracker: MlflowTracker) -> None:
-    tracker.curves(training.curves)
     for file in sorted(training.previews.glob("*-*.png")) if training.previews else ():
         step = file.stem.rpartition("-")[2]
         if step.isdigit():

@@ -9,14 +9,14 @@ SWITCH = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"  # MLflow's own name for it; her
 SECONDS = 10.0  # between two looks: processor, memory, disk, network and, if there is one, the GPU
 
 
-def watch(store: Store, run_id: str) -> Callable[[], None]:
-    """Log the machine's load into a run from now on; returns what ends it.
+def watch(store: Store, run_id: str) -> Callable[[], None] | None:
+    """Log the machine's load into a run from now on; returns what ends it, None for no watch.
 
     A run that is opened again goes on from its last look. Nothing is watched where the switch says
     false or psutil is missing, and no failure reaches the training.
     """
     if os.environ.get(SWITCH, "true").strip().lower() in ("false", "0"):
-        return _nothing
+        return None
     survived: tuple[type[Exception], ...] = (ImportError, *failures())
     try:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
@@ -30,9 +30,6 @@ def watch(store: Store, run_id: str) -> Callable[[], None]:
         monitor.start()  # type: ignore[no-untyped-call]
     except survived as error:
         LOG.warning("the machine's load is not tracked (%s)", first_line(error))
-        return _nothing
-    return monitor.finish
-
-
-def _nothing() -> None:
-    """End what was never begun."""
+        return None
+    finish: Callable[[], None] = monitor.finish
+    return finish

@@ -16,10 +16,10 @@ from refcolor.tracking import (
     NullTracker,
     Tracker,
     Training,
-    find_by_key,
     open_evaluation,
     open_training,
 )
+from refcolor.tracking.runs import find_by_key
 from refcolor.tracking.store import Store, quiet
 
 if TYPE_CHECKING:
@@ -163,7 +163,7 @@ def test_a_failed_evaluation_is_tried_again_in_the_same_run(
     with evaluated(root, key, curves) as second:
         pass
     assert first.run_id == second.run_id
-    assert find_by_key(root, key)[0].evaluate_key == "e" * 16
+    assert find_by_key(root, key)[0].data.tags["dvc.key.evaluate"] == "e" * 16
 
 
 @pytest.mark.parametrize("reason", ["evaluated", "experiment", "parameter", "untracked"])

@@ -9,7 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from refcolor.tracking import find_by_key, find_by_name, open_training
+from refcolor.tracking import open_training
+from refcolor.tracking.runs import find_by_key, find_by_name
 from refcolor.tracking.store import Store, connect, first_line, quiet, without_password
 
 
@@ -39,7 +40,7 @@ def test_moved_repository(store: Store, root: Path, tmp_path: Path) -> None:
     assert experiment.name == "refcolor-2"
     assert experiment.artifact_location == (tmp_path / "mlartifacts").as_uri()
     assert connect(tmp_path).experiment_id == moved.experiment_id
-    assert earlier in [run.id for run in find_by_key(tmp_path, "c" * 16)]
+    assert earlier in [run.info.run_id for run in find_by_key(tmp_path, "c" * 16)]
 
 
 def test_server_that_is_away(
@@ -58,7 +59,7 @@ def test_server_that_is_away(
     assert f"http://127.0.0.1:{port} does not work" in caplog.text
     assert "secret" not in caplog.text
     monkeypatch.delenv("MLFLOW_TRACKING_URI")
-    assert [run.id for run in find_by_name(root, str(tracker.run_id))] == [tracker.run_id]
+    assert [run.info.run_id for run in find_by_name(root, str(tracker.run_id))] == [tracker.run_id]
 
 
 def test_relative_address_belongs_to_the_repository(

@@ -3,14 +3,19 @@
 import subprocess
 from collections.abc import Iterable
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from refcolor.errors import RefcolorError
 from refcolor.stages import locked_key, parse_lock
-from refcolor.tracking import Run, find_by_key, find_by_name
+from refcolor.tracking.session import COMMIT, EVALUATE_KEY, EXPERIMENT_NAME, TRAIN_KEY
+from refcolor.tracking.store import connect, quiet, store_exists
+
+if TYPE_CHECKING:
+    from mlflow.entities import Run
 
 HEADLINE = ("delta_e", "ssim", "transfer_delta_e", "attention_accuracy", "fid", "fid_random")
 SHORT = 10  # characters of a commit
-STAGES = ("train", "evaluate")
+KEYS = {"train": TRAIN_KEY, "evaluate": EVALUATE_KEY}  # stage -> tag of a run
 
 
 def find(root: Path, what: str) -> str:
@@ -21,7 +26,10 @@ def find(root: Path, what: str) -> str:
     Returns lines to print. Raises RefcolorError when nothing is found, saying what would help.
     """
     root = Path(_git(root, "rev-parse", "--show-toplevel") or root)
-    revision = _revision(root, what)
+    name = _experiment(root, what) or what
+    revision = _git(
+        root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+    )
     if revision:
         return _runs_of_revision(root, what, revision)
     runs = find_by_name(root, what)
@@ -33,61 +41,73 @@ def find(root: Path, what: str) -> str:
     )
 
 
+def find_by_key(root: Path, train_key: str) -> list["Run"]:
+    """Return the runs of a train stage's key, newest first."""
+    return _search(root, f"tags.`{TRAIN_KEY}` = '{train_key}'")
+
+
+def find_by_name(root: Path, what: str) -> list["Run"]:
+    """Return the run with an id, or the runs with a name, newest first."""
+    quote = '"' if "'" in what else "'"
+    by_id = _search(root, f"attributes.run_id = '{what}'") if what.isalnum() else []
+    return by_id or _search(root, f"attributes.run_name = {quote}{what}{quote}")
+
+
+def _search(root: Path, condition: str) -> list["Run"]:
+    if not store_exists(root):
+        return []
+    client = connect(root).client
+    with quiet():
+        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
+        return list(client.search_runs(everywhere, filter_string=condition))
+
+
 def _runs_of_revision(root: Path, what: str, revision: str) -> str:
-    lock = parse_lock(_git(root, "show", f"{revision}:dvc.lock") or "")
-    ran = lock.get("stages", {})
-    if "train" not in ran:
+    keys = _keys(root, revision)
+    if "train" not in keys:
         raise RefcolorError(
             f"revision {what} holds no trained model (no train stage in dvc.lock); "
             "run `dvc repro` there and commit dvc.lock"
         )
-    keys = {stage: locked_key(stage, lock) for stage in STAGES if stage in ran}
     runs = find_by_key(root, keys["train"])
     if not runs:
         raise RefcolorError(
             f"no MLflow run has the train key {keys['train']} of revision {what}; it ran on "
             "another machine or with runtime.tracker none: `dvc repro -f evaluate` there makes one"
         )
-    same = [run for run in runs if run.evaluate_key == keys.get("evaluate", "")]
+    evaluated = keys.get("evaluate", "")
+    same = [run for run in runs if run.data.tags.get(EVALUATE_KEY, "") == evaluated]
     heading = f"revision {what} ({revision[:SHORT]})"
     if not same:
         heading += ", evaluated otherwise than these runs of its training"
     return "\n".join([heading, *(f"  {_describe(run)}" for run in same or runs)])
 
 
-def _revisions_of_run(root: Path, run: Run) -> Iterable[str]:
+def _revisions_of_run(root: Path, run: "Run") -> Iterable[str]:
     yield f"run {_describe(run)}"
-    if run.experiment_name:
-        there = _experiment(root, run.experiment_name)
-        gone = "" if there else ", which is no longer in this repository"
-        yield f"  DVC experiment {run.experiment_name}{gone}"
-    if run.commit:
-        yield f"  started from commit {run.commit[:SHORT]}"
-    for commit in _commits_with(root, run):
-        subject = _git(root, "log", "-1", "--format=%s", commit)
-        yield f"  its result is in {commit[:SHORT]} {subject}"
-
-
-def _commits_with(root: Path, run: Run) -> Iterable[str]:
+    tags = run.data.tags
+    if name := tags.get(EXPERIMENT_NAME):
+        gone = "" if _experiment(root, name) else ", which is no longer in this repository"
+        yield f"  DVC experiment {name}{gone}"
+    if commit := tags.get(COMMIT):
+        yield f"  started from commit {commit[:SHORT]}"
+    keys = {stage: tags[tag] for stage, tag in KEYS.items() if tags.get(tag)}
     for commit in (_git(root, "log", "--all", "--format=%H", "--", "dvc.lock") or "").split():
-        lock = parse_lock(_git(root, "show", f"{commit}:dvc.lock") or "")
-        wanted = {"train": run.train_key, "evaluate": run.evaluate_key}
-        if all(
-            stage in lock.get("stages", {}) and locked_key(stage, lock) == key
-            for stage, key in wanted.items()
-            if key
-        ):
-            yield commit
+        if keys.items() <= _keys(root, commit).items():
+            subject = _git(root, "log", "-1", "--format=%s", commit)
+            yield f"  its result is in {commit[:SHORT]} {subject}"
 
 
-def _describe(run: Run) -> str:
-    numbers = [f"{name} {run.metrics[name]:.4g}" for name in HEADLINE if name in run.metrics]
-    return "  ".join([run.id, run.name, run.status, *numbers])
+def _keys(root: Path, revision: str) -> dict[str, str]:
+    """Return the keys of the stages that had run in a revision."""
+    lock = parse_lock(_git(root, "show", f"{revision}:dvc.lock") or "")
+    return {stage: locked_key(stage, lock) for stage in KEYS if stage in lock.get("stages", {})}
 
 
-def _revision(root: Path, what: str) -> str | None:
-    name = _experiment(root, what) or what
-    return _git(root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}")
+def _describe(run: "Run") -> str:
+    metrics = run.data.metrics
+    numbers = [f"{name} {metrics[name]:.4g}" for name in HEADLINE if name in metrics]
+    return "  ".join([run.info.run_id, run.info.run_name or "", run.info.status, *numbers])
 
 
 def _experiment(root: Path, name: str) -> str | None:
