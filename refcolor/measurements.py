@@ -3,7 +3,7 @@
 A number that does not exist (no attention, no known target, too few pictures) is NaN or left out.
 """
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from functools import partial
 
@@ -232,12 +232,13 @@ def confusion(predictions: Predictions) -> Measured:
         targets=palettes([truth.color for truth in targets], targets),
         references=palettes([truth.color for truth in references], references),
     )
-    for prefix, answers in {
-        "": predictions.cross_reference.pictures[known],
+    answers: dict[str, Sequence[Picture]] = {
+        "": list(predictions.cross_reference.pictures[known]),
         "grey_": [grey(truth.color) for truth in targets],
         "copy_": [truth.color for truth in references],
-    }.items():
-        counts = count_colors(palettes(answers, targets))
+    }
+    for prefix, pictures in answers.items():
+        counts = count_colors(palettes(pictures, targets))
         measured.numbers[f"{prefix}color_part_accuracy"] = diagonal(counts)
         measured.tables.setdefault("colour", counts)
     measured.pictures["confusion"] = draw_confusion(measured.tables)

@@ -3,6 +3,7 @@
 import dataclasses
 from collections.abc import Iterator
 from pathlib import Path
+from typing import TypeGuard
 
 from refcolor.errors import RefcolorError
 from refcolor.params import SampleParams
@@ -39,7 +40,7 @@ def list_drawn(params: SampleParams, count: int) -> list[Record]:
     return records
 
 
-def is_drawn(record: Record | None) -> bool:
+def is_drawn(record: Record | None) -> TypeGuard[Record]:
     """Say whether shape and palette of a picture are known."""
     return record is not None and record.address.startswith(DRAWN)
 

@@ -1,4 +1,4 @@
-"""The logged model served as MLflow serves models: JSON in, PNG out, bad input survived."""
+"""The logged model answers as the Colorizer does, also served: JSON in, PNG out."""
 
 import base64
 import os
@@ -17,6 +17,7 @@ from typing import Any
 from urllib.parse import urlparse
 from urllib.request import url2pathname
 
+import numpy as np
 import pytest
 import requests
 import torch
@@ -24,6 +25,7 @@ from PIL import Image
 
 from refcolor import image
 from refcolor.checkpoint import save_model
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
 from refcolor.params import ModelParams
@@ -70,9 +72,9 @@ EXAMPLE = {
 
 
 @pytest.fixture(scope="module")
-def logged(store: Store, root: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A tiny model, logged in a run; the folder in which MLflow keeps it."""
-    folder = tmp_path_factory.mktemp("trained")
+def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A folder with a tiny model."""
+    folder: Path = tmp_path_factory.mktemp("trained")
     torch.manual_seed(0)
     save_model(
         folder,
@@ -81,8 +83,14 @@ def logged(store: Store, root: Path, tmp_path_factory: pytest.TempPathFactory) -
         params=PARAMS,
         size=SIZE,
     )
+    return folder
+
+
+@pytest.fixture(scope="module")
+def logged(store: Store, root: Path, trained: Path) -> Path:
+    """The model, logged in a run; the folder in which MLflow keeps it."""
     with open_training(kind="mlflow", root=root, key="served", params={}) as tracker:
-        tracker.model(folder, example=EXAMPLE)
+        tracker.model(trained, example=EXAMPLE)
     with quiet():
         run = store.client.get_run(str(tracker.run_id))
         model = store.client.get_logged_model(run.outputs.model_outputs[0].model_id)
@@ -138,6 +146,22 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
+def test_a_logged_model_colors_as_the_colorizer(logged: Path, trained: Path) -> None:
+    """Loaded with its code and asked for two rows, it gives the Colorizer's picture twice."""
+    import pandas as pd
+
+    with quiet():
+        import mlflow.pyfunc
+
+        model = mlflow.pyfunc.load_model(str(logged))
+        answers = model.predict(pd.DataFrame([EXAMPLE, EXAMPLE]))["picture"]
+    expected = Colorizer.load(trained).colorize(*EXAMPLE.values()).picture
+    assert expected.shape == (80, 96, 3)
+    for answer in answers:
+        np.testing.assert_array_equal(image.read(answer), expected)
+    assert [column.name for column in model.metadata.signature.inputs] == ["sketch", "reference"]
+
+
 @pytest.mark.parametrize("shape", ["dataframe_split", "dataframe_records", "inputs"])
 def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: str) -> None:
     """Pictures in base64, in each form of MLflow's JSON, give the PNG of the model itself."""
@@ -159,7 +183,6 @@ def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: s
     (found,) = answer.json()["predictions"]
     picture = base64.b64decode(found["picture"])
     assert picture == expected
-    assert image.read(picture).shape == (80, 96, 3)
 
 
 @pytest.mark.parametrize(
