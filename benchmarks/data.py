@@ -41,7 +41,7 @@ from refcolor.task import make_task
 ROOT = Path(__file__).parents[1]
 RAW = 512  # pixels, as sources give them
 PICTURES, ROUNDS = 32, 5
-ASKED = {"XDoG": 100, "warp": 20}  # times the plain form
+TARGETS = {"XDoG": 100, "warp": 20}  # times the plain form
 
 Work = Callable[[], object]
 
@@ -67,11 +67,11 @@ def alone(name: str, found: list[float]) -> str:
     return f"{name:<36}{median(found):>10.0f}"
 
 
-def compared(name: str, ours: list[float], plain: list[float], *, asked: float) -> str:
+def compared(name: str, ours: list[float], plain: list[float], *, target: float) -> str:
     """Write the line of something that has one."""
     ratio = median(one / other for one, other in zip(ours, plain, strict=True))
-    line = f"{name:<36}{median(ours):>10.0f}{median(plain):>10.1f}{ratio:>12.0f}{asked:>11.0f}"
-    return line if ratio >= asked else f"{line}  MISSED"
+    line = f"{name:<36}{median(ours):>10.0f}{median(plain):>10.1f}{ratio:>12.0f}{target:>11.0f}"
+    return line if ratio >= target else f"{line}  MISSED"
 
 
 def drawn(index: int, size: int) -> Picture:
@@ -85,7 +85,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
 
     folder: for the files that are cleaned and loaded; it must exist and be empty.
     """
-    size, preset, asked = settings.clean.size, PRESETS["default"], settings.augment
+    size, preset, augment = settings.clean.size, PRESETS["default"], settings.augment
     raw = [drawn(index, RAW) for index in range(count)]
     names = [f"drawn-{index:06d}" for index in range(count)]
     small = [image.resize(picture, size, size) for picture in raw]
@@ -101,7 +101,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
     bent = [
         (
             tensor[chosen].contiguous(memory_format=torch.channels_last),
-            draw_warps(len(chosen), strength=asked.warp, mirror=asked.mirror, generator=random),
+            draw_warps(len(chosen), strength=augment.warp, mirror=augment.mirror, generator=random),
         )
         for chosen in batches
     ]
@@ -118,7 +118,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
 
     measure = partial(rates, pictures=count, rounds=rounds)
     files = [folder / "raw" / f"{name}.png" for name in names]
-    table = [f"{'':<36}{'ours':>10}{'plain':>10}{'ours/plain':>12}{'asked for':>11}"]
+    table = [f"{'':<36}{'ours':>10}{'plain':>10}{'ours/plain':>12}{'target':>11}"]
     for name, work in {
         f"draw a character, {size} px": each(partial(drawn, size=size), range(count)),
         f"clean, {RAW} to {size} px": each(
@@ -136,7 +136,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
             "plain": each(partial(xdog_by_pixels, settings=preset), gray),
         }
     )
-    table.append(compared(f"XDoG, {size} px", **found, asked=ASKED["XDoG"]))
+    table.append(compared(f"XDoG, {size} px", **found, target=TARGETS["XDoG"]))
     found = measure(
         {
             "ours": each(warp, *zip(*bent, strict=True)),
@@ -148,7 +148,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
             ),
         }
     )
-    table.append(compared(f"warp, {size} px", **found, asked=ASKED["warp"]))
+    table.append(compared(f"warp, {size} px", **found, target=TARGETS["warp"]))
     return table
 
 

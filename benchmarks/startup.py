@@ -21,7 +21,7 @@ from refcolor.errors import RefcolorError
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
 REFCOLOR = ("-c", "from refcolor.cli import main; main()")
-HELP, NOTHING = 0.5, 1.5  # seconds asked for
+HELP, NOTHING = 0.5, 1.5  # seconds, the targets
 COMMANDS = (
     "",
     "colorize",
@@ -64,24 +64,24 @@ def seconds(arguments: Sequence[str], *, folder: Path, says: str, rounds: int = 
     return median(taken[1:])
 
 
-def row(name: str, taken: float, asked: float) -> str:
+def row(name: str, taken: float, target: float) -> str:
     """Write a line of the table."""
-    return f"{name:<32}{taken:>8.2f} s{asked:>11.1f} s{'' if taken <= asked else '  MISSED'}"
+    return f"{name:<32}{taken:>8.2f} s{target:>11.1f} s{'' if taken <= target else '  MISSED'}"
 
 
 def main() -> None:
-    """Print a table: command, median seconds, asked for."""
+    """Print a table: command, median seconds, target."""
     print(machine())
-    print(f"{'command':<32}{'median':>10}{'asked for':>13}")
+    print(f"{'command':<32}{'median':>10}{'target':>13}")
     with TemporaryDirectory() as empty:
         for name in COMMANDS:
-            asked = [*name.split(), "--help"]
-            taken = seconds([*REFCOLOR, *asked], folder=Path(empty), says="usage: ")
-            print(row(" ".join(["refcolor", *asked]), taken, HELP), flush=True)
+            command = [*name.split(), "--help"]
+            taken = seconds([*REFCOLOR, *command], folder=Path(empty), says="usage: ")
+            print(row(" ".join(["refcolor", *command]), taken, HELP), flush=True)
         for name in STAGES:
-            asked = ["-m", f"pipeline.{name}"]
-            taken = seconds(asked, folder=Path(empty), says="params.yaml cannot be read")
-            print(row(" ".join(["python", *asked]), taken, NOTHING), flush=True)
+            command = ["-m", f"pipeline.{name}"]
+            taken = seconds(command, folder=Path(empty), says="params.yaml cannot be read")
+            print(row(" ".join(["python", *command]), taken, NOTHING), flush=True)
 
 
 if __name__ == "__main__":

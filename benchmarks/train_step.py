@@ -17,9 +17,10 @@ import argparse
 import dataclasses
 import multiprocessing
 import re
-from collections.abc import Sequence
-from contextlib import suppress
-from multiprocessing.connection import Connection
+from collections.abc import Callable, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import ExitStack, suppress
 from pathlib import Path
 from statistics import median
 from typing import Any
@@ -94,29 +95,22 @@ def measure(
     """Time all variants in turns, each in a process of its own; all pictures are one batch."""
     context = multiprocessing.get_context("spawn")
     measured = {variant: Measured() for variant in variants}
-    pipes: dict[Variant, Connection] = {}
-    processes = []
-    for variant in variants:
-        pipes[variant], theirs = context.Pipe()
-        process = context.Process(
-            target=_serve, args=(theirs, variant, settings, pictures, str(device)), daemon=True
-        )
-        process.start()
-        theirs.close()
-        processes.append(process)
-        # One at a time: what a variant prepares must not disturb another.
-        first = _answer(pipes[variant], measured[variant])
-        if first:
-            measured[variant].operations, measured[variant].losses = first
-    for _ in range(-(-steps // TURN[device.type])):
-        for variant, pipe in pipes.items():
-            turn = _ask(pipe, TURN[device.type], measured[variant])
-            if turn:
-                measured[variant].turns.append(turn)
-    for variant, pipe in pipes.items():
-        measured[variant].bytes = _ask(pipe, 0, measured[variant]) or 0.0
-    for process in processes:
-        process.join()
+    workers = {}
+    with ExitStack() as stack:
+        for variant, one in measured.items():
+            worker = stack.enter_context(ProcessPoolExecutor(1, mp_context=context))
+            workers[variant] = worker
+            # One at a time: what a variant prepares must not disturb another.
+            first = _ask(worker, one, _prepare, variant, settings, pictures, device)
+            if first:
+                one.operations, one.losses = first
+        for _ in range(-(-steps // TURN[device.type])):
+            for variant, one in measured.items():
+                turn = _ask(workers[variant], one, _turn, TURN[device.type], device)
+                if turn:
+                    one.turns.append(turn)
+        for variant, one in measured.items():
+            one.bytes = _ask(workers[variant], one, _peak_bytes, device) or 0.0
     return measured
 
 
@@ -185,62 +179,53 @@ def _wide(name: str) -> int:
     return max(8, len(name) + 1)
 
 
-def _answer(pipe: Connection, measured: Measured) -> Any:
-    # A process that was killed, for memory as a rule, closes its end of the pipe.
-    try:
-        answer = pipe.recv()
-    except (EOFError, ConnectionError):
-        answer = "its process was killed; there may be too little memory"
-    if isinstance(answer, str):
-        measured.failure = answer
-        return None
-    return answer
-
-
-def _ask(pipe: Connection, question: int, measured: Measured) -> Any:
+def _ask(
+    worker: ProcessPoolExecutor, measured: Measured, work: Callable[..., Any], *arguments: object
+) -> Any:
+    """Let the process of a variant work; None once the variant has failed."""
     if measured.failure:
         return None
     try:
-        pipe.send(question)
-    except BrokenPipeError:
-        pass
-    return _answer(pipe, measured)
-
-
-def _serve(
-    pipe: Connection, variant: Variant, settings: Params, pictures: Pictures, device_name: str
-) -> None:
-    try:
-        _work(pipe, variant, settings, pictures, torch.device(device_name))
+        return worker.submit(work, *arguments).result()
+    except BrokenProcessPool:
+        measured.failure = "its process was killed; there may be too little memory"
     except Exception as error:  # told in the table; the other variants go on
-        pipe.send(f"{type(error).__name__}: {' '.join(str(error).split())[:120]}")
+        measured.failure = f"{type(error).__name__}: {' '.join(str(error).split())[:120]}"
+    return None
 
 
-def _work(
-    pipe: Connection, variant: Variant, settings: Params, pictures: Pictures, device: torch.device
-) -> None:
+_step: PlainStep | TrainingStep  # of the variant that this process works on
+
+
+def _prepare(
+    variant: Variant, settings: Params, pictures: Pictures, device: torch.device
+) -> tuple[float, dict[str, float]]:
+    """Make the step and warm it up; returns the operations and losses of its first run."""
+    global _step
     torch.set_num_threads(settings.train.threads)
     settings = changed(settings, train={"precision": variant.precision})
     make = PlainStep if variant.kind == "plain" else TrainingStep
     if variant.kind == "refcolor":
         keep_freed_memory()  # as the train stage does
-    step = make(settings, pictures=pictures, vgg=any_vgg(seed=settings.seed), device=device)
+    _step = make(settings, pictures=pictures, vgg=any_vgg(seed=settings.seed), device=device)
     with FlopCounterMode(display=False) as counter:
-        losses = step(Clock(device).lap)
-    if isinstance(step, TrainingStep) and variant.compiled:
-        step.compile()
+        losses = _step(Clock(device).lap)
+    if isinstance(_step, TrainingStep) and variant.compiled:
+        _step.compile()
     for _ in range(WARM_UP[device.type]):
-        step(Clock(device).lap)
+        _step(Clock(device).lap)
     _forget_peak(device)
-    pipe.send((float(counter.get_total_flops()), losses))
-    while count := pipe.recv():
-        turn = []
-        for _ in range(count):
-            clock = Clock(device)
-            step(clock.lap)
-            turn.append(clock.seconds())
-        pipe.send(turn)
-    pipe.send(_peak_bytes(device))
+    return float(counter.get_total_flops()), losses
+
+
+def _turn(steps: int, device: torch.device) -> list[dict[str, float]]:
+    """Take some steps; returns the seconds of the parts of each."""
+    turn = []
+    for _ in range(steps):
+        clock = Clock(device)
+        _step(clock.lap)
+        turn.append(clock.seconds())
+    return turn
 
 
 def _forget_peak(device: torch.device) -> None:

@@ -1,8 +1,10 @@
 """The table of a training step."""
 
 import multiprocessing
+import os
 import subprocess
 import sys
+from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
 
 import pytest
@@ -47,14 +49,16 @@ def test_the_others_are_told_when_one_fails() -> None:
     assert second.split()[-1] == "50.0%"
 
 
-def test_a_killed_process_is_a_failure() -> None:
-    """An end of the pipe that was closed from outside is told, now and when it is asked again."""
-    ours, theirs = multiprocessing.Pipe()
-    theirs.close()
-    measured = Measured()
-    assert train_step._ask(ours, 1, measured) is None
-    assert "was killed" in measured.failure
-    assert train_step._ask(ours, 1, measured) is None
+def test_a_failure_is_told_once() -> None:
+    """A process that raises or is killed is a failure of its variant, which is not asked again."""
+    spawn = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(1, mp_context=spawn) as worker:
+        raised, killed = Measured(), Measured()
+        assert train_step._ask(worker, raised, int, "x") is None
+        assert raised.failure.startswith("ValueError: invalid literal")
+        assert train_step._ask(worker, killed, os._exit, 1) is None
+        assert "was killed" in killed.failure
+        assert train_step._ask(worker, killed, int, "1") is None
 
 
 def test_loss_difference_is_the_largest_relative_one() -> None:
