@@ -12,7 +12,7 @@ from refcolor.checkpoint import StateFile
 from refcolor.data import load_pictures, read_ids
 from refcolor.device import choose_device, keep_freed_memory
 from refcolor.kept import KEPT
-from refcolor.tracking import NullTracker
+from refcolor.tracker import NullTracker
 from refcolor.train import Folders, train
 
 

@@ -21,7 +21,7 @@ from refcolor import errors, params
 from refcolor.checkpoint import StateFile
 from refcolor.device import choose_device
 from refcolor.params import Params
-from refcolor.tracking import NullTracker
+from refcolor.tracker import NullTracker
 
 VALIDATION = 64
 REPORTS = 4

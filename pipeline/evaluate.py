@@ -6,7 +6,7 @@ import refcolor.interrupt  # noqa: F401
 from refcolor import errors, image, inputs, params
 from refcolor.files import write_json
 from refcolor.stages import locked_key, read_lock, repository, stage_key
-from refcolor.tracking import Training, open_evaluation
+from refcolor.tracking.session import Training, open_evaluation
 
 DATA, MODELS = Path("data"), Path("models")
 RESULTS, IMAGES = Path("results"), Path("metrics/images")

@@ -8,7 +8,8 @@ from refcolor import errors, inputs, params
 from refcolor.files import write_json
 from refcolor.kept import KEPT
 from refcolor.stages import repository, stage_key
-from refcolor.tracking import NullTracker, open_training
+from refcolor.tracker import NullTracker
+from refcolor.tracking.session import open_training
 
 SPLIT, MODELS = Path("data/split"), Path("models")
 CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")

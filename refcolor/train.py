@@ -23,7 +23,7 @@ from refcolor.model.generator import Generator, Output, build_generator
 from refcolor.params import LossParams, Params
 from refcolor.processes import ALONE, Processes
 from refcolor.task import Task, make_task
-from refcolor.tracking import Tracker
+from refcolor.tracker import Tracker
 
 PREVIEWS = 8
 VALIDATION = 64

@@ -26,7 +26,7 @@ from refcolor import losses
 from refcolor.checkpoint import StateFile
 from refcolor.errors import RefcolorError
 from refcolor.processes import ALONE, Processes, joined
-from refcolor.tracking import NullTracker
+from refcolor.tracker import NullTracker
 
 from .conftest import random_pictures, tiny_params
 

@@ -25,7 +25,7 @@ from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
 from refcolor.params import Params
 from refcolor.shards import pack
-from refcolor.tracking import NullTracker
+from refcolor.tracker import NullTracker
 
 CPU = torch.device("cpu")
 AUGMENTED = {

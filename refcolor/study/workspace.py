@@ -25,7 +25,7 @@ from refcolor.stages import PARAMETER_FILE, read_lock
 from refcolor.study.plan import put
 from refcolor.study.repository import CODE, git, output_of
 from refcolor.study.verdict import Failure, verdict
-from refcolor.tracking import STUDY_VARIABLE
+from refcolor.tracking.session import STUDY_VARIABLE
 
 PATIENCE = 60.0  # seconds that a stopped stage has to save its state
 TAIL = 20_000  # bytes of a command's output that are kept

@@ -2,21 +2,3 @@
 
 The only package that imports mlflow, and only once a tracker is opened.
 """
-
-from refcolor.tracking.session import (
-    STUDY_VARIABLE,
-    Training,
-    open_evaluation,
-    open_training,
-)
-from refcolor.tracking.tracker import NullTracker, Status, Tracker
-
-__all__ = [
-    "STUDY_VARIABLE",
-    "NullTracker",
-    "Status",
-    "Tracker",
-    "Training",
-    "open_evaluation",
-    "open_training",
-]

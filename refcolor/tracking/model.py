@@ -54,7 +54,7 @@ def log_model(store: Store, run_id: str, folder: Path, *, example: Mapping[str, 
                     model_id=made.model_id,
                     run_id=run_id,
                 ),
-                python_model=str(package / "serving.py"),
+                python_model=str(package / "tracking" / "serving.py"),
                 artifacts={"model": folder.resolve().as_uri()},
                 code_paths=[str(package)],
                 signature=ModelSignature(

@@ -12,10 +12,10 @@ from typing import TYPE_CHECKING, Literal
 import refcolor
 from refcolor import image
 from refcolor.errors import RefcolorError
+from refcolor.tracker import NullTracker, Tracker
 from refcolor.tracking.mlflow_tracker import RUNTIME, MlflowTracker, as_text
 from refcolor.tracking.store import LOG, Store, connect, failures, quiet, unusable
 from refcolor.tracking.system import watch
-from refcolor.tracking.tracker import NullTracker, Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

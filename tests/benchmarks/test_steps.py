@@ -16,7 +16,7 @@ from refcolor.checkpoint import StateFile
 from refcolor.data import Pictures
 from refcolor.features.vgg import VGGFeatures
 from refcolor.params import Params
-from refcolor.tracking import NullTracker
+from refcolor.tracker import NullTracker
 
 CPU = torch.device("cpu")
 

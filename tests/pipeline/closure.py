@@ -14,6 +14,7 @@ ALLOWED = {
     "refcolor/interrupt.py",
     "refcolor/params.py",
     "refcolor/stages.py",
+    "refcolor/tracker.py",
     "refcolor/tracking",
 }
 

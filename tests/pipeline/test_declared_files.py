@@ -30,7 +30,6 @@ PLUMBING = {
     ".git",
     ".gitignore",
     ".dvcignore",
-    "refcolor/serving.py",
 } | ALLOWED
 INTERPOLATED = re.compile(r"\$\{(.*?)\}")
 OPENED = re.compile(r'open(?:at)?\((?:AT_FDCWD, )?"([^"]+)", ([A-Z_|]+)[^)]*\) = \d')

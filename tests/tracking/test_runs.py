@@ -8,8 +8,8 @@ import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.stages import locked_key, parse_lock
-from refcolor.tracking import Training, open_evaluation, open_training
 from refcolor.tracking.runs import find
+from refcolor.tracking.session import Training, open_evaluation, open_training
 from refcolor.tracking.store import Store
 
 LOCK = """

@@ -31,8 +31,8 @@ from refcolor.model.generator import build_generator
 from refcolor.params import ModelParams
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources.sample import draw_palette, draw_shape, render
-from refcolor.tracking import open_training
 from refcolor.tracking.model import REQUIREMENTS
+from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store, quiet
 
 pytestmark = pytest.mark.slow
@@ -218,10 +218,11 @@ def test_what_is_no_question_is_refused(ask: Ask, body: Any) -> None:
 
 def test_what_serving_imports_is_required() -> None:
     """Each package of pyproject.toml that the served code loads is named, or comes with one."""
-    program = "import sys, refcolor.serving; print(*{name.split('.')[0] for name in sys.modules})"
+    program = "import sys, refcolor.tracking.serving; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
+    modules = {name.partition(".")[0] for name in loaded.stdout.decode().split()}
     homes = packages_distributions()
-    used = {_plain(home) for name in loaded.stdout.decode().split() for home in homes.get(name, ())}
+    used = {_plain(home) for name in modules for home in homes.get(name, ())}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
     declared = {_plain(line) for line in project["dependencies"]}
     named = {_plain(name) for name in REQUIREMENTS}

@@ -11,15 +11,9 @@ import numpy as np
 import pytest
 
 from refcolor import image
-from refcolor.tracking import (
-    STUDY_VARIABLE,
-    NullTracker,
-    Tracker,
-    Training,
-    open_evaluation,
-    open_training,
-)
+from refcolor.tracker import NullTracker, Tracker
 from refcolor.tracking.runs import find_by_key
+from refcolor.tracking.session import STUDY_VARIABLE, Training, open_evaluation, open_training
 from refcolor.tracking.store import Store, quiet
 
 if TYPE_CHECKING:

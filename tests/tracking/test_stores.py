@@ -9,8 +9,8 @@ from pathlib import Path
 
 import pytest
 
-from refcolor.tracking import open_training
 from refcolor.tracking.runs import find_by_key, find_by_name
+from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store, connect, first_line, quiet, without_password
 
 

@@ -7,7 +7,8 @@ from typing import TYPE_CHECKING
 
 import pytest
 
-from refcolor.tracking import open_training, system
+from refcolor.tracking import system
+from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store
 
 if TYPE_CHECKING:

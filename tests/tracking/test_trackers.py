@@ -11,8 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from refcolor.tracking import NullTracker, Tracker, open_training
+from refcolor.tracker import NullTracker, Tracker
 from refcolor.tracking.mlflow_tracker import POINTS_PER_CALL, MlflowTracker, as_text
+from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store, quiet
 
 if TYPE_CHECKING:
@@ -287,7 +288,6 @@ def test_a_locked_store_is_one_warning(
 
 def test_ctrl_c_waits_for_the_store(tracker: Tracker, read_run: ReadRun, points: Points) -> None:
     """Ctrl-C while points are sent ends the run after them, not inside of a transaction."""
-
     completed = []
 
     def interrupt(sql: str) -> str:

@@ -1,9 +1,9 @@
-"""What a stage says about its run, and the tracker that keeps nothing."""
+"""What a training tells about its run; MLflow's side of it is in `refcolor.tracking`."""
 
 from collections.abc import Mapping
 from pathlib import Path
 from types import TracebackType
-from typing import Literal, Protocol, Self
+from typing import Literal, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,8 +11,10 @@ from numpy.typing import NDArray
 Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
-class Tracker(Protocol):
-    """One run. No method ever raises because the store is away: a warning says so once.
+class Tracker:
+    """One run. Each method here keeps nothing.
+
+    No method ever raises because the store is away: a warning says so once.
 
     As a context manager it finishes the run: FINISHED, FAILED after an error, KILLED after Ctrl-C
     or a signal.
@@ -21,6 +23,7 @@ class Tracker(Protocol):
     @property
     def run_id(self) -> str | None:
         """Name the run in the store, to be kept in a checkpoint; None where nothing is tracked."""
+        return None
 
     def params(self, values: Mapping[str, object]) -> None:
         """Record parameters under their dotted names; those of `runtime.` become tags.
@@ -38,7 +41,7 @@ class Tracker(Protocol):
         """Add every point of a curves file that the run lacks.
 
         path: a CSV file with the column `step`, or a folder of them; every other column is a curve
-        under its own name, and an empty cell is no point.
+        under its own name, and an empty cell is left out.
         """
 
     def picture(self, key: str, picture: NDArray[np.uint8], *, step: int = 0) -> None:
@@ -53,7 +56,7 @@ class Tracker(Protocol):
     def metrics(self, values: Mapping[str, object]) -> None:
         """Record final numbers.
 
-        Left out: a value that is no number, and a name that is a curve already, whose last point
+        Left out: a value that is not a number, and a name that is a curve already, whose last point
         says the same.
         """
 
@@ -85,34 +88,3 @@ class Tracker(Protocol):
 
 class NullTracker(Tracker):
     """Keeps nothing: `runtime.tracker: none`, and processes other than the first."""
-
-    @property
-    def run_id(self) -> None:
-        """There is no run."""
-
-    def params(self, values: Mapping[str, object]) -> None:
-        """Keep nothing."""
-
-    def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Keep nothing."""
-
-    def curves(self, path: Path) -> None:
-        """Keep nothing."""
-
-    def picture(self, key: str, picture: NDArray[np.uint8], *, step: int = 0) -> None:
-        """Keep nothing."""
-
-    def model(self, folder: Path, *, example: Mapping[str, bytes]) -> None:
-        """Keep nothing."""
-
-    def metrics(self, values: Mapping[str, object]) -> None:
-        """Keep nothing."""
-
-    def tags(self, values: Mapping[str, object]) -> None:
-        """Keep nothing."""
-
-    def flush(self) -> None:
-        """Keep nothing."""
-
-    def finish(self, status: Status = "FINISHED") -> None:
-        """Keep nothing."""
