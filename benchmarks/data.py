@@ -27,15 +27,14 @@ import torch
 from threadpoolctl import threadpool_limits
 
 from benchmarks.machine import machine
+from benchmarks.material import character
 from benchmarks.plain import warp_alone, xdog_by_pixels
 from refcolor import errors, image, params
 from refcolor.augment import draw_warps, warp
 from refcolor.clean import clean_picture
 from refcolor.data import load_pictures
-from refcolor.image import Picture
 from refcolor.params import Params
 from refcolor.sketch import PRESETS, sketch_picture, xdog
-from refcolor.sources import sample
 from refcolor.task import make_task
 
 ROOT = Path(__file__).parents[1]
@@ -74,19 +73,13 @@ def compared(name: str, ours: list[float], plain: list[float], *, target: float)
     return line if ratio >= target else f"{line}  MISSED"
 
 
-def drawn(index: int, size: int) -> Picture:
-    """Draw a character."""
-    shape, palette = sample.draw_shape(1, index), sample.draw_palette(2, index)
-    return sample.render(shape, palette, size=size).color
-
-
 def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[str]:
     """Measure everything; return the lines of the table.
 
     folder: for the files that are cleaned and loaded; it must exist and be empty.
     """
     size, preset, augment = settings.clean.size, PRESETS["default"], settings.augment
-    raw = [drawn(index, RAW) for index in range(count)]
+    raw = [character(index, size=RAW) for index in range(count)]
     names = [f"drawn-{index:06d}" for index in range(count)]
     small = [image.resize(picture, size, size) for picture in raw]
     unit = [image.to_unit(picture) for picture in small]
@@ -120,7 +113,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
     files = [folder / "raw" / f"{name}.png" for name in names]
     table = [f"{'':<36}{'ours':>10}{'plain':>10}{'ours/plain':>12}{'target':>11}"]
     for name, work in {
-        f"draw a character, {size} px": each(partial(drawn, size=size), range(count)),
+        f"draw a character, {size} px": each(partial(character, size=size), range(count)),
         f"clean, {RAW} to {size} px": each(
             partial(clean_picture, params=settings.clean), files, names
         ),

@@ -11,6 +11,7 @@ from torchvision.models.vgg import cfgs, make_layers
 
 from refcolor.data import Pictures
 from refcolor.features.vgg import WEIGHTS, VGGFeatures, load_vgg
+from refcolor.image import Picture
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import Generator, build_generator
 from refcolor.parallel import map_pictures
@@ -35,6 +36,12 @@ def changed(settings: Params, **sections: dict[str, object]) -> Params:
     for name, values in sections.items():
         content[name] |= values
     return Params.model_validate(content)
+
+
+def character(index: int, *, size: int) -> Picture:
+    """Draw a character at size x size pixels."""
+    shape, palette = sample.draw_shape(1, index), sample.draw_palette(2, index)
+    return sample.render(shape, palette, size=size).color
 
 
 def drawn_pictures(
@@ -93,6 +100,5 @@ def _name(index: int) -> str:
 
 def _drawn(index: int, *, size: int, sketch: SketchParams) -> tuple[np.ndarray, np.ndarray]:
     cv2.setNumThreads(1)
-    shape, palette = sample.draw_shape(1, index), sample.draw_palette(2, index)
-    color = sample.render(shape, palette, size=size).color
+    color = character(index, size=size)
     return color, sketch_picture(color, draw_settings(sketch, _name(index)))

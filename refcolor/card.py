@@ -27,11 +27,11 @@ _SHOWN = (
 _PRIVATE = frozenset({"train.init"})
 
 _METHODS = {
-    "scft": "dense correspondence (SCFT): each place of the drawing takes a mixture of all places "
+    "scft": "dense correspondence (SCFT): each cell of the drawing takes a mixture of all cells "
     "of the reference",
-    "sga": "stop-gradient attention (SGA): each place of the drawing takes a mixture of all places "
+    "sga": "stop-gradient attention (SGA): each cell of the drawing takes a mixture of all cells "
     "of the reference",
-    "none": "no attention: each place of the drawing sees the same place of the reference",
+    "none": "no attention: each cell of the drawing sees the same cell of the reference",
 }
 _SOURCES = {
     "sample": "characters drawn by refcolor itself",
@@ -175,8 +175,8 @@ def _limits(origin: Origin, params: ModelParams, size: int) -> Iterator[str]:
     yield "## What it cannot do"
     cells = size // params.stride
     limits = [
-        f"It matches {cells} x {cells} places of {params.stride} x {params.stride} pixels (of "
-        f"{size}): whatever is smaller than a place shares its colour with its neighbours."
+        f"It matches {cells} x {cells} cells of {params.stride} x {params.stride} pixels (of "
+        f"{size}): whatever is smaller than a cell shares its colour with its neighbours."
     ]
     numbers = origin.numbers
     if params.attention == "none":
@@ -232,7 +232,7 @@ def _parameter_count(path: Path) -> int:
     except FileNotFoundError as error:
         raise RefcolorError(f"{path} is missing; train a model or name another folder") from error
     except SafetensorError as error:
-        raise RefcolorError(f"{path} is no safetensors file; train the model anew") from error
+        raise RefcolorError(f"{path} is not a safetensors file; train the model anew") from error
     return sum(
         math.prod(shape)
         for name, shape in shapes.items()

@@ -142,9 +142,9 @@ def _measure(pair: _Pair, *, size: int | None) -> tuple[Numbers, str]:
     except PictureError as error:
         return {}, str(error)
     if picture.shape != truth.shape:
-        (height, width), (wanted_height, wanted_width) = picture.shape[:2], truth.shape[:2]
+        (height, width), (target_height, target_width) = picture.shape[:2], truth.shape[:2]
         return {}, (
-            f"{pair.one} is {width} x {height} and {pair.other} {wanted_width} x {wanted_height}; "
+            f"{pair.one} is {width} x {height} and {pair.other} {target_width} x {target_height}; "
             "give --size to fit all pictures into squares"
         )
     if min(picture.shape[:2]) < SMALLEST:

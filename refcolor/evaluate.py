@@ -11,11 +11,10 @@ from refcolor.checkpoint import load_generator
 from refcolor.evaluation_set import load_evaluation_set
 from refcolor.features.inception import Inception
 from refcolor.features.random_convolutions import RandomConvolutions
-from refcolor.features.tagger import load_tagger
+from refcolor.features.tagger import Tagger, load_tagger
 from refcolor.measurements import Measured, measurements
 from refcolor.metrics.confusion import write_confusion
 from refcolor.metrics.distance import Features
-from refcolor.metrics.tags import Tagging
 from refcolor.params import EvaluateParams, Params
 from refcolor.predictions import Predictions
 from refcolor.sources.naming import result_name
@@ -59,7 +58,7 @@ def evaluate(
     return measure(predictions, features=features, tagger=tagger)
 
 
-def measure(predictions: Predictions, *, features: Features, tagger: Tagging | None) -> Report:
+def measure(predictions: Predictions, *, features: Features, tagger: Tagger | None) -> Report:
     """Take every measurement; a number that does not exist is left out."""
     report = Report()
     for measurement in measurements(features, tagger):

@@ -2,8 +2,6 @@
 
 import json
 import warnings
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,7 +32,7 @@ LARGEST = 1024  # pixels; the attention grows with the fourth power of the side
 LEAST_CELLS = 4  # along a side, as in params.yaml
 
 _NEEDED = ("onnx", "onnxscript", "onnxruntime")
-_ASKED = 3  # pictures of the check; the export itself sees a batch of 2
+_CHECKED = 3  # pictures of the check; the export itself sees a batch of 2
 
 
 @dataclass(frozen=True)
@@ -58,9 +56,9 @@ def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exporte
     `picture` (batch, 3, size, size), all float32 in [-1, 1] with 1 = white; the batch is free. Its
     metadata say so, with licence, version and the checksum of the weights.
     size: side in pixels, by default that of the training pictures.
-    Drawn characters are the questions of the check; the file appears under its name only when every
-    value of every answer agrees to 1e-3, in batches of 1 and 3.
-    Raises RefcolorError when a package is missing, for a folder without a model and for answers
+    The check colours drawn characters; the file appears under its name only when every value of the
+    result agrees to 1e-3, in batches of 1 and 3.
+    Raises RefcolorError when a package is missing, for a folder without a model and for results
     that differ, naming the difference; UsageError for a size that does not fit.
     """
     absent = [name for name in _NEEDED if find_spec(name) is None]
@@ -89,22 +87,23 @@ def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exporte
 
 @torch.inference_mode()
 def largest_difference(path: Path, generator: Generator, size: int) -> float:
-    """Ask an ONNX file and the generator it was made from the same; NaN when one answers NaN.
+    """Compare an ONNX file with the generator that it was made from, on the same pictures.
 
-    Returns the largest absolute difference of a value in [-1, 1].
+    Returns the largest absolute difference of a value in [-1, 1]; NaN where a result has NaN.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    sketch, reference = _questions(_ASKED, size)
+    sketch, reference = _drawn_inputs(_CHECKED, size)
     differences = []
-    for part in (slice(0, 1), slice(0, _ASKED)):
-        asked = {"sketch": sketch[part], "reference": reference[part]}
-        wanted = generator(**asked).picture.numpy()
-        given = session.run(["picture"], {name: tensor.numpy() for name, tensor in asked.items()})
-        differences.append(np.abs(given[0] - wanted).max())
+    for batch in (1, _CHECKED):
+        inputs = {"sketch": sketch[:batch], "reference": reference[:batch]}
+        target = generator(**inputs).picture.numpy()
+        arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
+        (result,) = session.run(["picture"], arrays)
+        differences.append(np.abs(result - target).max())
     return float(np.max(differences))
 
 
@@ -133,10 +132,10 @@ class _Picture(nn.Module):
 
 def _converted(generator: Generator, size: int) -> "ModelProto":
     batch = torch.export.Dim("batch")
-    with _without_warnings():
+    with warnings.catch_warnings(action="ignore"):  # meant for the exporter's authors
         program = torch.onnx.export(
             _Picture(generator).eval(),
-            _questions(2, size),  # a batch of 1 would be taken for a constant
+            _drawn_inputs(2, size),  # a batch of 1 would be taken for a constant
             dynamo=True,
             opset_version=OPSET,
             input_names=["sketch", "reference"],
@@ -146,14 +145,6 @@ def _converted(generator: Generator, size: int) -> "ModelProto":
         )
     assert program is not None
     return program.model_proto
-
-
-@contextmanager
-def _without_warnings() -> Iterator[None]:
-    """Keep from the user what exporter and converter say to their own authors."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def _describe_in(model: "ModelProto", folder: Path, params: ModelParams, size: int) -> None:
@@ -178,7 +169,7 @@ def _describe_in(model: "ModelProto", folder: Path, params: ModelParams, size: i
     checker.check_model(model, full_check=True)
 
 
-def _questions(count: int, size: int) -> tuple[Tensor, Tensor]:
+def _drawn_inputs(count: int, size: int) -> tuple[Tensor, Tensor]:
     """Draw characters and their line art; (count, 1, size, size) and (count, 3, size, size)."""
     at = max(size, SMALLEST)
     drawn = [
@@ -188,5 +179,5 @@ def _questions(count: int, size: int) -> tuple[Tensor, Tensor]:
         for index in range(count)
     ]
     lines = [sketch_picture(picture, PRESETS["tag2pix"])[..., None] for picture in drawn]
-    # The colours of the next one: nobody asks for a picture in its own colours.
+    # The reference is the next picture: a cross-reference, as in use.
     return image.to_tensor(np.stack(lines)), image.to_tensor(np.stack(drawn[1:] + drawn[:1]))

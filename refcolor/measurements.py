@@ -12,6 +12,7 @@ import torch
 from tqdm import tqdm
 
 from refcolor.evaluation_set import Stack, second_references
+from refcolor.features.tagger import Tagger
 from refcolor.image import Picture
 from refcolor.metrics.attention import attention_accuracy
 from refcolor.metrics.baselines import grey, mean_color, moved
@@ -23,7 +24,7 @@ from refcolor.metrics.heatmap import draw_confusion
 from refcolor.metrics.histogram import color_histogram, histogram_distance
 from refcolor.metrics.sheets import SHOWN, sheet, spread, spread_by_sketch
 from refcolor.metrics.structure import ms_ssim, psnr, ssim
-from refcolor.metrics.tags import Tagging, tag_numbers
+from refcolor.metrics.tags import tag_numbers
 from refcolor.metrics.transfer import (
     mean_of_known,
     pair_means,
@@ -48,7 +49,7 @@ class Measured:
 
 
 def measurements(
-    features: Features, tagger: Tagging | None
+    features: Features, tagger: Tagger | None
 ) -> list[Callable[[Predictions], Measured]]:
     """List every measurement, with the networks that it needs."""
     return [
@@ -272,7 +273,7 @@ def distance_of_sets(predictions: Predictions, *, features: Features) -> Measure
     return Measured(numbers)
 
 
-def tag_transfer(predictions: Predictions, *, tagger: Tagging) -> Measured:
+def tag_transfer(predictions: Predictions, *, tagger: Tagger) -> Measured:
     """Say how often a tagger calls hair and eyes by the reference's colour.
 
     Needs a tagger, and posts whose colours people have named.
@@ -283,8 +284,9 @@ def tag_transfer(predictions: Predictions, *, tagger: Tagging) -> Measured:
     ]
     sketches, references = ([named[i] for i in side] for side in data.pairs.T)
     answers = _cross_reference_answers(predictions)
-    del answers["mean_color_"]
-    return Measured(tag_numbers(tagger, answers, sketches=sketches, references=references))
+    scores = {prefix: tagger(answers[prefix]) for prefix in ("", "copy_", "grey_")}
+    tags = tagger.tags
+    return Measured(tag_numbers(scores, tags=tags, sketches=sketches, references=references))
 
 
 def _cross_reference_answers(predictions: Predictions) -> dict[str, Stack]:

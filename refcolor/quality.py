@@ -29,8 +29,8 @@ def table(numbers: Mapping[str, float]) -> str:
     ]
     for key, words, higher in _ROWS:
         if key in numbers:
-            own, *beside = (_cell(numbers, f"{answer}{key}") for answer in ("", *_BASELINES))
-            cells = (f"{words} (`{key}`)", "high" if higher else "low", f"**{own}**", *beside)
+            score, *baselines = (_cell(numbers, f"{answer}{key}") for answer in ("", *_BASELINES))
+            cells = (f"{words} (`{key}`)", "high" if higher else "low", f"**{score}**", *baselines)
             rows.append(f"| {' | '.join(cells)} |")
     return "\n".join(rows)
 
@@ -46,11 +46,11 @@ def weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
     ):
         if not {key, f"grey_{key}"} <= numbers.keys():
             continue
-        found, grey = numbers[key], numbers[f"grey_{key}"]
-        verdict = "**no better than no colour at all**" if found >= grey else "visibly off"
+        error, grey = numbers[key], numbers[f"grey_{key}"]
+        verdict = "**no better than no colour at all**" if error >= grey else "visibly off"
         # Below 2.3 a difference is hard to see side by side.
-        if found >= 2.3:
-            yield f"Its colours are {verdict}: {found:.1f} from {what}, where grey gets {grey:.1f}."
+        if error >= 2.3:
+            yield f"Its colours are {verdict}: {error:.1f} from {what}, where grey gets {grey:.1f}."
     prefix = "transfer_delta_e_"
     parts = {
         key.removeprefix(prefix): numbers[key] / numbers[f"grey_{key}"]
@@ -69,7 +69,7 @@ def weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
     if {"attention_accuracy", "attention_identity"} <= numbers.keys():
         hit, ahead = numbers["attention_accuracy"], numbers["attention_identity"]
         yield (
-            f"Its strongest match lies within one place of the true one in {hit:.0%} of the cases; "
+            f"Its strongest match lies within one cell of the true one in {hit:.0%} of the cases; "
             f"looking straight ahead gets {ahead:.0%}."
         )
     for key in ("fid", "fid_random"):

@@ -12,15 +12,13 @@ from ruamel.yaml import YAML
 from safetensors.torch import load_file, save_file
 
 from refcolor.card import refuse_stage_output, write_card
-from refcolor.checkpoint import GENERATOR, save_model
+from refcolor.checkpoint import GENERATOR
 from refcolor.errors import RefcolorError, UsageError
 from refcolor.files import write_json
-from refcolor.model.discriminator import Discriminator
-from refcolor.model.generator import build_generator
-from refcolor.params import Params
 from refcolor.provenance import checksum, find_origin
 from refcolor.sources.manifest import Record, write_manifest
 from refcolor.stages import content_md5
+from tests.colorize.material import save_tiny
 
 NUMBERS = {
     "images": 11.0,
@@ -51,20 +49,12 @@ Repository = Callable[..., Path]
 
 
 @pytest.fixture
-def repository(tmp_path: Path, make_params: Callable[..., Params]) -> Repository:
+def repository(tmp_path: Path) -> Repository:
     """Make a repository with a trained model, its data and its numbers."""
 
     def make(*, licences: tuple[str, ...] = ("MIT",), numbers: dict[str, float] = NUMBERS) -> Path:
         root = tmp_path / "repository"
-        params = make_params().model
-        torch.manual_seed(0)
-        save_model(
-            root / "models",
-            generator=build_generator(params),
-            discriminator=Discriminator(params),
-            params=params,
-            size=32,
-        )
+        save_tiny(root / "models")
         write_json(root / "metrics/eval.json", numbers)
         write_json(root / "metrics/data.json", FUNNEL)
         (root / "data").mkdir()
@@ -139,7 +129,7 @@ def test_the_limits_are_said_from_the_numbers(repository: Repository) -> None:
     assert "16% of the parts take the colour of another part" in card
     assert "in 31% of the cases; looking straight ahead gets 41%" in card
     assert "`fid_random` ranks a copied reference above it" in card
-    assert "8 x 8 places of 4 x 4 pixels (of 32)" in card
+    assert "8 x 8 cells of 4 x 4 pixels (of 32)" in card
 
 
 def test_a_useless_model_is_called_so(repository: Repository) -> None:
@@ -236,7 +226,7 @@ def test_weights_that_are_no_safetensors_are_refused(repository: Repository) -> 
     """A file with a pickle inside is named in one line and not opened further."""
     root = repository()
     torch.save({"x": torch.zeros(2)}, root / "models" / GENERATOR)
-    with pytest.raises(RefcolorError, match=r"generator.safetensors is no safetensors file"):
+    with pytest.raises(RefcolorError, match=r"generator.safetensors is not a safetensors file"):
         write_card(root / "models", root=root)
 
 

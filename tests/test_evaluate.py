@@ -38,9 +38,10 @@ from refcolor.metrics.baselines import grey, mean_color, moved
 from refcolor.metrics.distance import fid, kid
 from refcolor.metrics.truth import recolored
 from refcolor.model.generator import Output
-from refcolor.params import Params, load
+from refcolor.params import Params, SampleParams, load
 from refcolor.predictions import Prediction, Predictions
 from refcolor.sketch import PRESETS, sketch_picture
+from refcolor.sources.drawn import list_drawn
 from refcolor.sources.manifest import Record, write_manifest
 from refcolor.sources.naming import result_name
 from refcolor.sources.sample import PARTS
@@ -50,18 +51,13 @@ Picture = NDArray[np.uint8]
 ROOT = Path(__file__).parents[1]
 SIZE, STRIDE = 32, 4
 VALIDATION, TRAINING, PAIRED = range(14), range(14, 24), 6
+CHARACTERS = list_drawn(SampleParams(shape_seed=1, palette_seed=2, size=128), 40)
 PAIRS = [(i, (i + step) % PAIRED) for i in range(PAIRED) for step in (1, 2)]
-
-
-def _record(number: int) -> Record:
-    drawn_by = {"shape": number, "palette": number, "shape_seed": 1, "palette_seed": 2}
-    attributes = {key: str(value) for key, value in drawn_by.items()}
-    return Record(f"s{number:02d}", f"sample:1/2/{number}", attributes=attributes)
 
 
 @functools.cache
 def _drawn(shape: int, palette: int) -> Picture:
-    pair = _record(shape), _record(palette)
+    pair = CHARACTERS[shape], CHARACTERS[palette]
     return recolored(*pair, drawn_at=128, size=SIZE, fit="pad").color
 
 
@@ -86,7 +82,7 @@ def _params(**changes: object) -> Params:
 def data(tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
     """14 validation pictures, 6 of them in 12 pairs, and 8 of 10 training pictures."""
     root = tmp_path_factory.mktemp("data")
-    records = [_record(number) for number in (*VALIDATION, *TRAINING)]
+    records = CHARACTERS[: TRAINING.stop]
     for number, record in enumerate(records):
         image.write(root / "color" / f"{record.id}.png", _drawn(number, number))
         image.write(root / "sketch" / f"{record.id}.png", _sketch(number))
@@ -277,7 +273,7 @@ def test_every_pair_is_kept_and_every_sheet_written(
     """results/ holds one picture for each pair, as the generator made it; images/ the sheets."""
     images, table = tmp_path / "images", tmp_path / "confusion.csv"
     copying.write(results=tmp_path / "results", images=images, confusion=table)
-    names = {f"s{i:02d}__s{j:02d}.png": j for i, j in PAIRS}
+    names = {f"sample-{i:06d}__sample-{j:06d}.png": j for i, j in PAIRS}
     assert {path.name for path in (tmp_path / "results").iterdir()} == set(names)
     for name, j in names.items():
         np.testing.assert_array_equal(image.read(tmp_path / "results" / name), _drawn(j, j))
@@ -297,7 +293,7 @@ def test_every_set_is_coloured_once(data: EvaluationSet) -> None:
 
 def test_ids_may_be_as_long_as_any(data: EvaluationSet, tmp_path: Path) -> None:
     """Two ids of 200 letters are more than a file name holds: results have cut names, all kept."""
-    ids = tuple(f"{'x' * 197}{name}" for name in data.pictures.ids)
+    ids = tuple(f"{name:x>200}" for name in data.pictures.ids)
     renamed = replace(data, pictures=replace(data.pictures, ids=ids))
     report = measure(_predictions(renamed), features=_features(), tagger=None)
     folder = tmp_path / "results"
@@ -489,11 +485,10 @@ def test_without_a_second_reference_there_is_no_entanglement(data: EvaluationSet
 
 def test_the_default_evaluation_warp_is_strong() -> None:
     """At 64 px and 16 x 16 cells the own place is right for at most half of the queries."""
-    records = [_record(number) for number in range(40)]
-    truths = [recolored(r, r, drawn_at=256, size=64, fit="pad") for r in records]
+    truths = [recolored(one, one, drawn_at=256, size=64, fit="pad") for one in CHARACTERS]
     colors = np.stack([truth.color for truth in truths])
-    pictures = Pictures(tuple(record.id for record in records), colors, colors[..., 0])
-    data = EvaluationSet(pictures, records, truths, np.array([(0, 1)]), colors, [], None)
+    pictures = Pictures(tuple(one.id for one in CHARACTERS), colors, colors[..., 0])
+    data = EvaluationSet(pictures, CHARACTERS, truths, np.array([(0, 1)]), colors, [], None)
     generator = SimpleNamespace(stride=4)
     predictions = Predictions(data, generator, load(ROOT / "params.yaml").evaluate)
     match = predictions.warped[1]

@@ -58,7 +58,7 @@ def load_tagger(folder: Path) -> Tagger | None:
 
     The list has a column `name`, as `selected_tags.csv` of the WD taggers. Returns None for a
     folder that is missing or holds neither file.
-    Raises RefcolorError for one file without the other, for a list or network that is none, and
+    Raises RefcolorError for one file without the other, for an unreadable list or network, and
     when onnxruntime is not installed.
     """
     networks, lists = (sorted(folder.glob(f"*.{kind}")) for kind in ("onnx", "csv"))
@@ -99,7 +99,7 @@ def _open(path: Path) -> tuple[Network, int]:
     except Exception as error:  # the library's own types have no base but this
         reason = " ".join(str(error).split())[:200]
         raise RefcolorError(
-            f"{path} is no network that onnxruntime can open ({reason}); fetch it again"
+            f"{path} is not a network that onnxruntime can open ({reason}); fetch it again"
         ) from error
     entry = session.get_inputs()[0]
     match entry.shape:

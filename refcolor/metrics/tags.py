@@ -1,7 +1,6 @@
 """Whether a tagger that knows nothing of us sees the reference's hair and eyes in the result."""
 
 from collections.abc import Mapping, Sequence
-from typing import Protocol
 
 import numpy as np
 from numpy.typing import NDArray
@@ -12,15 +11,6 @@ KINDS = ("hair", "eyes")
 
 Scores = NDArray[np.float64]
 Attributes = Mapping[str, str]
-
-
-class Tagging(Protocol):
-    """What scores pictures on tags."""
-
-    tags: tuple[str, ...]
-
-    def __call__(self, pictures: NDArray[np.uint8]) -> Scores:
-        """Map (N, S, S, 3) uint8 to (N, tags)."""
 
 
 def named_right(
@@ -54,30 +44,26 @@ def named_right(
 
 
 def tag_numbers(
-    tagger: Tagging,
-    sides: Mapping[str, NDArray[np.uint8]],
+    scores: Mapping[str, Scores],
     *,
+    tags: Sequence[str],
     sketches: Sequence[Attributes],
     references: Sequence[Attributes],
 ) -> dict[str, float]:
-    """Give the share of hair and eyes that the tagger calls by the reference's colour.
+    """Give the share of hair and eyes that a tagger calls by the reference's colour.
 
-    sides: prefix of the key -> (P, S, S, 3) uint8, results and baselines.
+    scores: prefix of the key -> (P, T), of results and baselines; the rest as in `named_right`.
     `tag_transfer` is the mean over hair and eyes, `tag_transfer_hair` and `tag_transfer_eyes` that
     over one kind; NaN where no pair has an answer.
     """
     numbers = {}
-    for prefix, pictures in sides.items():
-        scores = tagger(pictures)
+    for prefix, rows in scores.items():
         answers = {
-            kind: named_right(
-                scores, tags=tagger.tags, kind=kind, sketches=sketches, references=references
-            )
+            kind: named_right(rows, tags=tags, kind=kind, sketches=sketches, references=references)
             for kind in KINDS
         }
         numbers[f"{prefix}tag_transfer"] = mean_of_known(np.concatenate(list(answers.values())))
         if not prefix:
-            numbers |= {
-                f"tag_transfer_{kind}": mean_of_known(right) for kind, right in answers.items()
-            }
+            for kind, right in answers.items():
+                numbers[f"tag_transfer_{kind}"] = mean_of_known(right)
     return numbers

@@ -5,9 +5,9 @@ import os
 import re
 import sqlite3
 import warnings
-from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from itertools import count
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -24,6 +24,8 @@ if TYPE_CHECKING:
 
 EXPERIMENT = "refcolor"
 LOG = logging.getLogger(__name__)
+# For calls of MLflow: warnings of its own, and of what it imports, are nothing for a user.
+quiet = partial(warnings.catch_warnings, action="ignore")
 _ENVIRONMENT = {
     "MLFLOW_DISABLE_TELEMETRY": "true",
     "MLFLOW_ENABLE_ARTIFACTS_PROGRESS_BAR": "false",
@@ -41,14 +43,6 @@ class Store:
 
     client: "MlflowClient"
     experiment_id: str
-
-
-@contextmanager
-def quiet() -> Iterator[None]:
-    """Keep MLflow's own warnings (and those of what it imports) from the user of a stage."""
-    with warnings.catch_warnings():
-        warnings.simplefilter("ignore")
-        yield
 
 
 def failures() -> tuple[type[Exception], ...]:

@@ -111,7 +111,7 @@ def test_a_file_that_is_no_network_is_refused(make: Make) -> None:
     """A page saved under the network's name is named in one line."""
     folder = make()
     (folder / "m.onnx").write_bytes(b"<html>not found</html>")
-    with pytest.raises(RefcolorError, match=r"m\.onnx is no network that onnxruntime") as caught:
+    with pytest.raises(RefcolorError, match=r"m\.onnx is not a network that onnxruntime") as caught:
         load_tagger(folder)
     assert "\n" not in str(caught.value)
 

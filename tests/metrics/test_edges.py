@@ -7,9 +7,11 @@ from numpy.typing import NDArray
 from refcolor.metrics import edges
 from refcolor.metrics.edges import entanglement
 from refcolor.metrics.truth import recolored
-from refcolor.sources.manifest import Record
+from refcolor.params import SampleParams
+from refcolor.sources.drawn import list_drawn
 
 Picture = NDArray[np.uint8]
+CHARACTERS = list_drawn(SampleParams(shape_seed=1, palette_seed=2, size=256), 9)
 
 
 def _ink(*columns: int, side: int = 13) -> Picture:
@@ -48,13 +50,8 @@ def test_ink_without_ink_beside_it_counts(
 
 
 def _drawn(shape: int, palette: int) -> Picture:
-    def record(number: int) -> Record:
-        numbers = {"shape": number, "palette": number, "shape_seed": 1, "palette_seed": 2}
-        return Record(
-            f"s{number}", f"sample:1/2/{number}", attributes={k: str(v) for k, v in numbers.items()}
-        )
-
-    return recolored(record(shape), record(palette), drawn_at=256, size=64, fit="pad").color
+    pair = CHARACTERS[shape], CHARACTERS[palette]
+    return recolored(*pair, drawn_at=256, size=64, fit="pad").color
 
 
 def test_true_recolourings_share_their_lines_and_other_pictures_do_not() -> None:

@@ -19,8 +19,9 @@ def _named(*answers: dict[str, float]) -> NDArray[np.float64]:
 def _ask(scores: NDArray[np.float64], pairs: list[tuple[str, str]]) -> list[float]:
     """Ask for hair; an empty colour is an unknown one."""
     sides = [[{"hair": side} if side else {} for side in one] for one in zip(*pairs, strict=True)]
-    found = named_right(scores, tags=TAGS, kind="hair", sketches=sides[0], references=sides[1])
-    return found.tolist()
+    return named_right(
+        scores, tags=TAGS, kind="hair", sketches=sides[0], references=sides[1]
+    ).tolist()
 
 
 def test_the_strongest_colour_of_a_kind_decides() -> None:
@@ -66,25 +67,13 @@ def test_a_tagger_of_something_else_answers_nothing() -> None:
     assert np.isnan(found).all()
 
 
-class _Reader:
-    """A tagger that reads the answer from the first pixel: hair from red, eyes from green."""
-
-    tags = TAGS
-
-    def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
-        scores = np.zeros((len(pictures), len(TAGS)))
-        for row, picture in zip(scores, pictures, strict=True):
-            row[1 + int(picture[0, 0, 0])] = row[4 + int(picture[0, 0, 1])] = 1
-        return scores
-
-
-def test_numbers_are_shares_of_questions() -> None:
+def test_numbers_are_shares_of_answers() -> None:
     """Hair is right in 1 of 2, eyes in 0 of 1: together 1 of 3; the baseline gets 3 of 3."""
-    results, copies = np.zeros((2, 2, 3, 5, 3), np.uint8)
-    copies[1, ..., 0] = copies[0, ..., 1] = 1
+    results = _named(*[{"blue_hair": 1, "blue_eyes": 1}] * 2)
+    copies = _named({"blue_hair": 1, "red_eyes": 1}, {"red_hair": 1, "red_eyes": 1})
     numbers = tag_numbers(
-        _Reader(),
         {"": results, "copy_": copies},
+        tags=TAGS,
         sketches=[{"hair": "red", "eyes": "blue"}, {"hair": "blue"}],
         references=[{"hair": "blue", "eyes": "red"}, {"hair": "red", "eyes": "red"}],
     )

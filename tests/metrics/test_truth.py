@@ -7,27 +7,21 @@ from skimage.measure import block_reduce
 
 from refcolor import image
 from refcolor.metrics.truth import observed, recolored
-from refcolor.sources.manifest import Record
+from refcolor.params import SampleParams
+from refcolor.sources.drawn import list_drawn
 from refcolor.sources.sample import PARTS, draw_palette, draw_shape, render
+
+CHARACTERS = list_drawn(SampleParams(shape_seed=1, palette_seed=2, size=256), 6)
 
 redraw = partial(recolored, drawn_at=256, size=64, fit="pad")
 
 
-def _record(number: int) -> Record:
-    attributes = {"shape": number, "palette": number, "shape_seed": 1, "palette_seed": 2}
-    return Record(
-        id=f"sample-{number}",
-        address=f"sample:1/2/{number}",
-        attributes={k: str(v) for k, v in attributes.items()},
-    )
-
-
 def test_recolored_has_the_shape_of_one_and_the_colours_of_the_other() -> None:
     """It is the drawing of shape 3 in palette 5, reduced as the pipeline reduces pictures."""
-    truth = redraw(_record(3), _record(5))
+    truth = redraw(CHARACTERS[3], CHARACTERS[5])
     drawing = render(draw_shape(1, 3), draw_palette(2, 5), size=256)
     np.testing.assert_array_equal(truth.color, image.square(drawing.color, 64))
-    own = redraw(_record(3), _record(3))
+    own = redraw(CHARACTERS[3], CHARACTERS[3])
     np.testing.assert_array_equal(truth.parts, own.parts)
     np.testing.assert_array_equal(truth.line, own.line)
     assert (truth.color != own.color).mean() > 0.2
@@ -36,7 +30,7 @@ def test_recolored_has_the_shape_of_one_and_the_colours_of_the_other() -> None:
 def test_parts_are_the_majority_and_lines_a_quarter_of_each_block() -> None:
     """Of 4 x 4 drawn pixels the commonest part wins, and 4 of ink make a line."""
     drawing = render(draw_shape(1, 4), draw_palette(2, 4), size=256)
-    truth = redraw(_record(4), _record(4))
+    truth = redraw(CHARACTERS[4], CHARACTERS[4])
     counts = [block_reduce(drawing.parts == k, (4, 4), np.sum) for k in range(len(PARTS))]
     np.testing.assert_array_equal(truth.parts, np.argmax(counts, axis=0))
     np.testing.assert_array_equal(truth.line, block_reduce(drawing.ink, (4, 4), np.sum) >= 4)

@@ -20,30 +20,21 @@ from urllib.request import url2pathname
 import numpy as np
 import pytest
 import requests
-import torch
 from PIL import Image
 
 from refcolor import image
-from refcolor.checkpoint import save_model
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.model.discriminator import Discriminator
-from refcolor.model.generator import build_generator
-from refcolor.params import ModelParams
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources.sample import draw_palette, draw_shape, render
 from refcolor.tracking.model import REQUIREMENTS
 from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store, quiet
+from tests.colorize.material import save_tiny
 
 pytestmark = pytest.mark.slow
 
 ROOT = Path(__file__).parents[2]
-SIZE = 32
 PATIENCE = 240  # seconds that a server may take to start on a busy machine
-
-PARAMS = ModelParams(
-    attention="scft", width=2, levels=3, blocks=1, norm="batch", discriminator_width=2
-)
 
 Ask = Callable[[dict[str, Any]], requests.Response]
 
@@ -74,16 +65,7 @@ EXAMPLE = {
 @pytest.fixture(scope="module")
 def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
     """A folder with a tiny model."""
-    folder: Path = tmp_path_factory.mktemp("trained")
-    torch.manual_seed(0)
-    save_model(
-        folder,
-        generator=build_generator(PARAMS),
-        discriminator=Discriminator(PARAMS),
-        params=PARAMS,
-        size=SIZE,
-    )
-    return folder
+    return save_tiny(tmp_path_factory.mktemp("trained"))
 
 
 @pytest.fixture(scope="module")
