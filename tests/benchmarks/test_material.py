@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from benchmarks.material import any_vgg, changed, drawn_pictures, first_networks, vgg_is_cached
+from benchmarks.material import any_vgg, changed, drawn_pictures, vgg_is_cached
 from refcolor.params import Params, SketchParams
 
 
@@ -46,14 +46,3 @@ def test_changed_parameters_are_checked(settings: Params) -> None:
     assert other.loss == settings.loss
     with pytest.raises(ValueError, match=r"thread\b"):
         changed(settings, train={"thread": 2})
-
-
-def test_first_networks_are_the_same_each_time(settings: Params) -> None:
-    """The moving average begins as a copy that does not learn."""
-    generator, ema, discriminator = first_networks(settings)
-    for one, other in zip(generator.parameters(), ema.parameters(), strict=True):
-        assert torch.equal(one, other)
-        assert not other.requires_grad
-    again = first_networks(settings)[2]
-    for one, other in zip(discriminator.parameters(), again.parameters(), strict=True):
-        assert torch.equal(one, other)

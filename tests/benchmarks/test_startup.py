@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from benchmarks.startup import REFCOLOR, row, seconds
+from benchmarks.startup import row, seconds
 from refcolor.errors import RefcolorError
 
 
@@ -12,13 +12,6 @@ def test_seconds_are_those_of_the_process(tmp_path: Path) -> None:
     """A process that sleeps for 0.3 s takes at least that, and not ten times that."""
     program = "import time; time.sleep(0.3); print('done')"
     assert 0.3 < seconds(["-c", program], folder=tmp_path, says="done", rounds=1) < 3
-
-
-def test_a_stage_and_a_command_are_started(tmp_path: Path) -> None:
-    """In an empty folder help is printed and a stage refuses."""
-    assert seconds([*REFCOLOR, "--help"], folder=tmp_path, says="colorize", rounds=1) > 0
-    refuses = "params.yaml cannot be read"
-    assert seconds(["-m", "pipeline.clean"], folder=tmp_path, says=refuses, rounds=1) > 0
 
 
 def test_a_command_that_does_something_else_is_not_timed(tmp_path: Path) -> None:

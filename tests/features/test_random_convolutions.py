@@ -40,18 +40,13 @@ def test_spoilt_pictures_are_farther_than_the_floor(seed: int) -> None:
 
 
 def test_features_are_means_of_every_channel_of_every_layer() -> None:
-    """16 + 32 + 64 columns, none negative, none dead, of unit order on drawings."""
+    """16 + 32 + 64 columns, none negative, none dead, each layer normalised on drawings."""
     rows = RandomConvolutions()(_drawings())
     assert rows.shape == (96, DIMENSIONS) == (96, 112)
     assert rows.dtype == np.float64
     assert rows.min() >= 0
     assert (rows.std(axis=0) > 1e-3).all()
-    assert 0.1 < rows.mean() < 1
-
-
-def test_layers_are_normalised_on_fixed_drawings() -> None:
-    """A normalised response through ReLU has mean 0.4 or so in every layer, not 1e21 or 1e-15."""
-    means = RandomConvolutions()(_drawings()).mean(axis=0)
+    means = rows.mean(axis=0)  # of a normalised response through ReLU: 0.4 or so, not 1e21
     for layer in (means[:16], means[16:48], means[48:]):
         assert 0.25 < layer.mean() < 0.55
 

@@ -7,11 +7,10 @@ from pathlib import Path
 import numpy as np
 import onnx
 import pytest
-from numpy.typing import NDArray
 from onnx import TensorProto, helper
 
 from refcolor.errors import RefcolorError
-from refcolor.features.tagger import Tagger, load_tagger
+from refcolor.features.tagger import load_tagger
 
 SIDE = 5  # pixels
 TAGS = ("blue_hair", "green_hair", "red_hair")
@@ -123,16 +122,3 @@ def test_without_onnxruntime_the_extra_is_named(
     monkeypatch.setitem(sys.modules, "onnxruntime", None)
     with pytest.raises(RefcolorError, match=r"pip install -e '\.\[tagger\]', or empty "):
         load_tagger(make())
-
-
-def test_any_function_serves_as_a_network() -> None:
-    """The class itself needs no ONNX: pictures are resized, turned to BGR, and batched by 16."""
-    seen: list[tuple[int, ...]] = []
-
-    def network(batch: NDArray[np.float32]) -> NDArray[np.float32]:
-        seen.append(batch.shape)
-        return batch.mean(axis=(1, 2))
-
-    scores = Tagger(network, TAGS, side=SIDE)(np.full((17, 9, 9, 3), (1, 2, 3), np.uint8))
-    assert seen == [(16, SIDE, SIDE, 3), (1, SIDE, SIDE, 3)]
-    np.testing.assert_allclose(scores[16], [3, 2, 1], atol=1e-4)

@@ -58,11 +58,6 @@ def test_fid_is_the_symmetric_form(count: int) -> None:
     assert fid(one, other) == pytest.approx(expected, rel=1e-6)
 
 
-def test_fid_of_one_column_uses_the_unbiased_variance() -> None:
-    """{0, 2} against {5, 9}: (1 - 7)^2 + (sqrt 2 - sqrt 8)^2 = 38."""
-    assert fid(np.array([[0.0], [2.0]]), np.array([[5.0], [9.0]])) == pytest.approx(38)
-
-
 def test_fid_of_a_set_with_itself_is_nothing() -> None:
     """A set is at distance 0 of itself, to rounding, and the order does not matter."""
     one, other = _rows(3, 29, 7), _rows(4, 31, 7)
