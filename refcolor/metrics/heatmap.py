@@ -38,12 +38,9 @@ def _draw(panel: Axes, counts: Counts) -> None:
     for (row, column), share in np.ndenumerate(values):
         if not np.isnan(share):
             text = f"{100 * share:.0f}" if share >= 0.005 else "·"
-            tone, weight = (
-                "white" if share > 0.5 else "black",
-                "bold" if row == column else "normal",
-            )
-            place = (column + 0.5, row + 0.5)
-            panel.text(*place, text, ha="center", va="center", color=tone, weight=weight)
+            look = {"ha": "center", "va": "center", "color": "white" if share > 0.5 else "black"}
+            look["weight"] = "bold" if row == column else "normal"
+            panel.text(column + 0.5, row + 0.5, text, **look)
     for right in range(len(TAKERS)):
         panel.add_patch(Rectangle((right, right), 1, 1, fill=False, ec="C1", lw=2, clip_on=False))
     columns, rows = np.arange(len(SOURCES)) + 0.5, np.arange(len(TAKERS)) + 0.5

@@ -12,7 +12,7 @@ from refcolor import image
 from refcolor.study.pictures import GIVEN
 from refcolor.study.results import Results, result_names
 
-MARKERS = "osD^vPX*<>hp"
+MARKERS = "osD^vPX*<>+p"
 ENLARGED = 1.28  # inches of a picture of a strip, at 100 dots per inch: 64 px are doubled
 NAMES = 0.9  # inches above the strips
 
@@ -37,7 +37,7 @@ def curves(results: Results, labels: Iterable[str], terms: Sequence[str] = ()) -
                 panel.plot(seeds.mean(axis=1, skipna=False), color=color, lw=1.8, label=label)
         panel.set_title(term, loc="left", fontsize=10)
         panel.set_xlabel("step", fontsize=8)
-    panels[-1].legend(fontsize=8, frameon=False, ncols=2)
+    panels[0].legend(fontsize=8, frameon=False, ncols=2)
     return figure
 
 
@@ -48,8 +48,9 @@ def forest(results: Results) -> Figure | None:
     """
     base, primary = results.plan.main.baseline, results.plan.primary
     unit = primary.rpartition("transfer_")[2]
+    several = len(results.plan.main.arms) > 2
     lines = [
-        (f"{name} ({arm})", arm, difference)
+        (f"{name} ({arm})" if several else name, arm, difference)
         for name in result_names(results.metrics, first=primary)
         for arm in results.plan.main.arms
         if unit in name and arm != base and (difference := results.difference(arm, base, name))

@@ -55,14 +55,6 @@ class Comparison(Section):
     because: str
 
 
-class Observation(Section):
-    """What somebody reported about the method, as a question, and what answers it."""
-
-    said: str
-    question: str
-    quantity: str
-
-
 class TestSet(Section):
     """Characters that no training and no choice has seen: other seeds, and styles of their own."""
 
@@ -88,7 +80,8 @@ class Plan(Section):
     main: Main
     comparisons: Annotated[tuple[Comparison, ...], Field(strict=False, min_length=1)]
     screening: Screening | None = None
-    observations: Annotated[tuple[Observation, ...], Field(strict=False)] = ()
+    # What somebody reported about the method; the page answers it.
+    observations: Annotated[tuple[dict[str, str], ...], Field(strict=False)] = ()
     test: TestSet | None = None
 
     @model_validator(mode="after")
@@ -99,8 +92,8 @@ class Plan(Section):
         for comparison in self.comparisons:
             if comparison.arm not in others:
                 raise ValueError(
-                    f"comparisons name the arm {comparison.arm!r}, which main has not beside its "
-                    f"baseline; it has {', '.join(sorted(others)) or 'none'}"
+                    f"comparisons name the arm {comparison.arm!r}, which main lacks beside its "
+                    f"baseline; take one of {', '.join(sorted(others)) or 'none'}"
                 )
         family = [(comparison.arm, comparison.metric) for comparison in self.comparisons]
         if len(set(family)) < len(family):
@@ -114,8 +107,8 @@ class Plan(Section):
             missing = sorted(set(self.screening.seeds) - set(self.main.seeds))
             if missing:
                 raise ValueError(
-                    f"screening has seed {missing[0]}, which main has not, so that no reference "
-                    f"has it; take some of {', '.join(map(str, self.main.seeds))}"
+                    f"screening has seed {missing[0]}, which main lacks, so that it has no "
+                    f"reference; take some of {', '.join(map(str, self.main.seeds))}"
                 )
         return self
 

@@ -49,7 +49,7 @@ def test_what_a_run_changes(write_plan: WritePlan, content: dict[str, Any]) -> N
         ({"comparisons": []}, "comparisons"),
         ({"comparisons": PLAN["comparisons"] * 2}, "twice"),
         ({"primary": "delta_e"}, "lack the primary endpoint 'delta_e'"),
-        ({"screening.seeds": [0, 9]}, "has seed 9, which main has not"),
+        ({"screening.seeds": [0, 9]}, "has seed 9, which main lacks"),
         ({"screening.arms": {"scft": {"asks": "again"}}}, "repeats the arm 'scft'"),
         ({"main.changes": {"train.epoch": 1}}, "'train.epoch', which is not a parameter"),
         ({"main.changes": {"train.epochs": 0}}, "tiny-scft-half-0|tiny-scft-0: train.epochs"),
