@@ -48,7 +48,7 @@ What may still hold them, or what was made of them:
 class Forgotten:
     """What `forget` did.
 
-    pictures: how many were asked for.
+    pictures: how many were named.
     files: deleted ones, relative to the repository; one of a shard as if that were a folder.
     posts: how many posts of kept listings were emptied.
     listed: lines added to the take-down list.
@@ -89,7 +89,7 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
     ids: as in the manifest; for a post of Danbooru its number will do, also when it is in no
     manifest: then it can never come in.
     Raises RefcolorError, before anything is done, for an id that is neither and that has no file
-    here, and when the take-down list is none that may be written.
+    here, and when the take-down list lies outside the repository.
     """
     wanted = list(dict.fromkeys(map(_plain, ids)))
     taken_down = read_takedown(root / exclude_file).ids

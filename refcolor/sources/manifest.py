@@ -115,13 +115,13 @@ def read_manifest(path: Path) -> list[Record]:
 def iterate_manifest(path: Path) -> Iterator[Record]:
     """Read what `write_manifest` wrote, one record at a time.
 
-    Raises RefcolorError naming the line that is no record, or one with the id of another.
+    Raises RefcolorError naming the line that is not a record or repeats an id.
     """
     known = set[str]()
     for number, record in enumerate(read_json_lines(path, Record, advice=ADVICE), start=1):
         if record.id in known:
             raise RefcolorError(
-                f"{path} line {number}: id {record.id!r} was there before; {ADVICE}"
+                f"{path} line {number}: id {record.id!r} is on an earlier line too; {ADVICE}"
             )
         known.add(record.id)
         yield record

@@ -418,7 +418,7 @@ def test_other_answers_are_an_error(answer: Any, setting: Setting) -> None:
     """What is no list of different posts below the id is refused, not kept, and never a circle."""
     real = setting.site.get
     setting.site.get = lambda *asked: answer if "limit" in asked[1] else real(*asked)  # type: ignore[method-assign]
-    with pytest.raises(RefcolorError, match=r"something else than different posts below id 9001"):
+    with pytest.raises(RefcolorError, match=r"must answer with different posts below id 9001"):
         setting.run()
     assert list(setting.pages.glob("*/before-*")) == []
 

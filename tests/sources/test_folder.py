@@ -3,7 +3,6 @@
 import hashlib
 import os
 import shutil
-import time
 import unicodedata
 from pathlib import Path
 from typing import Any
@@ -13,7 +12,7 @@ import pytest
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.sources.fetching.download import copy_raw
 from refcolor.sources.listing.folder import list_folder
-from refcolor.sources.manifest import Record, read_manifest, write_manifest
+from refcolor.sources.manifest import Record
 
 
 def fill(root: Path, *names: str) -> None:
@@ -94,14 +93,6 @@ def test_names_that_are_no_unicode_are_counted(tmp_path: Path) -> None:
     assert reasons == {"bad_name": 1}
 
 
-def test_records_survive_the_manifest(tmp_path: Path) -> None:
-    """What was listed is what is read back from the manifest, accents and pairs included."""
-    fill(tmp_path, "in/color/é 1.png", "in/sketch/é 1.jpg")
-    records, _ = list_folder(tmp_path / "in", "pairs")
-    write_manifest(tmp_path / "manifest.jsonl", records)
-    assert read_manifest(tmp_path / "manifest.jsonl") == records
-
-
 def test_pairs_are_matched_by_name(tmp_path: Path) -> None:
     """Partners share the path up to the extension, in any form of accents; the rest is counted."""
     composed, decomposed = (unicodedata.normalize(form, "é") for form in ("NFC", "NFD"))
@@ -168,17 +159,6 @@ def test_copies_are_flat_and_unchanged(tmp_path: Path) -> None:
     assert sorted((tmp_path / "raw").iterdir()) == sorted(written)
 
 
-def test_a_file_gone_meanwhile_is_counted(tmp_path: Path) -> None:
-    """A file deleted between listing and copying has a reason and leaves no part behind."""
-    fill(tmp_path / "in", "a.png")
-    (record,), _ = list_folder(tmp_path / "in", "pictures")
-    (tmp_path / "in" / "a.png").unlink()
-    with pytest.raises(PictureError, match="cannot be copied") as caught:
-        copy_raw(record, tmp_path / "in", tmp_path / "raw")
-    assert caught.value.reason == "unreadable_file"
-    assert list((tmp_path / "raw").iterdir()) == []
-
-
 def test_a_copy_that_breaks_off_leaves_nothing(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -203,16 +183,3 @@ def test_what_is_no_file_is_counted(address: str, tmp_path: Path) -> None:
     with pytest.raises(PictureError, match="cannot be copied") as caught:
         copy_raw(Record("a", address), tmp_path / "in", tmp_path / "raw")
     assert caught.value.reason == "unreadable_file"
-
-
-def test_ten_thousand_files_are_listed_quickly(tmp_path: Path) -> None:
-    """10,000 files in a hundred folders take seconds at most, each with its own id."""
-    for folder in range(100):
-        (tmp_path / str(folder)).mkdir()
-        for n in range(100):
-            os.close(os.open(tmp_path / str(folder) / f"{n}.png", os.O_CREAT))
-    start = time.process_time()
-    records, reasons = list_folder(tmp_path, "pictures")
-    assert time.process_time() - start < 3
-    assert len({record.id for record in records}) == 10_000
-    assert not reasons

@@ -134,7 +134,7 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
         (b'{"id": "b", "address": "x", "letterboxed": [640, 0]}', "letterboxed must be two"),
         (b'{"id": "b", "address": "x", "letterboxed": "640"}', "letterboxed must be two"),
         (b'{"id": "b", "address": "sample:1/2/3"}', "a drawn character has an address like"),
-        (b'{"id": "a", "address": "y"}', "id 'a' was there before"),
+        (b'{"id": "a", "address": "y"}', "id 'a' is on an earlier line too"),
     ],
 )
 def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: bytes, said: str) -> None:

@@ -147,12 +147,6 @@ def test_parents_may_be_missing_in_several_ways(none: Any) -> None:
     assert from_archive({**OBJECTS, "parent_id": 17.0}).parent == "17"
 
 
-def test_an_unknown_id_gives_no_page() -> None:
-    """The null ids of 2021 leave id and page empty."""
-    post = from_archive({**STRINGS, "id": None})
-    assert (post.id, post.page) == ("", "")
-
-
 def test_flags_are_read_in_every_spelling() -> None:
     """Databases write a flag as true, "true", "t" or 1; everything else and nothing is no."""
     for yes in (True, "true", "TRUE", "t", "1", 1):

@@ -1,6 +1,6 @@
-"""The live API of Danbooru: posts below an id, page by page, none asked for twice.
+"""The live API of Danbooru: posts below an id, page by page, each requested once.
 
-What the site answers is kept as it is and filtered here, so that another filter asks nothing.
+The answers of the site are cached unfiltered, so that another filter costs no request.
 """
 
 import hashlib
@@ -42,19 +42,19 @@ _TIMED_OUT = (500, 504, 524)  # the site's own limit of 3 s for its database, or
 def list_danbooru(params: SourceParams, filter: FilterParams, *, get: Get, pages: Path) -> Listing:
     """List the posts of `params.danbooru.query` up to `max_id` that pass the filter, newest first.
 
-    Pages go by id, so that posts made or deleted meanwhile move none of them. Each is kept in
+    Pages are cut by id, so that posts made or deleted meanwhile shift no page. Each is cached in
     `<pages>/<key of site, query, max_id and fields>/before-<id>.json`: a stopped listing goes on,
-    a repeated one asks nothing, and neither does one with another filter or a smaller count.
-    Where the database of the site times out, `parent:none` is left to us and pages get smaller;
+    and a repeated one, one with another filter or with a smaller count sends no request.
+    Where the database of the site times out, `parent:none` is checked here and pages get smaller;
     the pictures listed are the same.
 
-    get: asks an address with query parameters and returns the JSON, or raises RequestError.
+    get: requests an address with query parameters and returns the JSON, or raises RequestError.
     Ends at `params.count` posts kept (0: all), or at an empty page (short ones come in between).
-    A post that was forgotten here is `excluded` and still takes its place, so that the others are
-    those that anybody else gets. Line art beyond `filter.line_art.count` is counted only.
+    A post that was forgotten here is `excluded` and still counts, so that the other posts are the
+    same for everybody. Line art beyond `filter.line_art.count` is counted only.
     Reasons besides REASONS: bad_record and excluded.
-    Raises RefcolorError for a query that sorts, and when the site refuses it or answers something
-    else than posts.
+    Raises RefcolorError for a query that sorts, and when the site refuses it or does not answer
+    with posts.
     """
     window = _Window(params, get, pages)
     if _NO_PARENT in window.tags:
@@ -75,16 +75,16 @@ def list_danbooru(params: SourceParams, filter: FilterParams, *, get: Get, pages
 
 
 def find_posts(pages: Path, numbers: Collection[int]) -> Page:
-    """Return the posts of these numbers as the kept pages have them, unless forgotten."""
-    found = _files_with(pages, numbers)
-    return [post for _, page in found if _is_page(page) for post in _named(page, numbers)]
+    """Return the posts of these numbers from the cached pages, unless forgotten."""
+    pages_with = _files_with(pages, numbers)
+    return [post for _, page in pages_with if _is_page(page) for post in _named(page, numbers)]
 
 
 def forget_posts(pages: Path, numbers: Collection[int]) -> int:
-    """Take checksum, source, artist and addresses of these posts out of the kept pages.
+    """Remove checksum, source, artist and addresses of these posts from the cached pages.
 
-    Number, size and tags stay: by these the listing pages and filters, see `list_danbooru`. A file
-    with one of them that is no whole page is deleted.
+    Number, size and tags stay: `list_danbooru` pages and filters by them. A damaged or incomplete
+    page with one of the posts is deleted.
     Returns how many posts were changed.
     """
     changed = 0
@@ -118,7 +118,7 @@ class _Window:
             )
         self._max_id = params.danbooru.max_id
         self._rate = params.danbooru.rate
-        self._wanted = params.count
+        self._count = params.count
         self._get = get
         self._limit = LARGEST_PAGE
         identity = "\n".join((self.url, *self.tags, str(self._max_id), FIELDS))
@@ -134,14 +134,14 @@ class _Window:
     def count(self) -> int | None:
         """Return how many posts there are, None where the site does not say.
 
-        When it has to be asked, a listing of perhaps hours begins: print how many hours.
+        The first time, print how many hours the listing may take.
         """
         file = self._folder / "counts.json"
         answer = _read(file)
         if isinstance(answer, dict):
             return _total(answer)
         try:
-            answer = self._ask("counts/posts.json", {"tags": self._query()})
+            answer = self._request("counts/posts.json", {"tags": self._query()})
         except RequestError as error:
             if error.status not in _TIMED_OUT:
                 raise
@@ -156,9 +156,9 @@ class _Window:
     def _print_estimate(self, total: int) -> None:
         listing = timedelta(seconds=round(total / LARGEST_PAGE / self._rate))
         line = f"{total:,} posts to look at: up to about {listing} at {self._rate:g} requests/s"
-        if self._wanted:
-            pictures = timedelta(seconds=round(self._wanted / self._rate))
-            line += f"; then {pictures} for {self._wanted:,} pictures"
+        if self._count:
+            pictures = timedelta(seconds=round(self._count / self._rate))
+            line += f"; then {pictures} for {self._count:,} pictures"
         print(line, flush=True)
 
     def _query(self) -> str:
@@ -176,10 +176,10 @@ class _Window:
         return self._folder / f"before-{cursor}{_SUFFIX}"
 
     def _fetch(self, cursor: int) -> Page:
-        page: Page = self._ask_gently(cursor)
+        page: Page = self._request_smaller(cursor)
         if not _is_page(page, before=cursor):
             raise RefcolorError(
-                f"{self.url} answered something else than different posts below id {cursor}: "
+                f"{self.url} must answer with different posts below id {cursor}, got "
                 f"{json.dumps(page)[:120]}; source.danbooru.url must be a site with Danbooru's API"
             )
         page.sort(key=_number, reverse=True)
@@ -187,13 +187,13 @@ class _Window:
         kept = (place for place, post in enumerate(page) if self._file(post["id"]).exists())
         return page[: next(kept, len(page)) + 1]
 
-    def _ask_gently(self, cursor: int) -> Any:
+    def _request_smaller(self, cursor: int) -> Any:
         while True:
-            asked = {"tags": self._query(), "limit": str(self._limit), "only": FIELDS}
+            params = {"tags": self._query(), "limit": str(self._limit), "only": FIELDS}
             if cursor <= self._max_id:
-                asked["page"] = f"b{cursor}"
+                params["page"] = f"b{cursor}"
             try:
-                return self._ask("posts.json", asked)
+                return self._request("posts.json", params)
             except RequestError as error:
                 if error.status not in _TIMED_OUT:
                     raise
@@ -208,19 +208,19 @@ class _Window:
                         f"source.danbooru.query fewer tags, got {' '.join(self.tags)!r}"
                     ) from error
 
-    def _ask(self, path: str, asked: Mapping[str, str]) -> Any:
+    def _request(self, path: str, params: Mapping[str, str]) -> Any:
         try:
-            return self._get(f"{self.url}/{path}", asked)
+            return self._get(f"{self.url}/{path}", params)
         except RequestError as error:
             if error.status == 422:
                 raise RefcolorError(
-                    f"{self.url} refuses source.danbooru.query {asked['tags']!r}: without an "
+                    f"{self.url} refuses source.danbooru.query {params['tags']!r}: without an "
                     "account a search has two tags, metatags such as rating: not counted; take "
                     "tags out, or set DANBOORU_LOGIN and DANBOORU_API_KEY"
                 ) from error
             if error.status == 410:
                 raise RefcolorError(
-                    f"{self.url} says that a page is too deep (410), though pages are asked for "
+                    f"{self.url} says that a page is too deep (410), though pages are requested "
                     "by id; source.danbooru.url must be a site with Danbooru's API"
                 ) from error
             raise
@@ -288,7 +288,7 @@ def _parse(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        return None  # damaged: asked again
+        return None  # damaged: requested again
 
 
 def _write(file: Path, content: Any) -> None:

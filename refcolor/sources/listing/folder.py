@@ -1,4 +1,4 @@
-"""Pictures of one's own: any tree of folders becomes records."""
+"""Local pictures: any tree of folders becomes records."""
 
 import os
 import unicodedata

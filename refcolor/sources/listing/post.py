@@ -57,7 +57,7 @@ def from_api(fields: Mapping[str, Any], *, url: str) -> Post:
 
     The address is that of the reduced copy (850 px wide) where there is one, else that of the
     original; only an original has a checksum. A banned or restricted post has no address.
-    Raises ValueError for what is no post: no mapping, no tags, or numbers that are none.
+    Raises ValueError unless the fields are a mapping with tags and valid numbers.
     """
     original = _text(fields, "file_url")
     address = _web_address(_text(fields, "large_file_url") or original, url)
@@ -81,7 +81,7 @@ def from_archive(fields: Mapping[str, Any]) -> Post:
     cannot be told from other tags.
 
     The address is left empty: metadata does not say where the archive lies.
-    Raises ValueError for what is no post: no mapping, no tags, or numbers that are none.
+    Raises ValueError unless the fields are a mapping with tags and valid numbers.
     """
     rating = _text(fields, "rating")
     if rating == "s" and isinstance(fields.get("image_width"), str):

@@ -28,9 +28,8 @@ def list_urls(path: Path) -> tuple[list[Record], Counter[str]]:
     becomes an attribute. Without an id, the name in the address and a hash of it make one.
 
     Returns the records, and how many rows were left out for which reason: not_http, bad_record
-    (no object or another number of cells, no MD5, an id no file may have, a name or password in the
-    address), same_id.
-    Raises RefcolorError when the file is missing, is no such list or gives no picture.
+    (not an object, a wrong number of cells, a wrong MD5 or id, a login in the address), same_id.
+    Raises RefcolorError when the file is missing, is not such a list or holds no picture.
     """
     records: dict[str, Record] = {}
     reasons: Counter[str] = Counter()
@@ -91,7 +90,7 @@ def _table(file: TextIO, path: Path) -> Iterator[Mapping[str, Any] | None]:
             yield dict(zip(names, row, strict=True)) if len(row) == len(names) else None
     except csv.Error as error:  # nobody knows where the next row begins
         raise RefcolorError(
-            f"{path} line {reader.line_num} is no CSV ({error}); close the quote, or double it"
+            f"{path} line {reader.line_num} is not CSV ({error}); close the quote, or double it"
         ) from error
 
 
@@ -132,7 +131,7 @@ def _record(row: Mapping[str, Any]) -> Record | str:
 def _is_plain(value: Any) -> bool:
     """Whether this is a single value, or a list of such."""
     values = value if isinstance(value, list) else [value]
-    return not any(isinstance(one, dict | list) for one in values)
+    return not any(isinstance(item, dict | list) for item in values)
 
 
 def _text(value: Any) -> str:

@@ -1,4 +1,4 @@
-"""One door to all sources: listing them, and bringing their pictures here."""
+"""Every source is listed by `discover`, and its pictures are fetched by `download`."""
 
 import json
 from collections.abc import Callable
@@ -50,8 +50,8 @@ def discover(source: SourceParams, make_params: Make, state: Path) -> Listing:
     return lister.discover(source, make_params().filter, state=state)
 
 
-def bring(records: list[Record], source: SourceParams, root: Path) -> tuple[Path, list[Any]]:
-    """Bring records to `root/raw`."""
+def fetch(records: list[Record], source: SourceParams, root: Path) -> tuple[Path, list[Any]]:
+    """Fetch records into `root/raw`."""
     write_manifest(root / "manifest.jsonl", records)
     failures = download(
         root / "manifest.jsonl",
@@ -107,7 +107,7 @@ def test_drawn_characters_are_drawn(
     """A drawn character arrives as the drawing of its record, at the size asked for."""
     source = make_source()
     record = list_drawn(source.sample, 11)[3]
-    raw, failures = bring([record], source, tmp_path)
+    raw, failures = fetch([record], source, tmp_path)
     assert failures == []
     assert [path.name for path in raw.iterdir()] == ["sample-000003.png"]
     fetched = image.read(raw / "sample-000003.png")
@@ -124,19 +124,19 @@ def test_files_of_a_folder_are_copied(
     source = make_source(kind="folder", count=0, folder=folder)
     record = discover(source, make_params, tmp_path).records[0]
     gone = replace(record, id="gone", address="b.jpg")
-    raw, failures = bring([record, gone], source, tmp_path)
+    raw, failures = fetch([record, gone], source, tmp_path)
     assert (raw / f"{record.id}.jpg").read_bytes() == b"whatever"
     assert failures == [Failure("gone", "unreadable_file")]
 
 
-def test_a_picture_taken_down_since_is_not_brought(
+def test_a_picture_taken_down_since_is_not_fetched(
     make_source: Callable[..., SourceParams], tmp_path: Path
 ) -> None:
-    """A manifest may be older than the take-down: nothing is drawn, copied or asked for."""
+    """A manifest may be older than the take-down: nothing is drawn, copied or requested."""
     source = make_source(takedown="id sample-000001\nmd5 " + "ab" * 16 + "\n")
     records = list_drawn(source.sample, 3)
     records[2] = replace(records[2], address="http://127.0.0.1:1/x.png", md5="ab" * 16)
-    raw, failures = bring(records, source, tmp_path)
+    raw, failures = fetch(records, source, tmp_path)
     assert [path.stem for path in raw.iterdir()] == ["sample-000000"]
     assert failures == [Failure(f"sample-00000{n}", "excluded") for n in (1, 2)]
 
@@ -183,7 +183,7 @@ def test_a_record_that_cannot_be_had_is_named_before_any_work(
     make_params: Make,
     tmp_path: Path,
 ) -> None:
-    """Listed or brought, a stranger's manifest is refused with its line, and nothing is made."""
+    """Listed or fetched, a stranger's manifest is refused with its line, and nothing is made."""
     path = tmp_path / "theirs.jsonl"
     write_manifest(path, list_drawn(make_source().sample, 3))
     first, *others = path.read_text().splitlines()
