@@ -18,7 +18,7 @@ import numpy as np
 import torch
 
 from refcolor import image, params
-from refcolor.colorize.batch import Wish, color_all, together
+from refcolor.colorize.batch import Options, batch_size, color_all
 from refcolor.colorize.colorizer import Colorizer, Prepared
 from refcolor.colorize.jobs import plan
 from refcolor.image import Picture
@@ -98,9 +98,9 @@ def folder(colorizer: Colorizer, *, size: int, count: int = FOLDER) -> str:
             image.write(root / "sketches" / f"{index}.png", drawing)
             image.write(root / "references" / f"{index}.png", reference)
         jobs = plan([root / "sketches"], [root / "references"], output=root / "out").jobs
-        color_all(colorizer, jobs[:8], Wish())  # what happens once, happens before
+        color_all(colorizer, jobs[:8], Options())  # what happens once, happens before
         clock = Clock()
-        report = color_all(colorizer, jobs, Wish(force=True))
+        report = color_all(colorizer, jobs, Options(force=True))
         whole, whole_cpu = clock.read()
         assert report.done == count, list(report.lines())
         prepared = [
@@ -108,7 +108,7 @@ def folder(colorizer: Colorizer, *, size: int, count: int = FOLDER) -> str:
             for job in jobs
         ]
         single, _ = ask(colorizer, prepared, step=1)
-        model, model_cpu = ask(colorizer, prepared, step=together(prepared[0]))
+        model, model_cpu = ask(colorizer, prepared, step=batch_size(prepared[0]))
     return (
         f"{whole:.1f} s, {count / whole:.1f} pictures/s; the model alone {model:.1f} s, "
         f"{whole / model - 1:+.0%} (CPU {whole_cpu:.1f} and {model_cpu:.1f} s); the model alone, "

@@ -71,7 +71,7 @@ def look_at(scene: Scene, x: float, y: float) -> Scene:
         raise RefcolorError("there is no drawing yet; choose one first")
     spot = _inside(scene.drawing, x, y)
     looked = replace(scene, spot=spot)
-    shares = [float(part.sum()) for part in looked_at(looked)]
+    shares = [float(part.sum()) for part in attention_at(looked)]
     return replace(looked, chosen=shares.index(max(shares))) if shares else looked
 
 
@@ -128,7 +128,7 @@ def take_result(scene: Scene, result: Result) -> Scene:
     return replace(scene, result=result)
 
 
-def looked_at(scene: Scene) -> list[Unit]:
+def attention_at(scene: Scene) -> list[Unit]:
     """Give how much of the spot's colour came from each cell of each reference.
 
     Returns (rows, columns) float32 for each reference, together they sum to 1. Empty while no spot
@@ -137,7 +137,7 @@ def looked_at(scene: Scene) -> list[Unit]:
     result = scene.explained
     if result is None or scene.spot is None or result.colored.attention.weights is None:
         return []
-    return result.colored.attention.looked_at(*scene.spot)
+    return result.colored.attention.attention_at(*scene.spot)
 
 
 def _inside(sheet: Sheet, x: float, y: float) -> tuple[float, float]:

@@ -6,8 +6,7 @@ import tempfile
 from pathlib import Path, PurePath
 
 from refcolor.app.scene import Result
-from refcolor.colorize.layers import write_layers as write_png_layers
-from refcolor.colorize.layers import write_psd
+from refcolor.colorize.layers import layer_files
 
 DOWNLOADS = {
     "picture": "Picture",
@@ -17,30 +16,20 @@ DOWNLOADS = {
 }
 
 
-def write_picture(folder: Path, result: Result) -> Path:
-    """Write the coloured drawing as PNG; the files of the result before are removed.
+def write_files(folder: Path, result: Result) -> dict[str, Path]:
+    """Write a result as picture, layers and PSD; the files of the result before are removed.
 
-    folder: the home of one open page.
+    folder: that of one open page.  Returns a path for each of DOWNLOADS.
     """
     for old in folder.iterdir():
         shutil.rmtree(old)
     # A folder of its own, so that no browser takes a new result for the last one.
     home = Path(tempfile.mkdtemp(dir=folder))
-    path = home / f"{_stem(result)}_colored.png"
-    result.colored.save(path)
-    return path
-
-
-def write_layers(picture: Path, result: Result) -> dict[str, Path]:
-    """Write colours, lines, and both in a PSD, beside the picture."""
-    home, stem = picture.parent, _stem(result)
-    drawing, colors = result.colored.drawing, result.colored.colors
-    color_layer, line_layer = write_png_layers(home, stem, colors, drawing)
-    psd = home / f"{stem}.psd"
-    write_psd(psd, colors, drawing)
-    return {"colors": color_layer, "lines": line_layer, "psd": psd}
-
-
-def _stem(result: Result) -> str:
-    stem = re.sub(r"[^\w.-]+", "_", PurePath(result.drawing.name).stem)
-    return stem.strip("._")[:60] or "drawing"
+    stem = re.sub(r"[^\w.-]+", "_", PurePath(result.drawing.name).stem).strip("._")[:60]
+    stem = stem or "drawing"
+    picture, psd = home / f"{stem}_colored.png", home / f"{stem}.psd"
+    result.colored.save(picture)
+    result.colored.save_layers(home, stem)
+    result.colored.save_psd(psd)
+    colors, lines = layer_files(home, stem)
+    return {"picture": picture, "colors": colors, "lines": lines, "psd": psd}

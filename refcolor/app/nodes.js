@@ -1,4 +1,4 @@
-// Shared by well.js and list.js.
+// Shared by panel.js and list.js.
 function make(tag, properties, ...children) {
   const node = Object.assign(document.createElement(tag), properties);
   node.append(...children);

@@ -13,10 +13,10 @@ import gradio as gr
 
 from refcolor.app import actions, views
 from refcolor.app.files import DOWNLOADS
+from refcolor.app.messages import refusal_text
+from refcolor.app.panels import MAX_MEGABYTES, button_list, picture_panel
 from refcolor.app.scene import Scene, Sheet
-from refcolor.app.studio import Page, Studio
-from refcolor.app.wells import MAX_MEGABYTES, button_list, picture_well
-from refcolor.app.words import say
+from refcolor.app.sessions import Session, Sessions
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.errors import RefcolorError
 
@@ -39,25 +39,25 @@ def _as_it_is(given: Any) -> Any:
 class Board:
     """The parts of the page that change, and how they follow a scene."""
 
-    def __init__(self, studio: Studio) -> None:
+    def __init__(self, sessions: Sessions) -> None:
         """Lay the page out and connect it; to be called inside `gr.Blocks`."""
-        self.studio = studio
-        self._lay_out(studio.samples.first())
+        self.sessions = sessions
+        self._lay_out(sessions.samples.first())
         self._connect()
 
     def _lay_out(self, first: Scene) -> None:
         gr.HTML(HEADER, elem_id="head", **_PLAIN)
         with gr.Column(elem_id="board"):
-            self.drawing = picture_well(
+            self.drawing = picture_panel(
                 "Your drawing", views.drawing_view(first), accepts=1, elem_id="drawing"
             )
-            self.reference = picture_well(
+            self.reference = picture_panel(
                 "Colours from",
                 views.reference_view(first),
                 accepts=actions.MAX_REFERENCES,
                 elem_id="reference",
             )
-            self.result = picture_well(
+            self.result = picture_panel(
                 "Coloured",
                 views.result_view(first),
                 note="The coloured drawing will appear here.",
@@ -65,7 +65,7 @@ class Board:
             )
             with gr.Row(elem_id="controls"):
                 self.photo = gr.Checkbox(label="A photo of paper: clean it", elem_id="photo")
-                sizes = _sizes(self.studio.colorizer)
+                sizes = _sizes(self.sessions.colorizer)
                 self.size = gr.Radio(sizes, value=sizes[0][1], label="Detail", elem_id="size")
                 self.button = gr.Button("Colour", variant="primary", elem_id="color")
             self.advice = gr.HTML(
@@ -85,7 +85,7 @@ class Board:
         with gr.Column(elem_id="samples"):
             gr.HTML("<h2>Nothing at hand?</h2>", **_PLAIN)
             with gr.Row():
-                samples = self.studio.samples
+                samples = self.sessions.samples
                 self.sample_drawings = button_list(
                     views.shelf(samples.drawings, "Take this drawing"),
                     label="Sample drawings",
@@ -104,23 +104,23 @@ class Board:
             handler = self._handler(action, read)
             event(handler, outputs=everything, concurrency_limit=None, **_QUIET)
 
-        samples = self.studio.samples
+        samples = self.sessions.samples
         on(
             self.drawing.files,
             lambda scene, sheets: actions.put_drawing(scene, sheets[0]),
-            lambda event: self.studio.receive(event.paths[:1]),
+            lambda event: self.sessions.receive(event.paths[:1]),
         )
         on(
             self.reference.files,
             _take_references,
-            lambda event: (self.studio.receive(event.paths), event.add),
+            lambda event: (self.sessions.receive(event.paths), event.add),
         )
-        for well in (self.drawing, self.reference):
-            on(well.refuse, _refuse_size)
-        for well in (self.drawing, self.result):
-            on(well.spot, lambda scene, event: actions.look_at(scene, event.x, event.y))
-        for well in (self.drawing, self.reference, self.result):
-            on(well.leave, lambda scene, event: actions.look_away(scene))
+        for panel in (self.drawing, self.reference):
+            on(panel.refuse, _refuse_size)
+        for panel in (self.drawing, self.result):
+            on(panel.spot, lambda scene, event: actions.look_at(scene, event.x, event.y))
+        for panel in (self.drawing, self.reference, self.result):
+            on(panel.leave, lambda scene, event: actions.look_away(scene))
         on(self.reference.spot, lambda scene, event: actions.match_with(scene, event.x, event.y))
         on(self.reference.choose, _at_index(actions.choose_reference))
         on(self.reference.discard, _at_index(actions.drop_reference))
@@ -133,21 +133,20 @@ class Board:
             self.sample_references.press,
             lambda scene, event: actions.put_reference(scene, samples.references[event.index]),
         )
-        # `once`: a click while the last one is being answered does nothing.
         self.button.click(
             self._color,
             inputs=[self.size, self.photo],
             outputs=everything,
-            trigger_mode="once",
+            trigger_mode="multiple",  # the next result need not wait for the files of this one
             concurrency_limit=None,  # a second run of one page is not queued, but dropped
             **_QUIET,
-        ).success(self._prepare_layers, outputs=list(self.downloads.values()), **_QUIET)
+        )
 
     @property
     def parts(self) -> list[Any]:
         """Everything that changes."""
-        wells = [self.drawing, self.reference, self.result]
-        return [*wells, self.advice, self.matches, self.button, *self.downloads.values()]
+        panels = [self.drawing, self.reference, self.result]
+        return [*panels, self.advice, self.matches, self.button, *self.downloads.values()]
 
     def show(self, scene: Scene, *, busy: bool = False) -> Updates:
         """Give every part what it shows of a scene."""
@@ -172,62 +171,54 @@ class Board:
 
     def open(self, request: gr.Request) -> Updates:
         """Begin a page."""
-        return self._step(self.studio.page(request.session_hash))
+        return self._step(self.sessions.get(request.session_hash))
 
     def close(self, request: gr.Request) -> None:
         """Forget a page."""
-        self.studio.close(request.session_hash)
+        self.sessions.close(request.session_hash)
 
     def _handler(self, action: Action, read: Read) -> Callable[..., Updates]:
         def handle(event: gr.EventData, request: gr.Request) -> Updates:
             with _refusals():
-                page = self.studio.page(request.session_hash)
+                session = self.sessions.get(request.session_hash)
                 given = read(event)  # pictures are decoded before it is this event's turn
-                return self._step(page, lambda scene: action(scene, given))
+                return self._step(session, lambda scene: action(scene, given))
 
         return handle
 
-    def _step(self, page: Page, step: Callable[[Scene], Scene] = _as_it_is) -> Updates:
+    def _step(self, session: Session, step: Callable[[Scene], Scene] = _as_it_is) -> Updates:
         """Give a page its next scene; one step at a time, and answers in the order of the steps."""
-        with page.turn:
-            page.scene = step(page.scene)
-            return self.show(page.scene, busy=page.coloring.locked())
+        with session.turn:
+            session.scene = step(session.scene)
+            return self.show(session.scene, busy=session.coloring.locked())
 
     def _color(self, size: int, photo: bool, request: gr.Request) -> Iterator[Updates]:
         with _refusals():
-            page = self.studio.page(request.session_hash)
-            if not page.coloring.acquire(blocking=False):
+            session = self.sessions.get(request.session_hash)
+            if not session.coloring.acquire(blocking=False):
                 # A double click is faster than the page can switch its button off.
                 yield {self.advice: "Colouring …"}
                 return
             error: RefcolorError | None = None
             try:
-                yield self._step(page)
-                with self.studio.model:
+                yield self._step(session)
+                with self.sessions.model:
                     result = actions.color(
-                        page.scene, self.studio.colorizer, size=size, clean_lines=photo
+                        session.scene, self.sessions.colorizer, size=size, clean_lines=photo
                     )
-                with page.turn:
-                    page.scene = actions.take_result(page.scene, result)
+                with session.turn:
+                    session.scene = actions.take_result(session.scene, result)
             except RefcolorError as refused:
                 error = refused
             finally:
-                page.coloring.release()
-            yield self._step(page)
+                session.coloring.release()
+            yield self._step(session)
             if error:
                 raise error
-            picture = page.save(result)
-            if picture:
-                yield {self.downloads["picture"]: _ready(picture)}
-
-    def _prepare_layers(self, request: gr.Request) -> Updates:
-        with _refusals():
-            page = self.studio.page(request.session_hash)
-            written = page.save_layers()
-            if not written or page.coloring.locked():
-                # Closed, or about to be replaced by the next result.
-                return {self.downloads["psd"]: gr.skip()}
-            return {self.downloads[name]: _ready(path) for name, path in written.items()}
+            files = session.save(result)
+            if not session.coloring.locked():  # else the next result is about to replace these
+                ready = {self.downloads[name]: _ready(path) for name, path in files.items()}
+                yield ready | {self.advice: gr.skip()}
 
 
 def _take_references(scene: Scene, given: tuple[Sequence[Sheet], bool]) -> Scene:
@@ -248,7 +239,7 @@ def _refusals() -> Iterator[None]:
     try:
         yield
     except RefcolorError as error:
-        text = html.escape(say(error), quote=False)
+        text = html.escape(refusal_text(error), quote=False)
         raise gr.Error(text, duration=12, print_exception=False) from error
 
 
@@ -268,13 +259,13 @@ def _sizes(colorizer: Colorizer) -> list[tuple[str, int]]:
     return [(f"{size} px", size) for size in (trained, *larger)]
 
 
-def build(studio: Studio) -> gr.Blocks:
-    """Make the page of a studio."""
+def build(sessions: Sessions) -> gr.Blocks:
+    """Make the page, shared by all sessions."""
     # Files of a page are removed with it; `delete_cache` is for uploads that were never read.
     with gr.Blocks(
         title="refcolor", analytics_enabled=False, delete_cache=(60, 3600), fill_width=True
     ) as blocks:
-        board = Board(studio)
+        board = Board(sessions)
         blocks.load(board.open, outputs=board.parts, **_QUIET)
         blocks.unload(board.close)
     return blocks

@@ -56,15 +56,15 @@ def running(
     folder = Path(tempfile.mkdtemp(prefix="refcolor-app-"))
     _set_up_gradio(folder, host)
     from refcolor.app.page import build
-    from refcolor.app.studio import Studio
+    from refcolor.app.sessions import Sessions
 
-    studio = Studio(colorizer, draw_samples(), folder)
-    blocks = build(studio)
+    sessions = Sessions(colorizer, draw_samples(), folder)
+    blocks = build(sessions)
     try:
         yield _launch(blocks, host, port)
     finally:
         blocks.close(verbose=False)
-        studio.close_all()
+        sessions.close_all()
         shutil.rmtree(folder, ignore_errors=True)
 
 
@@ -113,12 +113,12 @@ def _launch(blocks: "gr.Blocks", host: str, port: int) -> str:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
-    from refcolor.app.guard import Guard
-    from refcolor.app.look import HEAD, make_theme
-    from refcolor.app.wells import MAX_MEGABYTES
+    from refcolor.app.panels import MAX_MEGABYTES
+    from refcolor.app.request_filter import RequestFilter
+    from refcolor.app.theme import HEAD, make_theme
 
     name = f"[{host}]" if ":" in host else host
-    layers = [Middleware(Guard, max_bytes=(MAX_MEGABYTES + 1) * 1_000_000)]
+    layers = [Middleware(RequestFilter, max_bytes=(MAX_MEGABYTES + 1) * 1_000_000)]
     if _is_loopback(host):
         # A page from elsewhere may claim that its own name is this machine (DNS rebinding).
         layers.append(

@@ -1,4 +1,4 @@
-"""What the page shows of a scene: plain values, which well.js and list.js draw."""
+"""What the page shows of a scene: plain values, which panel.js and list.js draw."""
 
 import base64
 from collections.abc import Sequence
@@ -23,7 +23,7 @@ View = dict[str, Any]
 def drawing_view(scene: Scene) -> View:
     """Show the drawing, the spot looked at, and the numbered ends of the matches."""
     pins = [_pin(number, match.x, match.y) for number, match in enumerate(scene.matches, 1)]
-    return _well(scene.drawing) | {"spot": scene.spot, "pins": pins}
+    return _panel(scene.drawing) | {"spot": scene.spot, "pins": pins}
 
 
 def reference_view(scene: Scene) -> View:
@@ -36,7 +36,7 @@ def reference_view(scene: Scene) -> View:
         for number, match in enumerate(scene.matches, 1)
         if match.reference == scene.chosen
     ]
-    given = actions.looked_at(scene)
+    given = actions.attention_at(scene)
     thumbs = [
         {
             "picture": reference.thumb,
@@ -45,7 +45,7 @@ def reference_view(scene: Scene) -> View:
         }
         for index, reference in enumerate(scene.references)
     ]
-    shown = _well(scene.reference) | {"pins": pins, "thumbs": thumbs, "chosen": scene.chosen}
+    shown = _panel(scene.reference) | {"pins": pins, "thumbs": thumbs, "chosen": scene.chosen}
     return shown | _origin(scene, given[scene.chosen]) if given else shown
 
 
@@ -53,8 +53,8 @@ def result_view(scene: Scene, *, busy: bool = False) -> View:
     """Show the coloured drawing and the spot looked at; busy: one is being made."""
     result = scene.result
     if result is None or result.drawing is not scene.drawing:
-        return _well(None) | {"busy": busy}
-    shown = _well(result.drawing) | {"picture": result.view, "name": "the coloured drawing"}
+        return _panel(None) | {"busy": busy}
+    shown = _panel(result.drawing) | {"picture": result.view, "name": "the coloured drawing"}
     return shown | {"spot": scene.spot, "busy": busy}
 
 
@@ -86,7 +86,7 @@ def advice(scene: Scene) -> str:
         return "Now choose a picture whose colours you like."
     result = scene.explained
     if scene.spot is not None:
-        if actions.looked_at(scene):
+        if actions.attention_at(scene):
             return (
                 "The bright places gave this spot its colour, the ring most of it. "
                 "Should it be another? Click the right place in the reference."
@@ -126,7 +126,7 @@ def _origin(scene: Scene, heat: Unit) -> View:
     return {"veil": veil(heat, placed), "spot": placed.middle(int(heat.argmax()))}
 
 
-def _well(sheet: Sheet | None) -> View:
+def _panel(sheet: Sheet | None) -> View:
     empty: View = {"spot": None, "pins": [], "veil": "", "thumbs": [], "chosen": 0, "busy": False}
     if sheet is None:
         return empty | {"picture": "", "name": "", "width": 1, "height": 1}

@@ -13,7 +13,7 @@ class Attention:
     """What each cell of the sketch took from where.
 
     weights: (N_s, N_r) float32, each row sums to 1; the cells of the references stand one reference
-        after another in N_r. None for a model without attention, and where nobody asked.
+        after another in N_r. None for a model without attention, and where they were left out.
     sketch, references: which cell shows which place of the pictures.
     """
 
@@ -21,7 +21,7 @@ class Attention:
     sketch: Placement
     references: tuple[Placement, ...]
 
-    def looked_at(self, x: float, y: float) -> list[Unit]:
+    def attention_at(self, x: float, y: float) -> list[Unit]:
         """Give how much the spot (x, y) of the sketch takes from each cell of each reference.
 
         Returns (rows, columns) float32 for each reference; together they sum to 1.

@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
-from refcolor.colorize.colorizer import Answer, Colorizer, Prepared
+from refcolor.colorize.colorizer import Colorizer, Prediction, Prepared
 from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.errors import RefcolorError
@@ -20,8 +20,8 @@ from refcolor.errors import RefcolorError
 # Pixels of the model in one pass, and pairs of cells that its attention compares: 4 drawings of 256
 # pixels take three quarters of the time that each alone takes with the published network, which
 # reads its weights once for all of them; 32 of 64 pixels take two thirds with sample-64.
-_TOGETHER = 4 * 256 * 256
-_PAIRS = 2**24  # 64 MiB, a few times over
+_BATCH_PIXELS = 4 * 256 * 256
+_BATCH_PAIRS = 2**24  # 64 MiB, a few times over
 # Pixels of drawings that are read ahead, and as many that are filled and written behind.
 _AHEAD, _AHEAD_PIXELS = 32, 8_000_000
 _REFERENCES = 64  # how many are kept on the model's grid
@@ -31,10 +31,10 @@ Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
-class Wish:
-    """What is wanted of every drawing; size, matches and clean_lines as `Colorizer.colorize`.
+class Options:
+    """How every drawing is coloured; size, matches and clean_lines as in `Colorizer.colorize`.
 
-    force: make what is there already once more.
+    force: make results again that exist already.
     """
 
     size: int | None = None
@@ -64,7 +64,7 @@ class Report:
             yield " ".join(said.split())
 
 
-def color_all(colorizer: Colorizer, jobs: Sequence[Job], wish: Wish) -> Report:
+def color_all(colorizer: Colorizer, jobs: Sequence[Job], options: Options) -> Report:
     """Colour drawings and write the results, each under a temporary name first.
 
     What is there already is skipped. A drawing or reference that cannot be used, and a file that
@@ -73,25 +73,27 @@ def color_all(colorizer: Colorizer, jobs: Sequence[Job], wish: Wish) -> Report:
     Memory holds a bounded number of pixels, however many drawings there are.
     Raises OSError for a full disk, RefcolorError for a size that the model cannot work at.
     """
-    colorizer.check_size(wish.size)
-    wanted = [job for job in jobs if wish.force or not _is_there(job, wish)]
-    report = Report(skipped=len(jobs) - len(wanted))
-    quiet = True if len(wanted) < 2 else None  # None: only where somebody watches
+    colorizer.check_size(options.size)
+    missing = [job for job in jobs if options.force or not _exists(job, options)]
+    report = Report(skipped=len(jobs) - len(missing))
+    quiet = True if len(missing) < 2 else None  # None: only where somebody watches
     with (
-        tqdm(total=len(wanted), desc="colour", unit="drawing", disable=quiet) as bar,
+        tqdm(total=len(missing), desc="colour", unit="drawing", disable=quiet) as bar,
         _thread() as reader,
         _thread() as writer,
     ):
-        line = _Line(colorizer, wish, writer, report=report, bar=bar)
-        for job, reading in _read_ahead(reader, line.read, wanted):
-            line.take(job, reading)
-        line.end()
+        pipeline = _Pipeline(colorizer, options, writer, report=report, bar=bar)
+        for job, reading in _read_ahead(reader, pipeline.read, missing):
+            pipeline.add(job, reading)
+        pipeline.finish()
     return report
 
 
-def together(prepared: Prepared) -> int:
+def batch_size(prepared: Prepared) -> int:
     """How many such drawings go through the model at a time."""
-    fitting = min(_TOGETHER // prepared.sketch.size, _PAIRS // prepared.pairs, _room(prepared))
+    fitting = min(
+        _BATCH_PIXELS // prepared.sketch.size, _BATCH_PAIRS // prepared.pairs, _room(prepared)
+    )
     return max(1, fitting)
 
 
@@ -105,69 +107,73 @@ def _thread() -> Iterator[ThreadPoolExecutor]:
         thread.shutdown(cancel_futures=True)
 
 
-class _Line:
-    """Drawings on their way: some read, some gathered for the model, some being written."""
+class _Pipeline:
+    """Drawings being read, in the batch for the model, and being written."""
 
     def __init__(
         self,
         colorizer: Colorizer,
-        wish: Wish,
+        options: Options,
         writer: ThreadPoolExecutor,
         *,
         report: Report,
         bar: "tqdm[NoReturn]",
     ) -> None:
-        self._colorizer, self._wish, self._writer = colorizer, wish, writer
+        self._colorizer, self._options, self._writer = colorizer, options, writer
         self._report, self._bar = report, bar
-        self._gathered: list[tuple[Job, Prepared]] = []
+        self._batch: list[tuple[Job, Prepared]] = []
         self._behind: deque[tuple[Job, Future[Job]]] = deque()
-        self._reference = lru_cache(_REFERENCES)(partial(colorizer.place_reference, size=wish.size))
+        self._reference = lru_cache(_REFERENCES)(
+            partial(colorizer.place_reference, size=options.size)
+        )
 
     def read(self, job: Job) -> Prepared:
         """Read a drawing and its references, in the reader's thread."""
         return self._colorizer.prepare(
             job.sketch,
             [self._reference(path) for path in job.references],
-            size=self._wish.size,
-            matches=self._wish.matches,
-            clean_lines=self._wish.clean_lines,
+            size=self._options.size,
+            matches=self._options.matches,
+            clean_lines=self._options.clean_lines,
         )
 
-    def take(self, job: Job, reading: "Future[Prepared]") -> None:
-        """Gather a drawing, and ask the model when enough that fit together are there."""
+    def add(self, job: Job, reading: "Future[Prepared]") -> None:
+        """Add a drawing to the batch, which goes through the model when it is full."""
         prepared = self._result(job, reading)
         if prepared is None:
             return
-        if self._gathered and not prepared.fits(self._gathered[0][1]):
-            self._ask()
-        self._gathered.append((job, prepared))
-        if len(self._gathered) >= together(prepared):
-            self._ask()
+        if self._batch and not prepared.fits(self._batch[0][1]):
+            self._run_model()
+        self._batch.append((job, prepared))
+        if len(self._batch) >= batch_size(prepared):
+            self._run_model()
 
-    def end(self) -> None:
-        """Finish what is on its way."""
-        if self._gathered:
-            self._ask()
-        self._settle(0)
+    def finish(self) -> None:
+        """Run the last batch and wait until everything is written."""
+        if self._batch:
+            self._run_model()
+        self._wait_for_writers(0)
 
-    def _ask(self) -> None:
-        answers = self._colorizer.run([one for _, one in self._gathered], look=False)
-        for (job, prepared), answer in zip(self._gathered, answers, strict=True):
-            self._behind.append((job, self._writer.submit(self._write, job, prepared, answer)))
-        self._settle(_room(self._gathered[0][1]))
-        self._gathered.clear()
+    def _run_model(self) -> None:
+        predictions = self._colorizer.run(
+            [prepared for _, prepared in self._batch], with_weights=False
+        )
+        for (job, prepared), prediction in zip(self._batch, predictions, strict=True):
+            self._behind.append((job, self._writer.submit(self._write, job, prepared, prediction)))
+        self._wait_for_writers(_room(self._batch[0][1]))
+        self._batch.clear()
 
-    def _write(self, job: Job, prepared: Prepared, answer: Answer) -> Job:
-        colored = self._colorizer.finish(prepared, answer)
+    def _write(self, job: Job, prepared: Prepared, prediction: Prediction) -> Job:
+        colored = self._colorizer.finish(prepared, prediction)
         stem = job.output.with_suffix("").name
-        if self._wish.layers:
+        if self._options.layers:
             colored.save_layers(job.output.parent, stem)
-        if self._wish.psd:
+        if self._options.psd:
             colored.save_psd(job.output.with_name(f"{stem}.psd"))
         colored.save(job.output)  # last, so that a result that is there is complete
         return job
 
-    def _settle(self, most: int) -> None:
+    def _wait_for_writers(self, most: int) -> None:
         """Wait until at most so many drawings are being written."""
         while len(self._behind) > most:
             if self._result(*self._behind.popleft()) is not None:
@@ -175,13 +181,13 @@ class _Line:
                 self._bar.update()
 
     def _result(self, job: Job, future: "Future[Result]") -> "Result | None":
-        """Wait for a part of the work; a failure is put down, and None given."""
+        """Wait for a future; a failure goes into the report, and the result is None."""
         try:
             return future.result()
         except (RefcolorError, OSError) as error:
             if isinstance(error, OSError) and error.errno in _FULL:
                 raise
-            self._report.failures.append(Failure(job.sketch.name, _in_words(error)))
+            self._report.failures.append(Failure(job.sketch.name, _message_of(error)))
             self._bar.update()
             return None
 
@@ -206,11 +212,11 @@ def _room(prepared: Prepared) -> int:
     return max(1, min(_AHEAD, _AHEAD_PIXELS // prepared.drawing.ink.size))
 
 
-def _is_there(job: Job, wish: Wish) -> bool:
-    return all(path.exists() for path in job.files(layers=wish.layers, psd=wish.psd))
+def _exists(job: Job, options: Options) -> bool:
+    return all(path.exists() for path in job.files(layers=options.layers, psd=options.psd))
 
 
-def _in_words(error: Exception) -> str:
+def _message_of(error: Exception) -> str:
     if isinstance(error, OSError) and error.filename is not None:
         return f"{error.filename}: {error.strerror}"
     return str(error)

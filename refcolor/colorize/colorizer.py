@@ -12,7 +12,7 @@ from refcolor import image
 from refcolor.checkpoint import GENERATOR, describe, load_generator
 from refcolor.colorize.attention import Attention
 from refcolor.colorize.drawing import Drawing, read_drawing, working_sketch
-from refcolor.colorize.fill import bring_up
+from refcolor.colorize.fill import upsample
 from refcolor.colorize.hints import PointMatch, bonus
 from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
 from refcolor.colorize.placement import Placement, place
@@ -93,21 +93,21 @@ class Prepared:
     @property
     def pairs(self) -> int:
         """How many pairs of cells attention compares."""
-        return self.placed.count * sum(one.placed.count for one in self.references)
+        return self.placed.count * sum(reference.placed.count for reference in self.references)
 
     def fits(self, other: "Prepared") -> bool:
         """Whether both can go through the model together."""
         return (
             (self.bias is None and other.bias is None)
             and self.sketch.shape == other.sketch.shape
-            and [one.picture.shape for one in self.references]
-            == [one.picture.shape for one in other.references]
+            and [reference.picture.shape for reference in self.references]
+            == [reference.picture.shape for reference in other.references]
         )
 
 
 @dataclass(frozen=True)
-class Answer:
-    """What the model said: colors (h, w, 3) uint8 at its own size, weights as in Attention."""
+class Prediction:
+    """What the model gives: colors (h, w, 3) uint8 at its own size, weights as in Attention."""
 
     colors: Picture
     weights: Unit | None
@@ -217,10 +217,10 @@ class Colorizer:
         )
 
     @torch.inference_mode()
-    def run(self, prepared: Sequence[Prepared], *, look: bool = True) -> list[Answer]:
-        """Ask the model, for several drawings at once where all of them fit together.
+    def run(self, prepared: Sequence[Prepared], *, with_weights: bool = True) -> list[Prediction]:
+        """Run the model on one drawing, or on several as a batch where all of them fit together.
 
-        look: whether the weights of the attention are wanted.
+        with_weights: whether the attention's weights are returned too.
         Raises ValueError for drawings that do not fit together.
         """
         first, *others = prepared
@@ -237,21 +237,23 @@ class Colorizer:
                 bias=bias,
             )
         weights: Sequence[Unit | None] = [None] * len(prepared)
-        if look and output.logits is not None:
+        if with_weights and output.logits is not None:
             weights = list(output.logits.softmax(dim=-1).cpu().numpy())
         pictures = image.to_uint8(output.picture)
         return [
-            Answer(one.placed.inside(picture), weight)
+            Prediction(one.placed.inside(picture), weight)
             for one, picture, weight in zip(prepared, pictures, weights, strict=True)
         ]
 
-    def finish(self, prepared: Prepared, answer: Answer) -> Colored:
+    def finish(self, prepared: Prepared, prediction: Prediction) -> Colored:
         """Bring the model's colours up to the drawing's own size, with borders on its lines."""
         return Colored(
             drawing=prepared.drawing,
-            colors=bring_up(answer.colors, prepared.drawing.ink),
+            colors=upsample(prediction.colors, prepared.drawing.ink),
             attention=Attention(
-                answer.weights, prepared.placed, tuple(one.placed for one in prepared.references)
+                prediction.weights,
+                prepared.placed,
+                tuple(one.placed for one in prepared.references),
             ),
         )
 
@@ -303,13 +305,13 @@ class Colorizer:
             )
 
     def _check_pairs(self, sketch: Placement, references: Sequence[Placement]) -> None:
-        asking, asked = sketch.count, sum(one.count for one in references)
-        if self.model.attention != "none" and asking * asked > _MOST_PAIRS:
+        queries, keys = sketch.count, sum(placed.count for placed in references)
+        if self.model.attention != "none" and queries * keys > _MOST_PAIRS:
             size = max(sketch.inner_height, sketch.inner_width)
             fitting = int(_MOST_CELLS / len(references) ** 0.25) * self.model.stride
             raise RefcolorError(
-                f"at size {size} this model would compare {asking} cells of the sketch with "
-                f"{asked} of {len(references)} references, more than memory is for; take size "
+                f"at size {size} this model would compare {queries} cells of the sketch with "
+                f"{keys} of {len(references)} references, more than memory is for; take size "
                 f"{fitting} or fewer references"
             )
 

@@ -51,7 +51,7 @@ def draw_correspondence(
         places = _over_grey(original, _shown(colors, placed, original), _OVERLAY)
         captions = "every part, in the colour of the place it looks at", "the places, by colour"
     else:
-        heat = attention.looked_at(*at)[0]
+        heat = attention.attention_at(*at)[0]
         taken = np.ones((*shade.shape[:2], 3), np.float32)
         places = _heated(original, heat / heat.max(), placed)
         captions = "one spot", "where it looks"

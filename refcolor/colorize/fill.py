@@ -36,7 +36,7 @@ _ROUNDS = 2  # each goes around two more corners
 _TOGETHER = 2**18
 
 
-def bring_up(colors: Picture, drawing_ink: Picture) -> Picture:
+def upsample(colors: Picture, drawing_ink: Picture) -> Picture:
     """Bring colours up to the size of a drawing, with their borders on its lines.
 
     A region is coloured from its middle; a line's pixels take the colours of the side they are on.

@@ -15,7 +15,7 @@ from refcolor.colorize.placement import Placement
 from refcolor.errors import RefcolorError
 from refcolor.image import Unit
 
-# The logits of one row of a trained model lie up to 50 apart: with 100 the asked key always wins.
+# The logits of one row of a trained model lie up to 50 apart: with 100 the match's key always wins.
 STRENGTH = 100.0
 # Cells. Two cells away a tenth of the bonus of one cell's distance is left, which no longer wins.
 SIGMA = 0.75
@@ -47,13 +47,13 @@ def parse_match(text: str) -> PointMatch:
 
     Raises ValueError that says what to write.
     """
-    found = _MATCH.fullmatch(text)
-    if found is None:
+    numbers = _MATCH.fullmatch(text)
+    if numbers is None:
         raise ValueError(
             f"a match reads X,Y=U,V in pixels, the spot of the sketch and then that of the "
             f"reference, or X,Y=N:U,V for the N-th of several references; got {text!r}"
         )
-    x, y, number, u, v = found.groups()
+    x, y, number, u, v = numbers.groups()
     return PointMatch(float(x), float(y), float(u), float(v), int(number or 1) - 1)
 
 
@@ -63,8 +63,8 @@ def bonus(
     """Turn matches into the bias of the attention logits; None when there are none.
 
     Returns (N_s, N_r) float32, N_r being the cells of all references, one after another:
-    STRENGTH exp(-(d_s^2 + d_r^2) / 2 SIGMA^2) with d in cells from the cells asked for; where
-    several matches reach, the largest.
+    STRENGTH exp(-(d_s^2 + d_r^2) / 2 SIGMA^2) with d in cells from the match's query and key; the
+    largest where several matches reach.
     Raises RefcolorError for a spot outside of its picture and for a reference that is not there.
     """
     if not matches:
@@ -75,9 +75,9 @@ def bonus(
         for match in matches:
             _check(match, sketch, references)
             if match.reference == number:
-                asking = _around(sketch, match.x, match.y)
-                asked = _around(reference, match.u, match.v)
-                np.maximum(part, STRENGTH * np.outer(asking, asked), out=part)
+                query = _around(sketch, match.x, match.y)
+                key = _around(reference, match.u, match.v)
+                np.maximum(part, STRENGTH * np.outer(query, key), out=part)
         total = np.concatenate([total, part], axis=1)
     return total
 

@@ -6,7 +6,6 @@ all of them for each drawing. A CSV file says it drawing by drawing.
 
 import csv
 import os
-from collections import defaultdict
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from io import StringIO
@@ -28,12 +27,12 @@ class Job:
     output: Path
 
     def files(self, *, layers: bool = False, psd: bool = False) -> list[Path]:
-        """Name all files that are wanted of it."""
+        """Name all files of its result."""
         stem = self.output.with_suffix("")
-        wanted = [self.output]
+        files = [self.output]
         if layers:
-            wanted += layer_files(stem.parent, stem.name)
-        return [*wanted, stem.with_name(f"{stem.name}.psd")] if psd else wanted
+            files += layer_files(stem.parent, stem.name)
+        return [*files, stem.with_name(f"{stem.name}.psd")] if psd else files
 
 
 @dataclass(frozen=True)
@@ -88,8 +87,10 @@ def plan(
         for sketch in drawings
         if sketch not in chosen
     ]
-    place = _Place(output, count=len(drawings))
-    jobs = tuple(Job(one, given, place.named(f"{one.stem}.png")) for one, given in chosen.items())
+    results = _Output(output, count=len(drawings))
+    jobs = tuple(
+        Job(sketch, given, results.path(f"{sketch.stem}.png")) for sketch, given in chosen.items()
+    )
     return Plan(jobs, tuple(failures))
 
 
@@ -102,14 +103,16 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
     A line that cannot be used is a failure beside the others: no sketch, no reference, a file that
     is not there, an output that would leave the folder. Raises UsageError for no such list at all.
     """
-    given: dict[tuple[str, str], list[str]] = defaultdict(list)
-    lines: dict[tuple[str, str], int] = {}
-    for row in _rows(path):
-        given[row.sketch, row.output] += row.references
-        lines.setdefault((row.sketch, row.output), row.line)
-    place, jobs, failures = _Place(output, count=len(given)), [], []
-    for (sketch, named), references in given.items():
-        where = f"{path.name} line {lines[sketch, named]}"
+    entries: dict[tuple[str, str], tuple[int, list[str]]] = {}  # the first line of each
+    for line, row in _rows(path):
+        named = dict(row)
+        _, references = entries.setdefault(
+            (named.get("sketch", ""), named.get("output", "")), (line, [])
+        )
+        references += [value for name, value in row if name.startswith("reference")]
+    results, jobs, failures = _Output(output, count=len(entries)), [], []
+    for (sketch, named_output), (line, references) in entries.items():
+        where = f"{path.name} line {line}"
         files = [path.parent / name for name in (sketch, *references)]
         try:
             if not sketch or not references:
@@ -117,7 +120,7 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
             for file in files:
                 if not os.path.isfile(file):  # unlike Path's, it takes any name
                     raise UsageError(f"{file} is no file")
-            result = place.named(named or f"{files[0].stem}.png")
+            result = results.path(named_output or f"{files[0].stem}.png")
         except UsageError as error:
             failures.append(Failure(where, f"{where}: {error}"))
         else:
@@ -148,25 +151,25 @@ def refuse_overwriting(jobs: Iterable[Job], *, layers: bool = False, psd: bool =
             owner[file] = job.sketch
 
 
-class _Place:
+class _Output:
     """Where results go: `output` as a folder, or, for a single one, as the picture itself."""
 
     def __init__(self, output: Path, *, count: int) -> None:
         self._output = output
-        self._one = output.suffix.lower() in EXTENSIONS and not output.is_dir()
-        if self._one and output.suffix.lower() != ".png":
+        self._is_file = output.suffix.lower() in EXTENSIONS and not output.is_dir()
+        if self._is_file and output.suffix.lower() != ".png":
             raise UsageError(f"results are PNG files; write -o {output.with_suffix('.png')}")
-        if self._one and count > 1:
+        if self._is_file and count > 1:
             raise UsageError(f"{output} is one picture, but {count} are to be made; name a folder")
-        if not self._one and output.exists() and not output.is_dir():
+        if not self._is_file and output.exists() and not output.is_dir():
             raise UsageError(f"{output} is a file; name a folder, or a picture that ends in .png")
 
-    def named(self, name: str) -> Path:
+    def path(self, name: str) -> Path:
         """Give the file of a result; raises UsageError for a name that leads out of the folder.
 
         A name that is too long for a file is cut.
         """
-        if self._one:
+        if self._is_file:
             return self._output
         path = self._output / (name if name.lower().endswith(".png") else f"{name}.png")
         path = path.with_name(file_name(path.stem, path.suffix))
@@ -202,17 +205,8 @@ def _by_stem(pictures: Iterable[Path]) -> dict[str, Path]:
     return named
 
 
-@dataclass(frozen=True)
-class _Row:
-    """A line of a list of pairs; line counts from 1, what is not given is empty."""
-
-    line: int
-    sketch: str
-    references: list[str]
-    output: str
-
-
-def _rows(path: Path) -> list[_Row]:
+def _rows(path: Path) -> list[tuple[int, list[tuple[str, str]]]]:
+    """Read the lines of a list: number, and each value that is not empty with its column."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -230,13 +224,11 @@ def _rows(path: Path) -> list[_Row]:
         raise UsageError(
             f"the first line of {path} must name the columns sketch and reference, got {first!r}"
         )
-    rows = []
-    for line, values in table:
-        given = [pair for pair in zip(columns, values, strict=False) if pair[1]]
-        references = [value for name, value in given if name.startswith("reference")]
-        named = dict(given)
-        if given:
-            rows.append(_Row(line, named.get("sketch", ""), references, named.get("output", "")))
+    rows = [
+        (line, [(name, value) for name, value in zip(columns, values, strict=False) if value])
+        for line, values in table
+        if any(values[: len(columns)])
+    ]
     if not rows:
         raise UsageError(f"{path} lists no drawing")
     return rows

@@ -32,7 +32,7 @@ def compose(colors: Picture, drawing: Drawing) -> Picture:
     if colors.shape != (*drawing.size, 3):
         raise ValueError(
             f"colors must be {(*drawing.size, 3)} as the drawing is, got {colors.shape}; "
-            "see bring_up"
+            "see upsample"
         )
     picture = np.empty_like(colors)
     for top in range(0, len(colors), _STRIP):

@@ -19,7 +19,7 @@ def refuse_other_weights(path: Path, model: ModelParams) -> None:
     """
     try:
         with safe_open(path, framework="pt") as file:
-            found = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
+            stored = {name: tuple(file.get_slice(name).get_shape()) for name in file.keys()}
     except FileNotFoundError as error:
         raise RefcolorError(f"{path} is missing; `dvc repro` writes it, or name another") from error
     except (SafetensorError, OSError) as error:
@@ -29,15 +29,15 @@ def refuse_other_weights(path: Path, model: ModelParams) -> None:
         ) from error
     with torch.device("meta"):
         network = build_generator(model)
-    wanted = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
-    for name in sorted(wanted.keys() | found.keys()):
-        if wanted.get(name) != found.get(name):
+    expected = {name: tuple(tensor.shape) for name, tensor in network.state_dict().items()}
+    for name in sorted(expected.keys() | stored.keys()):
+        if expected.get(name) != stored.get(name):
             raise RefcolorError(
                 f"{path} does not fit the {DESCRIPTION} beside it: {name} is "
-                f"{_said(found.get(name))} there, {_said(wanted.get(name))} here; take both files "
-                "of one training"
+                f"{_shape_text(stored.get(name))} there, {_shape_text(expected.get(name))} here; "
+                "take both files of one training"
             )
 
 
-def _said(shape: tuple[int, ...] | None) -> str:
+def _shape_text(shape: tuple[int, ...] | None) -> str:
     return "missing" if shape is None else " x ".join(map(str, shape)) or "one number"

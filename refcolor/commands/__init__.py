@@ -1,4 +1,4 @@
-"""One file for each command or family; `add` gives its parser and what it runs.
+"""One module for each command: its docstring is the help, `add_arguments` and `run` do the rest.
 
-Whatever a command needs is imported when it runs: `refcolor --help` answers at once.
+What a command needs is imported when it runs: `refcolor --help` answers at once.
 """

@@ -1,12 +1,9 @@
-"""`refcolor app`."""
+"""Colour drawings on a page in the browser.
 
-import argparse
+Drop a drawing and a picture you like, colour, see where each colour comes from, correct it, and
+save picture and layers.
 
-from refcolor.commands.options import add_model, load_model
-from refcolor.errors import RefcolorError
-
-_EXAMPLES = """\
-examples:
+Examples:
   open the page on this machine, with sample pictures to begin with:
     refcolor app
   with a model of your own, and without opening a browser:
@@ -17,17 +14,14 @@ examples:
 Nothing that is dropped on the page leaves this machine, and nothing is kept when it is closed.
 """
 
+import argparse
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the command."""
-    parser = commands.add_parser(
-        "app",
-        help="colour drawings on a page in the browser",
-        description="Open a page in the browser: drop a drawing and a picture you like, colour, "
-        "see where each colour comes from, correct it, and save picture and layers.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+from refcolor.commands.options import add_model, load_model
+from refcolor.errors import RefcolorError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
     add_model(parser)
     parser.add_argument("--port", type=_port, help="default: the first free one from 7860 on")
     parser.add_argument(
@@ -36,10 +30,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
         help="address to listen at; any but the default lets others use the page too",
     )
     parser.add_argument("--no-browser", action="store_true", help="only print the address")
-    parser.set_defaults(command=_app)
 
 
-def _app(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
     from importlib.util import find_spec
 
     if find_spec("gradio") is None:

@@ -1,10 +1,9 @@
-"""`refcolor card`."""
+"""Write the page of a model, as model hubs show it.
 
-import argparse
-from pathlib import Path
+What it is, its data, parameters, numbers, limits and licence, as Markdown with the head that model
+hubs read.
 
-_EXAMPLES = """\
-examples:
+Examples:
   look at the page of this repository's model:
     refcolor card --model models
   publish a model with its page (never inside models/, which belongs to DVC):
@@ -15,37 +14,32 @@ Only what dvc.lock ties to these very weights is told: numbers of other weights,
 changed since, are left out, and the page says so.
 """
 
+import argparse
+from pathlib import Path
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the command."""
-    card = commands.add_parser(
-        "card",
-        help="write the page of a model, as model hubs show it",
-        description="Write the page of a model: what it is, its data, parameters, numbers, limits "
-        "and licence, as Markdown with the head that model hubs read.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    card.add_argument(
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
         "--model", metavar="FOLDER", type=Path, default=Path("models"), help="default: models"
     )
-    card.add_argument(
+    parser.add_argument(
         "--repository",
         metavar="FOLDER",
         type=Path,
         help="where the model was trained; default: the repository around the model, else here",
     )
-    card.add_argument(
+    parser.add_argument(
         "-o",
         "--output",
         metavar="CARD.md",
         type=Path,
         help="default: print it. Not inside models/, which belongs to DVC",
     )
-    card.set_defaults(command=_card)
 
 
-def _card(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
     from refcolor.card import refuse_stage_output, write_card
     from refcolor.files import write_lines
 

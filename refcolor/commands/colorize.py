@@ -1,19 +1,9 @@
-"""`refcolor colorize`."""
+"""Colour line drawings after reference pictures.
 
-import argparse
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+Hair is coloured like the hair there, clothes like the clothes there. A small model comes with
+refcolor.
 
-from refcolor.commands.options import add_model, load_model
-from refcolor.errors import RefcolorError, UsageError
-
-if TYPE_CHECKING:
-    from refcolor.colorize.hints import PointMatch
-    from refcolor.colorize.jobs import Plan
-
-_EXAMPLES = """\
-examples:
+Examples:
   one drawing in the colours of one picture:
     refcolor colorize girl.png --reference painting.jpg -o girl-colored.png
   a folder of drawings, all after one picture; results are colored/NAME.png:
@@ -35,18 +25,24 @@ a drawing that cannot be used is reported at the end and stops no other.
 Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
 """
 
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the command."""
-    parser = commands.add_parser(
-        "colorize",
-        help="colour line drawings after reference pictures",
-        usage="refcolor colorize SKETCH... --reference REF... -o OUT [options]\n"
-        "       refcolor colorize --pairs CSV -o OUT [options]",
-        description="Colour line drawings with the colours of reference pictures: hair like the\n"
-        "hair there, clothes like the clothes there. A small model comes with refcolor.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
+from refcolor.commands.options import add_model, load_model
+from refcolor.errors import RefcolorError, UsageError
+
+if TYPE_CHECKING:
+    from refcolor.colorize.hints import PointMatch
+    from refcolor.colorize.jobs import Plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.usage = (
+        "refcolor colorize SKETCH... --reference REF... -o OUT [options]\n"
+        "       refcolor colorize --pairs CSV -o OUT [options]"
     )
     parser.add_argument(
         "sketches",
@@ -113,11 +109,11 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     add_model(parser)
     parser.add_argument("--force", action="store_true", help="make again what exists already")
-    parser.set_defaults(command=_colorize)
 
 
-def _colorize(arguments: argparse.Namespace) -> None:
-    from refcolor.colorize.batch import Wish, color_all
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from refcolor.colorize.batch import Options, color_all
     from refcolor.colorize.jobs import refuse_overwriting
 
     plan = _plan(arguments)
@@ -126,7 +122,7 @@ def _colorize(arguments: argparse.Namespace) -> None:
             f"--match points at spots of one drawing, but there are {len(plan.jobs)}; colour that "
             "drawing alone"
         )
-    wish = Wish(
+    options = Options(
         size=arguments.size,
         matches=tuple(arguments.matches),
         clean_lines=arguments.clean_lines,
@@ -134,8 +130,8 @@ def _colorize(arguments: argparse.Namespace) -> None:
         psd=arguments.psd,
         force=arguments.force,
     )
-    refuse_overwriting(plan.jobs, layers=wish.layers, psd=wish.psd)
-    report = color_all(load_model(arguments), plan.jobs, wish)
+    refuse_overwriting(plan.jobs, layers=options.layers, psd=options.psd)
+    report = color_all(load_model(arguments), plan.jobs, options)
     report.failures[:0] = plan.failures
     there = f", {report.skipped} were there already (--force makes them again)"
     print(f"coloured: {report.done}{there if report.skipped else ''}")

@@ -1,10 +1,6 @@
-"""`refcolor export`."""
+"""Write the generator as ONNX, for other programs.
 
-import argparse
-from pathlib import Path
-
-_EXAMPLES = """\
-examples:
+Examples:
   the model of this repository, at the size of its training pictures:
     refcolor export --onnx generator.onnx
   another model, for pictures of 256 x 256:
@@ -15,32 +11,28 @@ size, size), all float32 in [-1, 1] with 1 = white. The file is written only whe
 with torch to 1e-3. Needs: pip install -e '.[export]'
 """
 
+import argparse
+from pathlib import Path
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the command."""
-    export = commands.add_parser(
-        "export",
-        help="write the generator as ONNX, for other programs",
-        description="Write the generator of a model as one ONNX file.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    export.add_argument(
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
         "--onnx", metavar="OUT.onnx", type=Path, required=True, help="what to write"
     )
-    export.add_argument(
+    parser.add_argument(
         "--model", metavar="FOLDER", type=Path, default=Path("models"), help="default: models"
     )
-    export.add_argument(
+    parser.add_argument(
         "--size",
         metavar="PIXELS",
         type=int,
         help="side of the pictures that the file takes; default: that of the training pictures",
     )
-    export.set_defaults(command=_export)
 
 
-def _export(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
     from refcolor.export import export_onnx
 
     made = export_onnx(arguments.model, arguments.onnx, size=arguments.size)

@@ -1,13 +1,6 @@
-"""`refcolor match`."""
+"""Show which part of a drawing took its colour from where.
 
-import argparse
-from pathlib import Path
-
-from refcolor.commands.options import add_model, load_model
-from refcolor.errors import UsageError
-
-_EXAMPLES = """\
-examples:
+Examples:
   refcolor match girl.png painting.jpg -o who-from-where.png
   refcolor match girl.png painting.jpg --at 120,80 -o spot.png
 
@@ -16,17 +9,16 @@ the colour of the place it looks at most: equal colours belong together. The pal
 sure it is. With --at the reference is bright where that one spot looks.
 """
 
+import argparse
+from pathlib import Path
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the command."""
-    parser = commands.add_parser(
-        "match",
-        help="show which part of a drawing took its colour from where",
-        usage="refcolor match SKETCH REFERENCE -o OUT.png [options]",
-        description="Draw a picture of which part of a drawing took its colour from where.",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
+from refcolor.commands.options import add_model, load_model
+from refcolor.errors import UsageError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.usage = "refcolor match SKETCH REFERENCE -o OUT.png [options]"
     parser.add_argument("sketch", metavar="SKETCH", type=Path, help="a line drawing")
     parser.add_argument("reference", metavar="REFERENCE", type=Path, help="a coloured picture")
     parser.add_argument(
@@ -40,10 +32,10 @@ def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None
     )
     parser.add_argument("--size", type=int, metavar="PIXELS", help="as for refcolor colorize")
     add_model(parser)
-    parser.set_defaults(command=_draw)
 
 
-def _draw(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
     output: Path = arguments.output
     if output.suffix.lower() != ".png":
         raise UsageError(f"the result is a PNG file; write -o {output.with_suffix('.png')}")

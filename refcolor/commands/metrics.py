@@ -1,19 +1,9 @@
-"""`refcolor metrics`."""
+"""Measure the pictures of one folder against those of another.
 
-import argparse
-import json
-import sys
-from pathlib import Path
-from typing import TYPE_CHECKING
+Pictures of the same name are compared (SSIM, MS-SSIM, PSNR, CIEDE2000), and the two folders as
+wholes (FID, KID).
 
-if TYPE_CHECKING:
-    from refcolor.compare import Comparison
-    from refcolor.metrics.distance import Features
-
-_NAMED = 5  # names that are listed before the rest is counted
-
-_EXAMPLES = """\
-examples:
+Examples:
   coloured drawings against the pictures that they should be, by name:
     refcolor metrics colored/ truth/
   the same as JSON, each pair included:
@@ -27,41 +17,43 @@ two sizes is reported. Names in one folder only are reported too, and still coun
 Exit code: 0 all is well, 1 something could not be measured, 2 the command does not make sense.
 """
 
+import argparse
+import json
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the command."""
-    metrics = commands.add_parser(
-        "metrics",
-        help="measure the pictures of one folder against those of another",
-        description="Compare pictures of the same name in two folders (SSIM, MS-SSIM, PSNR, "
-        "CIEDE2000), and the two folders as wholes (FID, KID).",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    metrics.add_argument(
-        "one", metavar="A", type=Path, help="what was made: a folder, or a picture"
-    )
-    metrics.add_argument("other", metavar="B", type=Path, help="what it should be")
-    metrics.add_argument(
+if TYPE_CHECKING:
+    from refcolor.compare import Comparison
+    from refcolor.metrics.distance import Features
+
+_NAMED = 5  # names that are listed before the rest is counted
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument("one", metavar="A", type=Path, help="what was made: a folder, or a picture")
+    parser.add_argument("other", metavar="B", type=Path, help="what it should be")
+    parser.add_argument(
         "--features",
         choices=("random", "inception"),
         default="random",
         help="random: small, offline, not FID and named so; inception: FID as clean-fid has it",
     )
-    metrics.add_argument(
+    parser.add_argument(
         "--size",
         metavar="PIXELS",
         type=int,
         help="fit every picture into a square of this side first; default: nothing is resized",
     )
-    metrics.add_argument("--json", action="store_true", help="print JSON, each pair included")
-    metrics.add_argument(
+    parser.add_argument("--json", action="store_true", help="print JSON, each pair included")
+    parser.add_argument(
         "--workers", metavar="N", type=int, default=0, help="processes; default: all cores"
     )
-    metrics.set_defaults(command=_metrics)
 
 
-def _metrics(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
     from refcolor.compare import compare
     from refcolor.errors import RefcolorError
 

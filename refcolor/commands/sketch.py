@@ -1,14 +1,8 @@
-"""`refcolor sketch`."""
+"""Draw pictures as line art.
 
-import argparse
-import sys
-from pathlib import Path
+XDoG: the extended difference of Gaussians.
 
-ALL = "all"
-PRESETS = ("default", "tag2pix", "xdog_python")  # those of refcolor.sketch, which imports OpenCV
-
-_EXAMPLES = """\
-examples:
+Examples:
   line art of a folder, as lines/NAME.png:
     refcolor sketch pictures/ -o lines/
   the same pictures in all three manners, 512 pixels long, to compare them:
@@ -22,44 +16,44 @@ coarse a drawing is. What exists is skipped; a picture that cannot be read stops
 Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
 """
 
+import argparse
+import sys
+from pathlib import Path
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the command."""
-    sketch = commands.add_parser(
-        "sketch",
-        help="draw pictures as line art",
-        description="Draw pictures as line art (XDoG).",
-        epilog=_EXAMPLES,
-        formatter_class=argparse.RawDescriptionHelpFormatter,
-    )
-    sketch.add_argument(
+ALL = "all"
+PRESETS = ("default", "tag2pix", "xdog_python")  # those of refcolor.sketch, which imports OpenCV
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.add_argument(
         "pictures", metavar="PICTURE|FOLDER", nargs="+", type=Path, help="sub-folders are included"
     )
-    sketch.add_argument(
+    parser.add_argument(
         "-o", "--output", metavar="FOLDER", type=Path, required=True, help="gets NAME.png each"
     )
-    sketch.add_argument(
+    parser.add_argument(
         "--preset",
         choices=(*PRESETS, ALL),
         default="default",
         help="default: clear lines; tag2pix: thinner ones; xdog_python: fills dark regions; all: "
         "each of them, in a sub-folder of its name",
     )
-    sketch.add_argument(
+    parser.add_argument(
         "--size",
         metavar="PIXELS",
         type=int,
         help="longer side to which pictures are scaled first: lines are about a pixel wide, so "
         "this sets how coarse the drawing is; default: the picture's own",
     )
-    sketch.add_argument("--force", action="store_true", help="draw again what exists")
-    sketch.add_argument(
+    parser.add_argument("--force", action="store_true", help="draw again what exists")
+    parser.add_argument(
         "--workers", metavar="N", type=int, default=0, help="processes; default: all cores"
     )
-    sketch.set_defaults(command=_sketch)
 
 
-def _sketch(arguments: argparse.Namespace) -> None:
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
     from refcolor.errors import RefcolorError
     from refcolor.line_art import draw_line_art
 

@@ -1,17 +1,15 @@
-"""`refcolor study run | report | test`."""
+"""Run a planned study, write its tables and figures, or report on its test set.
+
+A plan describes the study; its trainings run one after another.
+"""
 
 import argparse
 from pathlib import Path
 
 
-def add(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    """Add the parser of the family."""
-    study = commands.add_parser(
-        "study",
-        help="run a planned study, write its tables and figures, or report on its test set",
-        description="Run a study that a plan describes, one training after another.",
-    )
-    verbs = study.add_subparsers(required=True, metavar="VERB")
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    verbs = parser.add_subparsers(required=True, metavar="VERB")
     run = verbs.add_parser(
         "run", help="make every row that is missing or stale; goes on after any stop"
     )

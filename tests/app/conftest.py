@@ -1,8 +1,15 @@
-"""A colorizer of the smallest model, and pictures for it."""
+"""A colorizer of the smallest model, pictures for it, and one server and browser for all tests."""
 
-from collections.abc import Callable
+import os
+import re
+import signal
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import pytest
@@ -11,12 +18,21 @@ from PIL import Image
 
 from refcolor.app.samples import Samples
 from refcolor.app.scene import Scene, Sheet
-from refcolor.app.studio import Studio
+from refcolor.app.sessions import Sessions
 from refcolor.checkpoint import save_model
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.image import Picture
 from refcolor.model.generator import build_generator
 from refcolor.params import ModelParams, Params
+
+from ..browser import CHROMIUM, FLAGS
+from ..conftest import tiny_params
+
+if TYPE_CHECKING:
+    from playwright.sync_api import Browser
+
+# Seconds that the page may take to show something; a machine that trains meanwhile needs more.
+PATIENCE = float(os.environ.get("REFCOLOR_TEST_PATIENCE", "45"))
 
 
 def png(picture: Picture) -> bytes:
@@ -72,11 +88,11 @@ def make_colorizer(make_params: Callable[..., Params]) -> Callable[..., Colorize
 
 
 @pytest.fixture
-def studio(
+def sessions(
     tmp_path: Path, sheets: tuple[Sheet, Sheet, Sheet], make_colorizer: Callable[..., Colorizer]
-) -> Studio:
-    """Give a studio whose only samples are the three sheets."""
-    return Studio(make_colorizer(), Samples(sheets[:1], sheets[1:]), tmp_path)
+) -> Sessions:
+    """Give sessions whose only samples are the three sheets."""
+    return Sessions(make_colorizer(), Samples(sheets[:1], sheets[1:]), tmp_path)
 
 
 def write_model(folder: Path, model: ModelParams) -> Path:
@@ -90,3 +106,57 @@ def write_model(folder: Path, model: ModelParams) -> Path:
         size=32,
     )
     return folder
+
+
+@dataclass
+class Server:
+    """A running `refcolor app`."""
+
+    address: str
+    model: Path
+    files: Path  # where the process keeps temporary files
+    process: subprocess.Popen[str] = field(repr=False)
+
+
+@pytest.fixture(scope="session")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """Start `refcolor app` with a model that was never trained."""
+    pytest.importorskip("gradio", reason="gradio is missing")
+    home = tmp_path_factory.mktemp("app")
+    model = write_model(home / "model", tiny_params().model)
+    files = home / "files"
+    files.mkdir()
+    command = [sys.executable, "-c", "from refcolor.cli import main; main()", "app"]
+    process = subprocess.Popen(
+        [*command, "--model", str(model), "--no-browser"],
+        cwd=home,
+        env=os.environ | {"TMPDIR": str(files), "PYTHONPATH": str(Path(__file__).parents[2])},
+        stdout=subprocess.PIPE,
+        stderr=subprocess.STDOUT,
+        text=True,
+    )
+    assert process.stdout
+    said = ""
+    while not (found := re.search(r"The page is at (\S+)", said)):
+        line = process.stdout.readline()
+        assert line, said
+        said += line
+    try:
+        yield Server(found[1].rstrip("/"), model, files, process)
+    finally:
+        process.send_signal(signal.SIGINT)
+        rest, _ = process.communicate(timeout=2 * PATIENCE)
+    assert "Traceback" not in rest, rest
+    assert list(files.glob("refcolor-app-*")) == []
+
+
+@pytest.fixture(scope="session")
+def browser() -> Iterator["Browser"]:
+    """Headless Chromium, Debian's own: nothing is downloaded."""
+    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
+    with playwright.sync_playwright() as started:
+        browser = started.chromium.launch(
+            executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE
+        )
+        yield browser
+        browser.close()

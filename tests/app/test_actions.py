@@ -145,7 +145,7 @@ def test_a_look_turns_to_the_reference_that_gave_most(
     """What all cells of all references gave sums to 1, and the largest share comes into view."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     looked = actions.look_at(actions.take_result(scene, result), 60, 50)
-    shares = [float(part.sum()) for part in actions.looked_at(looked)]
+    shares = [float(part.sum()) for part in actions.attention_at(looked)]
     assert sum(shares) == pytest.approx(1, abs=1e-5)
     assert looked.chosen == int(np.argmax(shares))
 
@@ -156,7 +156,7 @@ def test_a_result_of_other_pictures_explains_nothing(
     """After the references changed, a spot has no attention to show."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     changed = actions.drop_reference(actions.take_result(scene, result), 0)
-    assert actions.looked_at(actions.look_at(changed, 60, 50)) == []
+    assert actions.attention_at(actions.look_at(changed, 60, 50)) == []
 
 
 def test_a_model_without_attention_explains_nothing(
@@ -165,4 +165,4 @@ def test_a_model_without_attention_explains_nothing(
     """Attention `none` colours after one reference and has no weights."""
     one = actions.drop_reference(scene, 1)
     result = actions.color(one, make_colorizer(attention="none"), size=32, clean_lines=False)
-    assert actions.looked_at(actions.look_at(actions.take_result(one, result), 60, 50)) == []
+    assert actions.attention_at(actions.look_at(actions.take_result(one, result), 60, 50)) == []

@@ -1,12 +1,6 @@
 """What a person does on the page, in a real browser: from a dropped file to a saved picture."""
 
-import os
-import re
-import signal
-import subprocess
-import sys
 from collections.abc import Callable, Iterator
-from dataclasses import dataclass, field
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -14,21 +8,15 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 from PIL import Image
-from ruamel.yaml import YAML
 
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
-from refcolor.params import Params
 
-from ..browser import CHROMIUM, FLAGS
-from ..conftest import TINY
-from .conftest import drawn_box, png, two_colors, write_model
+from ..browser import CHROMIUM
+from .conftest import PATIENCE, Server, drawn_box, png, two_colors
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
-
-# Seconds that the page may take to show something; a machine that trains meanwhile needs more.
-PATIENCE = float(os.environ.get("REFCOLOR_TEST_PATIENCE", "45"))
 
 DRAWING, REFERENCE = png(drawn_box(157, 211)), png(two_colors(127, 101))
 
@@ -37,61 +25,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing"),
 ]
-
-
-@dataclass
-class Server:
-    """A running `refcolor app`."""
-
-    address: str
-    model: Path
-    files: Path  # where the process keeps temporary files
-    process: subprocess.Popen[str] = field(repr=False)
-
-
-@pytest.fixture(scope="module")
-def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    """Start `refcolor app` with a model that was never trained."""
-    pytest.importorskip("gradio", reason="gradio is missing")
-    home = tmp_path_factory.mktemp("app")
-    params = Params.model_validate(YAML(typ="safe").load(TINY))
-    model = write_model(home / "model", params.model)
-    files = home / "files"
-    files.mkdir()
-    command = [sys.executable, "-c", "from refcolor.cli import main; main()", "app"]
-    process = subprocess.Popen(
-        [*command, "--model", str(model), "--no-browser"],
-        cwd=home,
-        env=os.environ | {"TMPDIR": str(files), "PYTHONPATH": str(Path(__file__).parents[2])},
-        stdout=subprocess.PIPE,
-        stderr=subprocess.STDOUT,
-        text=True,
-    )
-    assert process.stdout
-    said = ""
-    while not (found := re.search(r"The page is at (\S+)", said)):
-        line = process.stdout.readline()
-        assert line, said
-        said += line
-    try:
-        yield Server(found[1].rstrip("/"), model, files, process)
-    finally:
-        process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=2 * PATIENCE)
-    assert "Traceback" not in rest, rest
-    assert list(files.glob("refcolor-app-*")) == []
-
-
-@pytest.fixture(scope="module")
-def browser() -> Iterator["Browser"]:
-    """Headless Chromium, Debian's own: nothing is downloaded."""
-    playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
-    with playwright.sync_playwright() as started:
-        browser = started.chromium.launch(
-            executable_path=CHROMIUM, args=FLAGS, timeout=1000 * PATIENCE
-        )
-        yield browser
-        browser.close()
 
 
 @pytest.fixture
@@ -109,7 +42,7 @@ def open_page(
         tab.set_default_timeout(1000 * PATIENCE)
         tabs.append(tab)
         tab.goto(server.address)
-        tab.locator("#drawing .well.full").wait_for()
+        tab.locator("#drawing .picture-panel.full").wait_for()
         return tab
 
     yield open_tab
@@ -119,31 +52,31 @@ def open_page(
         tab.context.close()
 
 
-def drop(page: "Page", well: str, *pictures: bytes, add: bool = False) -> None:
-    """Hand files to a well, and wait until it shows the last of them."""
-    before = page.locator(f"#{well} .picture").get_attribute("src")
+def drop(page: "Page", panel: str, *pictures: bytes, add: bool = False) -> None:
+    """Hand files to a panel, and wait until it shows the last of them."""
+    before = page.locator(f"#{panel} .picture").get_attribute("src")
     files = [
-        {"name": f"my {well} {number}.png", "mimeType": "image/png", "buffer": picture}
+        {"name": f"my {panel} {number}.png", "mimeType": "image/png", "buffer": picture}
         for number, picture in enumerate(pictures)
     ]
     chosen = "yes" if add else "no"
-    page.locator(f"#{well} .title input[data-add={chosen}]").set_input_files(files)
+    page.locator(f"#{panel} .title input[data-add={chosen}]").set_input_files(files)
     page.wait_for_function(
-        "([well, before]) => document.querySelector(`#${well} .picture`).src !== before",
-        arg=[well, before],
+        "([panel, before]) => document.querySelector(`#${panel} .picture`).src !== before",
+        arg=[panel, before],
     )
 
 
 def color(page: "Page") -> None:
     """Press the button and wait for the layers, which come last."""
     page.locator("#color").click()
-    page.locator("#result .well.full").wait_for()
+    page.locator("#result .picture-panel.full").wait_for()
     page.locator("#save-psd:enabled").wait_for()
 
 
-def click(page: "Page", well: str, x: float, y: float) -> None:
+def click(page: "Page", panel: str, x: float, y: float) -> None:
     """Click a place of a picture, in shares of its width and height."""
-    frame = page.locator(f"#{well} .frame")
+    frame = page.locator(f"#{panel} .frame")
     box = frame.bounding_box()
     assert box
     frame.click(position={"x": x * box["width"], "y": y * box["height"]})
@@ -249,16 +182,16 @@ def tab_to(page: "Page", selector: str) -> None:
     raise AssertionError(f"Tab does not reach {selector}")
 
 
-def choose_by_keyboard(page: "Page", well: str, picture: bytes) -> None:
-    """Go to a well's link for files, and choose one."""
-    before = page.locator(f"#{well} .picture").get_attribute("src")
+def choose_by_keyboard(page: "Page", panel: str, picture: bytes) -> None:
+    """Go to a panel's link for files, and choose one."""
+    before = page.locator(f"#{panel} .picture").get_attribute("src")
     with page.expect_file_chooser() as chooser:
-        tab_to(page, f"#{well} .title input[data-add=no]")
+        tab_to(page, f"#{panel} .title input[data-add=no]")
         page.keyboard.press("Space")
     chooser.value.set_files({"name": "x.png", "mimeType": "image/png", "buffer": picture})
     page.wait_for_function(
-        "([well, before]) => document.querySelector(`#${well} .picture`).src !== before",
-        arg=[well, before],
+        "([panel, before]) => document.querySelector(`#${panel} .picture`).src !== before",
+        arg=[panel, before],
     )
 
 
@@ -375,7 +308,7 @@ def test_everything_comes_from_this_machine(server: Server, browser: "Browser") 
     asked: list[str] = []
     page.on("request", lambda request: asked.append(request.url))
     page.goto(server.address)
-    page.locator("#drawing .well.full").wait_for()
+    page.locator("#drawing .picture-panel.full").wait_for()
     color(page)
     assert len(asked) > 10
     local = (server.address, "data:", "blob:")
@@ -389,7 +322,7 @@ def test_a_closed_page_leaves_no_files(server: Server, browser: "Browser") -> No
     page = browser.new_page()
     page.set_default_timeout(1000 * PATIENCE)
     page.goto(server.address)
-    page.locator("#drawing .well.full").wait_for()
+    page.locator("#drawing .picture-panel.full").wait_for()
     drop(page, "drawing", DRAWING)
     color(page)
 

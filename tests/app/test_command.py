@@ -8,16 +8,14 @@ from typing import Any
 from unittest.mock import MagicMock, Mock
 
 import pytest
-from ruamel.yaml import YAML
 
 from refcolor.app import serve
 from refcolor.app.serve import FIRST_PORT, _find_port
 from refcolor.colorize import colorizer
 from refcolor.errors import RefcolorError
-from refcolor.params import Params
 
 from ..commands.conftest import Ended, refcolor
-from ..conftest import TINY
+from ..conftest import tiny_params
 from .conftest import write_model
 
 __all__ = ["refcolor"]
@@ -27,7 +25,7 @@ __all__ = ["refcolor"]
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """Give what is asked of `serve`, in a folder with a model in `mine` and none in `models`."""
     monkeypatch.chdir(tmp_path)
-    write_model(tmp_path / "mine", Params.model_validate(YAML(typ="safe").load(TINY)).model)
+    write_model(tmp_path / "mine", tiny_params().model)
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(serve, "serve", lambda model, **rest: asked.append({"model": model} | rest))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)

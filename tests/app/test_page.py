@@ -10,20 +10,20 @@ import pytest
 
 from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
-from refcolor.app.studio import Studio
+from refcolor.app.sessions import Sessions
 
 REQUEST = SimpleNamespace(session_hash="a")
 
 
 @pytest.fixture
-def fire(studio: Studio) -> Callable[..., Any]:
+def fire(sessions: Sessions) -> Callable[..., Any]:
     """Give a function that does what an event of the page does: `fire("drawing", "files", ...)`."""
     gradio = pytest.importorskip("gradio", reason="gradio is missing")
     from refcolor.app.page import Board
 
     async def lay_out() -> tuple[Any, Any]:
         with gradio.Blocks(analytics_enabled=False) as blocks:
-            return Board(studio), blocks
+            return Board(sessions), blocks
 
     # Without a running event loop Gradio makes some that nobody closes.
     board, blocks = asyncio.run(lay_out())
@@ -56,7 +56,7 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
 
 def test_files_dropped_on_both_wells_at_once_are_all_there(
     fire: Callable[..., Any],
-    studio: Studio,
+    sessions: Sessions,
     sheets: tuple[Sheet, Sheet, Sheet],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -69,20 +69,20 @@ def test_files_dropped_on_both_wells_at_once_are_all_there(
         both_decode.wait()
         return given[paths[0]]
 
-    monkeypatch.setattr(studio, "receive", receive)
+    monkeypatch.setattr(sessions, "receive", receive)
     answers = together(
         lambda: fire("drawing", "files", paths=["drawing"], add=False),
         lambda: fire("reference", "files", paths=["references"], add=True),
     )
     assert [type(answer) for answer in answers] == [dict, dict]
-    scene = studio.page("a").scene
+    scene = sessions.get("a").scene
     assert scene.drawing is cold
     assert scene.references == (warm, warm, drawing)
 
 
 def test_a_step_waits_for_the_one_before(
     fire: Callable[..., Any],
-    studio: Studio,
+    sessions: Sessions,
     sheets: tuple[Sheet, Sheet, Sheet],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
@@ -98,9 +98,9 @@ def test_a_step_waits_for_the_one_before(
         meanwhile.join(0.2)
         return take(scene, drawing)
 
-    monkeypatch.setattr(studio, "receive", lambda paths: [cold])
+    monkeypatch.setattr(sessions, "receive", lambda paths: [cold])
     monkeypatch.setattr(actions, "put_drawing", put_drawing)
     fire("drawing", "files", paths=[], add=False)
     meanwhile.join(30)
-    scene = studio.page("a").scene
+    scene = sessions.get("a").scene
     assert scene.drawing is cold and scene.references == (warm, cold)

@@ -10,9 +10,7 @@ import pytest
 
 from refcolor.app.serve import _is_loopback
 
-from .test_browser import Server, server
-
-__all__ = ["server"]
+from .conftest import Server
 
 
 def get(address: str, **headers: str) -> tuple[int, bytes]:
@@ -79,7 +77,7 @@ def test_only_this_machine_is_listened_to(server: Server) -> None:
         ("[::1]", True),
         ("0.0.0.0", False),
         ("192.168.0.7", False),
-        ("studio.local", False),
+        ("sessions.local", False),
     ],
 )
 def test_what_counts_as_this_machine(host: str, loopback: bool) -> None:

@@ -14,8 +14,8 @@ import pytest
 from refcolor import image
 from refcolor.colorize import batch
 from refcolor.colorize import colorizer as colorizer_module
-from refcolor.colorize.batch import Report, Wish, color_all
-from refcolor.colorize.colorizer import Answer, Colored, Colorizer, Prepared
+from refcolor.colorize.batch import Options, Report, color_all
+from refcolor.colorize.colorizer import Colored, Colorizer, Prediction, Prepared
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.errors import RefcolorError
 
@@ -36,7 +36,7 @@ def jobs(tmp_path: Path) -> list[Job]:
 
 def test_a_batch_gives_what_one_call_each_gives(colorizer: Colorizer, jobs: list[Job]) -> None:
     """Every result is there, and equals the picture of `colorize` to within rounding."""
-    report = color_all(colorizer, jobs, Wish())
+    report = color_all(colorizer, jobs, Options())
     assert (report.done, report.skipped, report.failures) == (7, 0, [])
     for job in jobs:
         wanted = colorizer.colorize(job.sketch, job.references).picture
@@ -50,10 +50,10 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     run = Colorizer.run
 
     def counted(
-        self: Colorizer, prepared: Sequence[Prepared], *, look: bool = True
-    ) -> list[Answer]:
+        self: Colorizer, prepared: Sequence[Prepared], *, with_weights: bool = True
+    ) -> list[Prediction]:
         passes.append(len(prepared))
-        return run(self, prepared, look=look)
+        return run(self, prepared, with_weights=with_weights)
 
     monkeypatch.setattr(Colorizer, "run", counted)
     return passes
@@ -63,11 +63,11 @@ def test_drawings_of_one_shape_go_through_the_model_together(
     colorizer: Colorizer, jobs: list[Job], passes: list[int]
 ) -> None:
     """Neighbours of one working shape are one pass, another shape begins another."""
-    color_all(colorizer, jobs, Wish())
+    color_all(colorizer, jobs, Options())
     assert passes == [5, 2]
 
 
-@pytest.mark.parametrize(("limit", "each"), [("_TOGETHER", 32 * 32), ("_PAIRS", 64 * 64)])
+@pytest.mark.parametrize(("limit", "each"), [("_BATCH_PIXELS", 32 * 32), ("_BATCH_PAIRS", 64 * 64)])
 def test_a_pass_holds_so_many_pixels_and_pairs_of_cells(
     colorizer: Colorizer,
     jobs: list[Job],
@@ -78,7 +78,7 @@ def test_a_pass_holds_so_many_pixels_and_pairs_of_cells(
 ) -> None:
     """Where two drawings fill a pass, five of them are three passes."""
     monkeypatch.setattr(batch, limit, 2 * each)
-    color_all(colorizer, jobs, Wish())
+    color_all(colorizer, jobs, Options())
     assert passes == [2, 2, 1, 2]
 
 
@@ -95,35 +95,35 @@ def test_large_drawings_do_not_pile_up(
         most = max(most, alive)
         return prepare(self, *given, **named)
 
-    def counted_finish(self: Colorizer, prepared: Prepared, answer: Answer) -> Colored:
+    def counted_finish(self: Colorizer, prepared: Prepared, prediction: Prediction) -> Colored:
         nonlocal alive
         time.sleep(0.05)  # the slowest part of a large drawing
         alive -= 1
-        return finish(self, prepared, answer)
+        return finish(self, prepared, prediction)
 
     monkeypatch.setattr(Colorizer, "prepare", counted_prepare)
     monkeypatch.setattr(Colorizer, "finish", counted_finish)
     monkeypatch.setattr(batch, "_AHEAD_PIXELS", 64 * 64)
-    assert color_all(colorizer, jobs, Wish()).done == 7
+    assert color_all(colorizer, jobs, Options()).done == 7
     assert 2 <= most <= 4
 
 
 def test_what_is_there_is_skipped(colorizer: Colorizer, jobs: list[Job]) -> None:
     """A second call makes what is missing and nothing else; force makes all of it."""
-    color_all(colorizer, jobs, Wish())
+    color_all(colorizer, jobs, Options())
     jobs[2].output.unlink()
     before = {job.output: job.output.stat().st_mtime_ns for job in jobs if job is not jobs[2]}
-    report = color_all(colorizer, jobs, Wish())
+    report = color_all(colorizer, jobs, Options())
     assert (report.done, report.skipped) == (1, 6)
     assert all(path.stat().st_mtime_ns == time for path, time in before.items())
-    report = color_all(colorizer, jobs, Wish(force=True))
+    report = color_all(colorizer, jobs, Options(force=True))
     assert (report.done, report.skipped) == (7, 0)
 
 
 def test_a_result_without_its_layers_is_not_complete(colorizer: Colorizer, jobs: list[Job]) -> None:
     """Asked for layers after a run without them, the drawings are made again."""
-    color_all(colorizer, jobs[:1], Wish())
-    report = color_all(colorizer, jobs[:1], Wish(layers=True, psd=True))
+    color_all(colorizer, jobs[:1], Options())
+    report = color_all(colorizer, jobs[:1], Options(layers=True, psd=True))
     assert report.done == 1
     assert sorted(os.listdir(jobs[0].output.parent)) == [
         "s0.png",
@@ -136,7 +136,7 @@ def test_a_result_without_its_layers_is_not_complete(colorizer: Colorizer, jobs:
 def test_a_drawing_with_the_longest_name_there_is(colorizer: Colorizer, jobs: list[Job]) -> None:
     """Its picture, layers and PSD are written under the names that the job says."""
     job = replace(jobs[0], output=jobs[0].output.with_name("x" * 251 + ".png"))
-    report = color_all(colorizer, [job], Wish(layers=True, psd=True))
+    report = color_all(colorizer, [job], Options(layers=True, psd=True))
     assert (report.done, report.failures) == (1, [])
     assert sorted(job.output.parent.iterdir()) == sorted(job.files(layers=True, psd=True))
 
@@ -147,7 +147,7 @@ def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) ->
     jobs[3].sketch.write_bytes(jobs[3].sketch.read_bytes()[:100])
     image.write(jobs[1].references[0].with_name("lines.png"), line_art(50, 50))
     jobs[1] = Job(jobs[1].sketch, (jobs[1].references[0].with_name("lines.png"),), jobs[1].output)
-    report = color_all(colorizer, jobs, Wish())
+    report = color_all(colorizer, jobs, Options())
     assert report.done == 4
     assert [one.what for one in report.failures] == ["s0.png", "s1.png", "s3.png"]
     said = list(report.lines())
@@ -161,7 +161,7 @@ def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) ->
 def test_a_place_that_cannot_be_written_is_reported(colorizer: Colorizer, jobs: list[Job]) -> None:
     """A folder where a result should be is one failure; nothing half written is left."""
     (jobs[4].output / "x").mkdir(parents=True)
-    report = color_all(colorizer, jobs, Wish(force=True))
+    report = color_all(colorizer, jobs, Options(force=True))
     assert report.done == 6
     assert [one.what for one in report.failures] == ["s4.png"]
     assert not [name for name in os.listdir(jobs[0].output.parent) if name.endswith(".part")]
@@ -177,7 +177,7 @@ def test_a_full_disk_ends_it_all(
 
     monkeypatch.setattr(colorizer_module, "write_picture", full)
     with pytest.raises(OSError, match="No space left"):
-        color_all(colorizer, jobs, Wish())
+        color_all(colorizer, jobs, Options())
 
 
 def test_ctrl_c_begins_nothing_more(
@@ -193,16 +193,16 @@ def test_ctrl_c_begins_nothing_more(
         time.sleep(0.05)
         return prepare(self, *given, **named)
 
-    def stopped(self: Colorizer, *given: Any, **named: Any) -> list[Answer]:
+    def stopped(self: Colorizer, *given: Any, **named: Any) -> list[Prediction]:
         if passes:
             raise KeyboardInterrupt
         return run(self, *given, **named)
 
     monkeypatch.setattr(Colorizer, "prepare", slow)
     monkeypatch.setattr(Colorizer, "run", stopped)
-    monkeypatch.setattr(batch, "_TOGETHER", 0)
+    monkeypatch.setattr(batch, "_BATCH_PIXELS", 0)
     with pytest.raises(KeyboardInterrupt):
-        color_all(colorizer, jobs, Wish())
+        color_all(colorizer, jobs, Options())
     assert begun < len(jobs)
     assert list(jobs[0].output.parent.glob("*")) in ([], [jobs[0].output])
 
@@ -210,7 +210,7 @@ def test_ctrl_c_begins_nothing_more(
 def test_a_wrong_size_is_said_once(colorizer: Colorizer, jobs: list[Job]) -> None:
     """It is no failure of each drawing but of the call."""
     with pytest.raises(RefcolorError, match="size must be from 16"):
-        color_all(colorizer, jobs, Wish(size=3))
+        color_all(colorizer, jobs, Options(size=3))
 
 
 def test_one_reason_for_many_drawings_is_one_line() -> None:
@@ -225,4 +225,4 @@ def test_one_reason_for_many_drawings_is_one_line() -> None:
 
 def test_no_jobs_are_no_work(colorizer: Colorizer) -> None:
     """Nothing to do is done at once."""
-    assert color_all(colorizer, [], Wish()).done == 0
+    assert color_all(colorizer, [], Options()).done == 0

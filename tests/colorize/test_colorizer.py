@@ -143,7 +143,7 @@ def test_several_references_are_attended_to_together(colorizer: Colorizer) -> No
     """Each has its own cells; the weights of a spot over all of them sum to 1."""
     references = [blocks(60, 60), blocks(30, 60, seed=1)]
     colored = colorizer.colorize(line_art(60, 60), references)
-    parts = colored.attention.looked_at(20, 30)
+    parts = colored.attention.attention_at(20, 30)
     assert [part.shape for part in parts] == [(8, 8), (4, 8)]
     assert sum(part.sum() for part in parts) == pytest.approx(1, abs=1e-5)
     assert all(part.max() > 0 for part in parts)
@@ -171,9 +171,9 @@ def test_drawings_of_one_shape_go_through_together(colorizer: Colorizer) -> None
     prepared = [colorizer.prepare(line_art(60, w), [reference]) for w in (60, 58, 57)]
     assert prepared[0].sketch.shape == prepared[1].sketch.shape
     together = colorizer.run(prepared[:2])
-    for one, answer in zip(prepared, together, strict=False):
+    for one, prediction in zip(prepared, together, strict=False):
         alone = colorizer.run([one])[0].colors
-        assert np.abs(alone.astype(int) - answer.colors).max() <= 1
+        assert np.abs(alone.astype(int) - prediction.colors).max() <= 1
 
 
 def test_drawings_of_two_shapes_are_kept_apart(colorizer: Colorizer) -> None:
@@ -199,7 +199,7 @@ def test_without_attention_one_reference_is_brought_to_the_same_square(tmp_path:
     with pytest.raises(RefcolorError, match=r"no attention, .* got matches"):
         colorizer.colorize(drawing, reference, matches=[PointMatch(1, 1, 1, 1)])
     with pytest.raises(ValueError, match="no attention to look into"):
-        colored.attention.looked_at(1, 1)
+        colored.attention.attention_at(1, 1)
 
 
 @pytest.mark.parametrize("attention", ["scft", "sga"])

@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 
 from refcolor.colorize import fill
-from refcolor.colorize.fill import bring_up
+from refcolor.colorize.fill import upsample
 from refcolor.image import from_unit, resize, to_unit
 from refcolor.metrics.color import difference, lab
 from refcolor.sources.sample import draw_palette, draw_shape, render
@@ -43,7 +43,7 @@ def test_nothing_leaks_across_a_closed_line(thickness: int) -> None:
     filled = cv2.morphologyEx(middle.astype(np.uint8), cv2.MORPH_DILATE, np.ones((3, 3)))
     large = np.where(filled[..., None] > 0, RED, BLUE).astype(np.uint8)
     large[ink > 127] = 0
-    up = bring_up(resize(large, 64, 64), ink).astype(int)
+    up = upsample(resize(large, 64, 64), ink).astype(int)
     assert np.abs(up[middle] - RED).max() <= 12
     assert np.abs(up[(ink == 0) & ~middle] - BLUE).max() <= 12
     assert np.abs(up[middle] - RED).mean() < 0.5
@@ -54,14 +54,14 @@ def test_colors_beside_lines_carry_no_halo() -> None:
     ink = ring(512, 4)
     small = resize(255 - ink, 64, 64)
     assert small.min() < 160
-    assert bring_up(np.dstack([small] * 3), ink).min() >= 245
+    assert upsample(np.dstack([small] * 3), ink).min() >= 245
 
 
 @pytest.mark.parametrize("shape", [(97, 61), (1, 211), (211, 1), (13, 17), (5, 3)])
 def test_a_flat_colour_stays_as_it_is(shape: tuple[int, int]) -> None:
     """Whatever the lines and the size, even below that of the colours, one colour stays."""
     ink = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
-    up = bring_up(np.full((7, 11, 3), (1, 128, 254), np.uint8), ink)
+    up = upsample(np.full((7, 11, 3), (1, 128, 254), np.uint8), ink)
     assert up.shape == (*shape, 3)
     assert (up == (1, 128, 254)).all()
 
@@ -70,23 +70,23 @@ def test_transposing_the_drawing_transposes_its_colours() -> None:
     """Rows and columns are treated alike: no direction comes first."""
     ink = cv2.ellipse(np.zeros((131, 173), np.uint8), (80, 60), (50, 30), 30, 0, 300, 255, 2)
     colors = noise(11, 13)
-    upright = bring_up(colors, ink).astype(int)
-    lying = bring_up(colors.transpose(1, 0, 2), ink.T.copy()).transpose(1, 0, 2)
+    upright = upsample(colors, ink).astype(int)
+    lying = upsample(colors.transpose(1, 0, 2), ink.T.copy()).transpose(1, 0, 2)
     assert np.abs(upright - lying).max() <= 1
 
 
 def test_planes_carried_together_are_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
     """How many planes are carried at a time, all four or one by one, changes no byte."""
     ink, colors = ring(101), noise(11, 13)
-    together = bring_up(colors, ink)
+    together = upsample(colors, ink)
     monkeypatch.setattr(fill, "_TOGETHER", 1)
-    np.testing.assert_array_equal(bring_up(colors, ink), together)
+    np.testing.assert_array_equal(upsample(colors, ink), together)
 
 
 def test_an_empty_drawing_is_filled_smoothly() -> None:
     """Without lines a step between two cells becomes a rising ramp without plateaus or jumps."""
     colors = np.repeat(np.array([[50, 50, 50, 200, 200, 200]], np.uint8), 6, axis=0)
-    up = bring_up(np.dstack([colors] * 3), np.zeros((96, 96), np.uint8))[40, :, 0].astype(int)
+    up = upsample(np.dstack([colors] * 3), np.zeros((96, 96), np.uint8))[40, :, 0].astype(int)
     assert up[0] <= 52
     assert up[-1] >= 198
     assert (np.diff(up) >= 0).all()
@@ -100,7 +100,7 @@ def test_an_open_line_lets_colours_meet_in_its_gap_alone() -> None:
     ink[124:132] = 0
     colors = np.full((16, 16, 3), RED, np.uint8)
     colors[:, 8:] = BLUE
-    up = bring_up(colors, ink).astype(int)
+    up = upsample(colors, ink).astype(int)
     assert np.abs(up[:80, :120] - RED).max() <= 3
     assert np.abs(up[:80, 140:] - BLUE).max() <= 3
 
@@ -110,8 +110,8 @@ def test_faint_pencil_parts_colours_like_ink() -> None:
     ink = ring(512, 4)
     large = np.where(inside(ink)[..., None], RED, BLUE).astype(np.uint8)
     colors = resize(large, 64, 64)
-    faint = bring_up(colors, (ink // 3).astype(np.uint8)).astype(int)
-    assert np.abs(faint - bring_up(colors, ink))[ink == 0].mean() < 1
+    faint = upsample(colors, (ink // 3).astype(np.uint8)).astype(int)
+    assert np.abs(faint - upsample(colors, ink))[ink == 0].mean() < 1
 
 
 def test_borders_are_truer_than_those_of_plain_scaling() -> None:
@@ -125,7 +125,7 @@ def test_borders_are_truer_than_those_of_plain_scaling() -> None:
         plain = from_unit(cv2.resize(to_unit(small), (512, 512), interpolation=cv2.INTER_LINEAR))
         beside = (cv2.dilate(ink, np.ones((9, 9), np.uint8)) >= 16) & (ink < 16)
         expected = lab(truth)[beside]
-        pictures = bring_up(small, ink), plain
+        pictures = upsample(small, ink), plain
         errors.append([difference(lab(p)[beside], expected).mean() for p in pictures])
     ours, plain_error = np.mean(errors, axis=0)
     assert ours < plain_error / 2
@@ -140,7 +140,7 @@ import time
 from pathlib import Path
 import cv2, numpy as np
 from refcolor.colorize.drawing import read_drawing, working_sketch
-from refcolor.colorize.fill import bring_up
+from refcolor.colorize.fill import upsample
 from refcolor.colorize.layers import compose
 cv2.setNumThreads(1)
 page = np.full((6000, 4000), 255, np.uint8)
@@ -149,7 +149,7 @@ for radius in range(100, 2000, 60):
 start = time.process_time()
 drawing = read_drawing(page)
 working_sketch(drawing, 64, 43)
-colors = bring_up(np.random.default_rng(0).integers(0, 256, (64, 43, 3), np.uint8), drawing.ink)
+colors = upsample(np.random.default_rng(0).integers(0, 256, (64, 43, 3), np.uint8), drawing.ink)
 picture = compose(colors, drawing)
 assert (picture[page == 0] == 0).all()
 # Not getrusage: its peak includes the parent's memory at the time of the fork.

@@ -58,7 +58,7 @@ def test_black_stays_black_and_bare_paper_becomes_the_colour() -> None:
 
 def test_colours_of_another_size_are_refused() -> None:
     """The message names both shapes and the function that brings them together."""
-    with pytest.raises(ValueError, match=r"must be \(41, 29, 3\).*got \(29, 41, 3\).*bring_up"):
+    with pytest.raises(ValueError, match=r"must be \(41, 29, 3\).*got \(29, 41, 3\).*upsample"):
         compose(colors(29, 41), drawing())
 
 

@@ -40,7 +40,7 @@ def test_help_imports_nothing_heavy() -> None:
 def test_help_of_a_command_has_examples(refcolor: Callable[..., Ended], command: str) -> None:
     """Every example begins with the command, and names only options that there are."""
     said = refcolor(command, "--help")
-    options, _, examples = said.out.partition("examples:")
+    options, _, examples = said.out.partition("Examples:")
     lines = [line.strip() for line in examples.splitlines() if "refcolor " in line]
     assert len(lines) >= 2
     for line in lines:

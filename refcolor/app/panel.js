@@ -41,7 +41,7 @@ function thumb({ picture, name, share }, index) {
 function draw() {
   const { value } = props;
   const full = Boolean(value.picture);
-  element.querySelector(".well").classList.toggle("full", full);
+  element.querySelector(".picture-panel").classList.toggle("full", full);
   stage.ariaBusy = value.busy;
   frame.hidden = !full;
   if (prompt) prompt.hidden = full;

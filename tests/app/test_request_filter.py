@@ -7,7 +7,7 @@ import pytest
 
 pytest.importorskip("starlette")
 
-from refcolor.app.guard import Guard
+from refcolor.app.request_filter import RequestFilter
 
 
 def ask(path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str]]:
@@ -26,7 +26,7 @@ def ask(path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str
 
     raw = [(name.encode(), value.encode()) for name, value in (headers or {}).items()]
     scope = {"type": "http", "method": "GET", "path": path, "headers": raw}
-    asyncio.run(Guard(server, max_bytes=1000)(scope, receive, send))
+    asyncio.run(RequestFilter(server, max_bytes=1000)(scope, receive, send))
     answered = {name.decode(): value.decode() for name, value in sent[0]["headers"]}
     return sent[0]["status"], answered
 

@@ -1,4 +1,4 @@
-"""Everybody who has the page open: what each one looks at, and the files made for each."""
+"""The open pages: what each of them shows, and the files written for each."""
 
 import re
 import secrets
@@ -10,7 +10,7 @@ from contextlib import suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
-from refcolor.app.files import write_layers, write_picture
+from refcolor.app.files import write_files
 from refcolor.app.samples import Samples
 from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.colorize.colorizer import Colorizer
@@ -23,7 +23,7 @@ _UPLOAD = re.compile("[0-9a-f]{64}")
 
 
 @dataclass
-class Page:
+class Session:
     """One open page. Its scene is replaced, never changed.
 
     turn: held while a scene is read and the next one takes its place.
@@ -35,29 +35,16 @@ class Page:
     turn: threading.Lock = field(default_factory=threading.Lock)
     coloring: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
-    _saved: tuple[Path, Result] | None = None
 
-    def save(self, result: Result) -> Path | None:
-        """Write a result's picture in the place of the one before.
+    def save(self, result: Result) -> dict[str, Path]:
+        """Write the files of a result in the place of those of the one before.
 
-        None when the page was closed in between, or has a newer result.
+        Empty when the page was closed in between, or has a newer result.
         """
         with self._writing:
             if not self.folder.exists() or self.scene.result is not result:
-                return None
-            picture = write_picture(self.folder, result)
-            self._saved = picture, result
-            return picture
-
-    def save_layers(self) -> dict[str, Path]:
-        """Write the layers of the result that was saved, beside its picture.
-
-        Empty when the page was closed in between, or nothing was saved.
-        """
-        with self._writing:
-            if not self.folder.exists() or not self._saved:
                 return {}
-            return write_layers(*self._saved)
+            return write_files(self.folder, result)
 
     def close(self) -> None:
         """Remove the page's files, once whatever is being written is there."""
@@ -65,19 +52,19 @@ class Page:
             shutil.rmtree(self.folder, ignore_errors=True)
 
 
-class Studio:
+class Sessions:
     """The colorizer, the samples, and the open pages."""
 
     def __init__(self, colorizer: Colorizer, samples: Samples, folder: Path) -> None:
-        """folder: where Gradio keeps its files; everything in it belongs to this studio."""
+        """folder: where Gradio keeps its files; everything in it belongs to these pages."""
         self.colorizer, self.samples = colorizer, samples
         self.model = threading.Lock()  # pages take turns: two large drawings need twice the memory
         self._folder = folder.resolve()
-        self._pages: dict[str, Page] = {}
+        self._open: dict[str, Session] = {}
         self._closed: deque[str] = deque(maxlen=1000)
         self._lock = threading.Lock()
 
-    def page(self, key: str | None) -> Page:
+    def get(self, key: str | None) -> Session:
         """Find an open page, or begin one with the samples.
 
         key: the name that Gradio gave to it.
@@ -89,28 +76,28 @@ class Studio:
                 raise RefcolorError(
                     "the page was closed in between, and its pictures are gone; load it again"
                 )
-            if name not in self._pages:
+            if name not in self._open:
                 folder = self._folder / f"page-{secrets.token_hex(16)}"
                 folder.mkdir(mode=0o700)
-                self._pages[name] = Page(self.samples.first(), folder)
-            page = self._pages[name]
-            too_many = list(self._pages)[:-MAX_PAGES]
+                self._open[name] = Session(self.samples.first(), folder)
+            session = self._open[name]
+            too_many = list(self._open)[:-MAX_PAGES]
         for oldest in too_many:
             self.close(oldest)
-        return page
+        return session
 
     def close(self, key: str | None) -> None:
         """Forget a page: its pictures, its results and its files."""
         with self._lock:
             self._closed.append(str(key))
-            page = self._pages.pop(str(key), None)
-        if page:
-            page.close()
+            session = self._open.pop(str(key), None)
+        if session:
+            session.close()
 
     def close_all(self) -> None:
         """Forget every page: what is being written is waited for, and nothing is written after."""
         with self._lock:
-            keys = list(self._pages)
+            keys = list(self._open)
         for key in keys:
             self.close(key)
 

@@ -8,7 +8,7 @@ import pytest
 
 from refcolor.app import actions
 from refcolor.app.scene import Result
-from refcolor.app.studio import MAX_PAGES, Studio
+from refcolor.app.sessions import MAX_PAGES, Sessions
 from refcolor.errors import PictureError, RefcolorError
 
 from .conftest import drawn_box, png
@@ -24,46 +24,46 @@ def upload(folder: Path, data: bytes, name: str = "box.png") -> Path:
     return file
 
 
-def test_a_page_begins_with_the_samples(studio: Studio) -> None:
+def test_a_page_begins_with_the_samples(sessions: Sessions) -> None:
     """Drawing and reference are there before anything was uploaded."""
-    scene = studio.page("a").scene
-    assert scene.drawing is studio.samples.drawings[0]
-    assert scene.references == studio.samples.references[:1]
+    scene = sessions.get("a").scene
+    assert scene.drawing is sessions.samples.drawings[0]
+    assert scene.references == sessions.samples.references[:1]
 
 
-def test_pages_know_nothing_of_each_other(studio: Studio) -> None:
+def test_pages_know_nothing_of_each_other(sessions: Sessions) -> None:
     """What one does is not seen by another."""
-    one, other = studio.page("a"), studio.page("b")
+    one, other = sessions.get("a"), sessions.get("b")
     one.scene = actions.look_at(one.scene, 3, 3)
-    assert studio.page("a").scene.spot and studio.page("b").scene.spot is None
+    assert sessions.get("a").scene.spot and sessions.get("b").scene.spot is None
     assert one.folder != other.folder
 
 
-def test_a_closed_page_leaves_nothing(studio: Studio, tmp_path: Path) -> None:
+def test_a_closed_page_leaves_nothing(sessions: Sessions, tmp_path: Path) -> None:
     """Its files are gone, and so is what it looked at; closing twice does no harm."""
-    (studio.page("a").folder / "result.png").write_bytes(b"x")
-    studio.close("a")
-    studio.close("a")
+    (sessions.get("a").folder / "result.png").write_bytes(b"x")
+    sessions.close("a")
+    sessions.close("a")
     assert list(tmp_path.iterdir()) == []
     with pytest.raises(RefcolorError, match="load it again"):
-        studio.page("a")
+        sessions.get("a")
 
 
 @pytest.fixture
-def colored(studio: Studio) -> Callable[[str], Result]:
+def colored(sessions: Sessions) -> Callable[[str], Result]:
     """Give a function that colours the drawing of a page, and puts the result on it."""
 
     def color(name: str) -> Result:
-        page = studio.page(name)
-        result = actions.color(page.scene, studio.colorizer, size=32, clean_lines=False)
-        page.scene = actions.take_result(page.scene, result)
+        session = sessions.get(name)
+        result = actions.color(session.scene, sessions.colorizer, size=32, clean_lines=False)
+        session.scene = actions.take_result(session.scene, result)
         return result
 
     return color
 
 
 def test_a_page_that_is_closed_while_it_is_looked_up_is_still_given(
-    studio: Studio, monkeypatch: pytest.MonkeyPatch
+    sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Whoever was first gets the page, whose files are gone by then."""
 
@@ -76,44 +76,43 @@ def test_a_page_that_is_closed_while_it_is_looked_up_is_still_given(
         def __exit__(self, *_: object) -> None:
             lock.release()
             monkeypatch.undo()
-            studio.close("a")
+            sessions.close("a")
 
-    lock = studio._lock
-    monkeypatch.setattr(studio, "_lock", Unlucky())
-    assert not studio.page("a").folder.exists()
+    lock = sessions._lock
+    monkeypatch.setattr(sessions, "_lock", Unlucky())
+    assert not sessions.get("a").folder.exists()
 
 
 def test_nothing_is_written_for_a_closed_page(
-    studio: Studio, colored: Callable[[str], Result]
+    sessions: Sessions, colored: Callable[[str], Result]
 ) -> None:
     """A result that comes after the page was closed leaves no file."""
-    page, result = studio.page("a"), colored("a")
-    studio.close("a")
-    assert page.save(result) is None
-    assert page.save_layers() == {}
+    session, result = sessions.get("a"), colored("a")
+    sessions.close("a")
+    assert session.save(result) == {}
 
 
 def test_the_end_waits_for_what_is_being_written(
-    studio: Studio,
+    sessions: Sessions,
     colored: Callable[[str], Result],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """A file that is half there when all pages are closed goes with them; none comes after."""
-    page, other = studio.page("a"), studio.page("b")
+    session, other = sessions.get("a"), sessions.get("b")
     began, goes_on = threading.Event(), threading.Event()
 
-    def write(folder: Path, _: Result) -> Path:
+    def write(folder: Path, _: Result) -> dict[str, Path]:
         began.set()
         goes_on.wait(10)
         (folder / "late.png").write_bytes(b"x")
-        return folder / "late.png"
+        return {"picture": folder / "late.png"}
 
-    monkeypatch.setattr("refcolor.app.studio.write_picture", write)
-    writing = threading.Thread(target=page.save, args=[colored("a")])
+    monkeypatch.setattr("refcolor.app.sessions.write_files", write)
+    writing = threading.Thread(target=session.save, args=[colored("a")])
     writing.start()
     began.wait(10)
-    closing = threading.Thread(target=studio.close_all)
+    closing = threading.Thread(target=sessions.close_all)
     closing.start()
     closing.join(0.1)
     assert closing.is_alive()
@@ -124,89 +123,87 @@ def test_the_end_waits_for_what_is_being_written(
     assert not other.folder.exists()
 
 
-def test_pages_are_limited(studio: Studio, tmp_path: Path) -> None:
+def test_pages_are_limited(sessions: Sessions, tmp_path: Path) -> None:
     """The page that was opened first makes room for one too many."""
     for number in range(MAX_PAGES + 1):
-        studio.page(str(number))
+        sessions.get(str(number))
     assert len(list(tmp_path.iterdir())) == MAX_PAGES
     with pytest.raises(RefcolorError):
-        studio.page("0")
-    assert studio.page(str(MAX_PAGES)).folder.exists()
+        sessions.get("0")
+    assert sessions.get(str(MAX_PAGES)).folder.exists()
 
 
-def test_an_upload_is_read_and_removed(studio: Studio, tmp_path: Path) -> None:
+def test_an_upload_is_read_and_removed(sessions: Sessions, tmp_path: Path) -> None:
     """From then on the picture is in memory only."""
     file = upload(tmp_path, png(drawn_box(41, 43)))
-    (sheet,) = studio.receive([str(file)])
+    (sheet,) = sessions.receive([str(file)])
     assert (sheet.name, sheet.height, sheet.width) == ("box.png", 41, 43)
     assert list(tmp_path.iterdir()) == []
 
 
-def test_a_refused_upload_is_removed_too(studio: Studio, tmp_path: Path) -> None:
+def test_a_refused_upload_is_removed_too(sessions: Sessions, tmp_path: Path) -> None:
     """What is no picture is not kept either."""
     file = upload(tmp_path, b"no picture")
     with pytest.raises(PictureError):
-        studio.receive([str(file)])
+        sessions.receive([str(file)])
     assert list(tmp_path.iterdir()) == []
 
 
 @pytest.mark.parametrize("path", ["/etc/passwd", "{0}/../secret.png", "{0}/page-1/result.png"])
-def test_only_uploads_are_read(studio: Studio, tmp_path: Path, path: str) -> None:
+def test_only_uploads_are_read(sessions: Sessions, tmp_path: Path, path: str) -> None:
     """A page that names another file of this machine is refused, and the file stays."""
     (tmp_path / "page-1").mkdir()
     for file in (tmp_path.parent / "secret.png", tmp_path / "page-1/result.png"):
         file.write_bytes(png(drawn_box(41, 43)))
     with pytest.raises(RefcolorError, match="not uploaded here"):
-        studio.receive([path.format(tmp_path)])
+        sessions.receive([path.format(tmp_path)])
     assert (tmp_path / "page-1/result.png").exists()
 
 
-def test_a_link_in_the_place_of_an_upload_is_not_followed(studio: Studio, tmp_path: Path) -> None:
+def test_a_link_instead_of_an_upload_is_not_followed(sessions: Sessions, tmp_path: Path) -> None:
     """What counts is where a path leads."""
     file = upload(tmp_path, b"")
     file.unlink()
     file.symlink_to("/etc/passwd")
     with pytest.raises(RefcolorError, match="not uploaded here"):
-        studio.receive([str(file)])
+        sessions.receive([str(file)])
 
 
 def test_an_upload_of_the_same_bytes_under_another_name_stays(
-    studio: Studio, tmp_path: Path
+    sessions: Sessions, tmp_path: Path
 ) -> None:
     """Gradio puts both into one folder, which goes with the last of them."""
     file = upload(tmp_path, png(drawn_box(41, 43)))
     copy = file.with_name("copy.png")
     copy.write_bytes(file.read_bytes())
-    studio.receive([str(file)])
-    (sheet,) = studio.receive([str(copy)])
+    sessions.receive([str(file)])
+    (sheet,) = sessions.receive([str(copy)])
     assert sheet.name == "copy.png"
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_of_a_result(studio: Studio, colored: Callable[[str], Result]) -> None:
+def test_files_of_a_result(sessions: Sessions, colored: Callable[[str], Result]) -> None:
     """Picture, two layers and a PSD bear the drawing's name; the next result replaces them all."""
-    page = studio.page("a")
-    assert page.save_layers() == {}
-    picture = page.save(colored("a"))
-    files = page.save_layers()
-    assert picture and picture.name == "box_colored.png"
+    session = sessions.get("a")
+    files = session.save(colored("a"))
     assert {name: path.name for name, path in files.items()} == {
+        "picture": "box_colored.png",
         "colors": "box_colors.png",
         "lines": "box_lines.png",
         "psd": "box.psd",
     }
-    again = page.save(colored("a"))
-    assert again and again.exists() and not picture.exists() and again.name == picture.name
-    assert [path for path in page.folder.rglob("*") if path.is_file()] == [again]
+    again = session.save(colored("a"))
+    assert not any(path.exists() for path in files.values())
+    written = {path for path in session.folder.rglob("*") if path.is_file()}
+    assert written == set(again.values())
 
 
 def test_a_result_that_a_newer_one_overtook_is_not_saved(
-    studio: Studio, colored: Callable[[str], Result]
+    sessions: Sessions, colored: Callable[[str], Result]
 ) -> None:
-    """Picture and layers are those of the newest result, whichever is written first."""
-    page = studio.page("a")
+    """The files are those of the newest result, whichever is written first."""
+    session = sessions.get("a")
     first, second = colored("a"), colored("a")
-    picture = page.save(second)
-    assert picture and page.save(first) is None
-    assert picture.exists()
-    assert all(path.parent == picture.parent for path in page.save_layers().values())
+    files = session.save(second)
+    assert session.save(first) == {}
+    assert all(path.exists() for path in files.values())

@@ -11,7 +11,7 @@ POLICY = (
 )
 
 
-class Guard:
+class RequestFilter:
     """An ASGI layer around Gradio's server.
 
     Gradio would fetch http://somewhere for /gradio_api/file=http://somewhere; here that is 403.

@@ -9,7 +9,7 @@ MAX_MEGABYTES = 64
 
 _HERE = Path(__file__).parent
 _TEMPLATE = """
-<div class="well">
+<div class="picture-panel">
   <div class="title"><h2>{title}</h2><span>{links}</span></div>
   <div class="stage">
     <div class="frame" tabindex="0" role="application" hidden aria-label="{title}: the arrow keys
@@ -27,7 +27,7 @@ _TEMPLATE = """
 """
 
 
-def picture_well(
+def picture_panel(
     title: str,
     value: dict[str, Any],
     *,
@@ -58,7 +58,7 @@ def picture_well(
     return gr.HTML(
         value,
         html_template=_TEMPLATE.format(title=title, links=links, prompt=prompt, note=note),
-        js_on_load=_script("well.js"),
+        js_on_load=_script("panel.js"),
         apply_default_css=False,
         elem_id=elem_id,
         files=accepts,

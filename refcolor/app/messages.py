@@ -18,7 +18,7 @@ _ADVICE = {
 }
 
 
-def say(error: RefcolorError) -> str:
+def refusal_text(error: RefcolorError) -> str:
     """Say in one line what was refused, and what to do."""
     if isinstance(error, PictureError) and error.reason in _ADVICE:
         return _ADVICE[error.reason]
