@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from refcolor.colorize.paper import flatten_page, paper_color, paper_noise, sampled
+from refcolor.colorize.paper import flatten_page, paper_color, paper_noise, sampled, strips
 from refcolor.errors import PictureError
 from refcolor.image import WHITE, Picture, fit, from_unit, read_rgba, resize, to_unit
 from refcolor.sketch import PRESETS, xdog
@@ -27,7 +27,6 @@ _FULL = 230  # and from which it counts as black
 _CHROMA = 20  # levels between the channels of what is colour and not grey
 _THICK = 9  # pixels at MEASURED_SIDE; an area that holds such a square is no line
 _OPAQUE = 128
-_STRIP = 256  # rows at a time
 _LEVELS = np.arange(WHITE + 1, dtype=np.float32)
 
 Level = TypeVar("Level", np.uint8, np.float32)
@@ -167,7 +166,7 @@ def _on_white(pixels: Picture) -> Picture:
     if (pixels[..., 3] == WHITE).all():
         return np.ascontiguousarray(pixels[..., :3])
     page = np.empty((*pixels.shape[:2], 3), np.uint8)
-    for rows in _strips(len(pixels)):
+    for rows in strips(len(pixels)):
         alpha = pixels[rows, :, 3:].astype(np.uint16)
         color = alpha * pixels[rows, :, :3] + (WHITE - alpha) * np.uint16(WHITE)
         page[rows] = (color + WHITE // 2) // WHITE
@@ -180,13 +179,13 @@ def _take_apart(page: Picture, paper: Picture) -> Drawing:
     light = bool(sample.mean() > paper.mean())
     noise = paper_noise(sample, paper)
     ink = np.empty(page.shape[:2], np.uint8)
-    for rows in _strips(len(page)):
+    for rows in strips(len(page)):
         ink[rows] = _coverage(_turned(page[rows], light), _turned(paper, light), noise)
     colored = _has_colored_lines(_turned(sample, light), sampled(ink), _turned(paper, light))
     line = np.full(3, WHITE if light else 0, np.uint8)
     if colored:
         line = np.empty_like(page)
-        for rows in _strips(len(page)):
+        for rows in strips(len(page)):
             line[rows] = _line_color(page[rows], ink[rows], paper)
     tone = "coloured" if colored else "light" if light else "dark"
     return Drawing(ink, line, paper, f"{tone} lines on {'dark' if light else 'light'} paper")
@@ -266,7 +265,3 @@ def _solid(marked: npt.NDArray[np.bool_]) -> float:
 
 def _measured(picture: Picture) -> Picture:
     return fit(picture, MEASURED_SIDE, enlarge=False)
-
-
-def _strips(height: int) -> list[slice]:
-    return [slice(top, top + _STRIP) for top in range(0, height, _STRIP)]

@@ -7,6 +7,7 @@ import numpy as np
 from PIL import Image
 
 from refcolor.colorize.drawing import Drawing
+from refcolor.colorize.paper import strips
 from refcolor.errors import PictureError
 from refcolor.files import replacing
 from refcolor.image import WHITE, Picture
@@ -15,7 +16,6 @@ from refcolor.sources.naming import file_name
 COLORS: Final = "colors"  # the names of the layers, in files and in a PSD
 LINES: Final = "lines"
 
-_STRIP = 256  # rows at a time: the sums need twice the room of the picture
 _COMPRESSION: Final = 4  # of 9: half the time of 6, and a twentieth more bytes
 _LONGEST_PSD = 30_000  # pixels a side, as the format has it
 
@@ -35,8 +35,7 @@ def compose(colors: Picture, drawing: Drawing) -> Picture:
             "see upsample"
         )
     picture = np.empty_like(colors)
-    for top in range(0, len(colors), _STRIP):
-        rows = slice(top, top + _STRIP)
+    for rows in strips(len(colors)):
         ink = drawing.ink[rows, :, None].astype(np.uint16)
         line = drawing.line[rows] if drawing.line.ndim == 3 else drawing.line
         # At most 255 * 255 + 127, which 16 bits hold.

@@ -14,7 +14,7 @@ _STROKE: Final = (
 )
 _DARKEST_LIGHT: Final = 0.25  # of the best-lit paper; what is darker is ink however large it is
 _SPECK: Final = 8  # pixels at 1024: fewer hanging together are grain
-_STRIP: Final = 256  # rows at a time
+_STRIP: Final = 256  # rows at a time, where sums need more room than the picture
 _GRAY: Final = 30  # levels of mean chroma; below, the ink is grey and its tint is the camera's
 
 
@@ -26,6 +26,11 @@ def sampled(picture: Picture) -> Picture:
     height, width = picture.shape[:2]
     step = max(1, round((height * width / 1e6) ** 0.5))
     return picture[step // 2 :: step, step // 2 :: step]
+
+
+def strips(height: int) -> list[slice]:
+    """Divide rows into strips, so that intermediate values of a large picture fit into memory."""
+    return [slice(top, top + _STRIP) for top in range(0, height, _STRIP)]
 
 
 def paper_color(picture: Picture) -> Picture:
@@ -82,8 +87,7 @@ def flatten_page(picture: Picture) -> Picture:
     """
     light = _light(picture)
     page = np.empty_like(picture)
-    for top in range(0, len(picture), _STRIP):
-        rows = slice(top, top + _STRIP)
+    for rows in strips(len(picture)):
         page[rows] = from_unit(picture[rows] / _rows(light, rows, picture.shape))
     return _without_grain(page)
 

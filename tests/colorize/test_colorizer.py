@@ -15,7 +15,7 @@ from refcolor import image, params
 from refcolor.checkpoint import DESCRIPTION, GENERATOR
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
-from refcolor.errors import PictureError, RefcolorError
+from refcolor.errors import RefcolorError
 from refcolor.model.generator import build_generator
 from refcolor.sketch import PRESETS, sketch_picture
 from refcolor.sources import sample
@@ -156,13 +156,6 @@ def test_one_reference_in_a_list_is_one_reference(colorizer: Colorizer) -> None:
     assert np.array_equal(alone.picture, listed.picture)
     with pytest.raises(RefcolorError, match="at least one reference, got none"):
         colorizer.colorize(drawing, [])
-
-
-def test_a_line_drawing_is_no_reference(colorizer: Colorizer) -> None:
-    """Two drawings in the place of a drawing and a picture are said to be that."""
-    with pytest.raises(PictureError, match="is a line drawing and has no colours") as refused:
-        colorizer.colorize(line_art(60, 60), line_art(90, 60))
-    assert refused.value.reason == "line_art"
 
 
 def test_drawings_of_one_shape_go_through_together(colorizer: Colorizer) -> None:

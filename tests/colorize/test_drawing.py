@@ -10,7 +10,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refcolor.colorize import drawing as drawing_module
+from refcolor.colorize import paper
 from refcolor.colorize.drawing import Drawing, read_drawing, working_sketch
 from refcolor.errors import PictureError
 from refcolor.sketch import PRESETS, ink_share, sketch_picture
@@ -221,7 +221,7 @@ def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     """However many rows are taken apart at a time, the drawing is the same."""
     picture = on_paper((30, 60, 220), (240, 236, 220))
     whole = read_drawing(picture)
-    monkeypatch.setattr(drawing_module, "_STRIP", 13)
+    monkeypatch.setattr(paper, "_STRIP", 13)
     parts = read_drawing(picture)
     np.testing.assert_array_equal(parts.ink, whole.ink)
     np.testing.assert_array_equal(parts.line, whole.line)

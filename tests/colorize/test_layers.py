@@ -42,18 +42,11 @@ def test_compose_mixes_and_rounds() -> None:
 
 @pytest.mark.parametrize("colored", [False, True])
 def test_compose_is_the_formula(colored: bool) -> None:
-    """Every pixel is ink * line + (1 - ink) * color, to the nearest level."""
+    """Every pixel is ink * line + (1 - ink) * color, rounded: bare paper is the colour."""
     lines = drawing(600, 7, colored=colored)
     ink = lines.ink[..., None] / 255
     expected = ink * lines.line + (1 - ink) * colors(600, 7)
     assert np.abs(compose(colors(600, 7), lines) - expected).max() <= 0.5
-
-
-def test_black_stays_black_and_bare_paper_becomes_the_colour() -> None:
-    """Full ink of a black line is exactly 0, no ink exactly the colour."""
-    picture = compose(colors(), drawing())
-    assert (picture[1] == 0).all()
-    np.testing.assert_array_equal(picture[0], colors()[0])
 
 
 def test_colours_of_another_size_are_refused() -> None:

@@ -21,16 +21,6 @@ def test_a_tall_picture_by_hand() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_the_shape_is_kept(height: int, width: int) -> None:
-    """The longer side has the size asked for, the other one follows to within a pixel's half."""
-    placed = place(height, width, size=64, stride=4)
-    assert max(placed.inner_height, placed.inner_width) == 64
-    scale = 64 / max(height, width)
-    assert abs(placed.inner_height - max(1, height * scale)) <= 0.5
-    assert abs(placed.inner_width - max(1, width * scale)) <= 0.5
-
-
-@pytest.mark.parametrize(("height", "width"), SIZES)
 def test_no_more_is_padded_than_whole_cells_need(height: int, width: int) -> None:
     """Less than a cell is added to each axis, and a grid is never smaller than its picture."""
     placed = place(height, width, size=64, stride=16)
