@@ -150,7 +150,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     assert list(files.glob("refcolor-app-*")) == []
 
 
-@pytest.fixture(scope="session")
+@pytest.fixture(scope="module")  # while it is open, no test can call asyncio.run
 def browser() -> Iterator["Browser"]:
     """Headless Chromium, Debian's own: nothing is downloaded."""
     playwright = pytest.importorskip("playwright.sync_api", reason="playwright is missing")
