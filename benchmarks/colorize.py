@@ -120,7 +120,7 @@ def ask(colorizer: Colorizer, prepared: list[Prepared], *, step: int) -> tuple[f
     """Take the time of the model alone, `step` drawings at a time."""
     clock = Clock()
     for first in range(0, len(prepared), step):
-        colorizer.run(prepared[first : first + step], look=False)
+        colorizer.run(prepared[first : first + step], with_weights=False)
     return clock.read()
 
 

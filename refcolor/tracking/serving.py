@@ -52,7 +52,7 @@ class ServedColorizer(PythonModel):
             sketch,
             name=f"sketch of row {number}",
         )
-        (answer,) = self.colorizer.run([prepared], look=False)
+        (answer,) = self.colorizer.run([prepared], with_weights=False)
         png = BytesIO()
         self.colorizer.finish(prepared, answer).image.save(png, format="PNG")
         return png.getvalue()
