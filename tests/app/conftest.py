@@ -19,14 +19,12 @@ from PIL import Image
 from refcolor.app.samples import Samples
 from refcolor.app.scene import Scene, Sheet
 from refcolor.app.sessions import Sessions
-from refcolor.checkpoint import save_model
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.image import Picture
 from refcolor.model.generator import build_generator
-from refcolor.params import ModelParams, Params
 
 from ..browser import CHROMIUM, FLAGS
-from ..conftest import tiny_params
+from ..colorize.material import line_art, save_tiny, tiny
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser
@@ -42,16 +40,6 @@ def png(picture: Picture) -> bytes:
     return file.getvalue()
 
 
-def drawn_box(height: int, width: int) -> Picture:
-    """Draw a black rectangle with a cross in it on white paper: (height, width, 3) uint8."""
-    picture = np.full((height, width, 3), 255, np.uint8)
-    top, left, thick = height // 5, width // 5, 2
-    picture[top : top + thick, left:-left] = picture[-top - thick : -top, left:-left] = 0
-    picture[top:-top, left : left + thick] = picture[top:-top, -left - thick : -left] = 0
-    picture[height // 2, left:-left] = 0
-    return picture
-
-
 def two_colors(height: int, width: int) -> Picture:
     """Paint red above green: (height, width, 3) uint8."""
     picture = np.full((height, width, 3), (200, 40, 30), np.uint8)
@@ -63,7 +51,7 @@ def two_colors(height: int, width: int) -> Picture:
 def sheets() -> tuple[Sheet, Sheet, Sheet]:
     """Give a drawing of 131 x 97 pixels, and two references of 61 x 83 and 67 x 53."""
     return (
-        Sheet.read("box.png", png(drawn_box(97, 131))),
+        Sheet.read("box.png", png(line_art(97, 131))),
         Sheet.read("warm.png", png(two_colors(83, 61))),
         Sheet.read("cold.png", png(two_colors(53, 67)[..., ::-1].copy())),
     )
@@ -76,12 +64,12 @@ def scene(sheets: tuple[Sheet, Sheet, Sheet]) -> Scene:
 
 
 @pytest.fixture
-def make_colorizer(make_params: Callable[..., Params]) -> Callable[..., Colorizer]:
+def make_colorizer() -> Callable[..., Colorizer]:
     """Give a model that was never trained: `make_colorizer(attention="none")`."""
 
     def make(**changes: object) -> Colorizer:
-        model = make_params({f"model.{key}": value for key, value in changes.items()}).model
         torch.manual_seed(5)
+        model = tiny(**changes)
         return Colorizer(build_generator(model).eval(), model=model, size=32)
 
     return make
@@ -93,19 +81,6 @@ def sessions(
 ) -> Sessions:
     """Give sessions whose only samples are the three sheets."""
     return Sessions(make_colorizer(), Samples(sheets[:1], sheets[1:]), tmp_path)
-
-
-def write_model(folder: Path, model: ModelParams) -> Path:
-    """Write a model that was never trained into a folder."""
-    torch.manual_seed(5)
-    save_model(
-        folder,
-        generator=build_generator(model),
-        discriminator=torch.nn.Linear(1, 1),
-        params=model,
-        size=32,
-    )
-    return folder
 
 
 @dataclass
@@ -123,7 +98,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     """Start `refcolor app` with a model that was never trained."""
     pytest.importorskip("gradio", reason="gradio is missing")
     home = tmp_path_factory.mktemp("app")
-    model = write_model(home / "model", tiny_params().model)
+    model = save_tiny(home / "model")
     files = home / "files"
     files.mkdir()
     command = [sys.executable, "-c", "from refcolor.cli import main; main()", "app"]

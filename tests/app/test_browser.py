@@ -13,12 +13,13 @@ from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
 
 from ..browser import CHROMIUM
-from .conftest import PATIENCE, Server, drawn_box, png, two_colors
+from ..colorize.material import line_art
+from .conftest import PATIENCE, Server, png, two_colors
 
 if TYPE_CHECKING:
     from playwright.sync_api import Browser, Page
 
-DRAWING, REFERENCE = png(drawn_box(157, 211)), png(two_colors(127, 101))
+DRAWING, REFERENCE = png(line_art(157, 211)), png(two_colors(127, 101))
 
 pytestmark = [
     pytest.mark.slow,

@@ -14,9 +14,8 @@ from refcolor.app.serve import FIRST_PORT, _find_port
 from refcolor.colorize import colorizer
 from refcolor.errors import RefcolorError
 
+from ..colorize.material import save_tiny
 from ..commands.conftest import Ended, refcolor
-from ..conftest import tiny_params
-from .conftest import write_model
 
 __all__ = ["refcolor"]
 
@@ -25,7 +24,7 @@ __all__ = ["refcolor"]
 def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
     """Give what is asked of `serve`, in a folder with a model in `mine` and none in `models`."""
     monkeypatch.chdir(tmp_path)
-    write_model(tmp_path / "mine", tiny_params().model)
+    save_tiny(tmp_path / "mine")
     asked: list[dict[str, Any]] = []
     monkeypatch.setattr(serve, "serve", lambda model, **rest: asked.append({"model": model} | rest))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)

@@ -11,7 +11,8 @@ from refcolor.app.scene import Result
 from refcolor.app.sessions import MAX_PAGES, Sessions
 from refcolor.errors import PictureError, RefcolorError
 
-from .conftest import drawn_box, png
+from ..colorize.material import line_art
+from .conftest import png
 
 UPLOAD = "0123456789abcdef" * 4
 
@@ -135,7 +136,7 @@ def test_pages_are_limited(sessions: Sessions, tmp_path: Path) -> None:
 
 def test_an_upload_is_read_and_removed(sessions: Sessions, tmp_path: Path) -> None:
     """From then on the picture is in memory only."""
-    file = upload(tmp_path, png(drawn_box(41, 43)))
+    file = upload(tmp_path, png(line_art(41, 43)))
     (sheet,) = sessions.receive([str(file)])
     assert (sheet.name, sheet.height, sheet.width) == ("box.png", 41, 43)
     assert list(tmp_path.iterdir()) == []
@@ -154,7 +155,7 @@ def test_only_uploads_are_read(sessions: Sessions, tmp_path: Path, path: str) ->
     """A page that names another file of this machine is refused, and the file stays."""
     (tmp_path / "page-1").mkdir()
     for file in (tmp_path.parent / "secret.png", tmp_path / "page-1/result.png"):
-        file.write_bytes(png(drawn_box(41, 43)))
+        file.write_bytes(png(line_art(41, 43)))
     with pytest.raises(RefcolorError, match="not uploaded here"):
         sessions.receive([path.format(tmp_path)])
     assert (tmp_path / "page-1/result.png").exists()
@@ -173,7 +174,7 @@ def test_an_upload_of_the_same_bytes_under_another_name_stays(
     sessions: Sessions, tmp_path: Path
 ) -> None:
     """Gradio puts both into one folder, which goes with the last of them."""
-    file = upload(tmp_path, png(drawn_box(41, 43)))
+    file = upload(tmp_path, png(line_art(41, 43)))
     copy = file.with_name("copy.png")
     copy.write_bytes(file.read_bytes())
     sessions.receive([str(file)])

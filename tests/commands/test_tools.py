@@ -6,33 +6,23 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-import torch
 
 from refcolor import image
 from refcolor import sketch as xdog
-from refcolor.checkpoint import save_model
 from refcolor.commands import sketch
 from refcolor.features.inception import WEIGHTS
-from refcolor.model.discriminator import Discriminator
-from refcolor.model.generator import build_generator
-from refcolor.params import ModelParams
 from refcolor.sources.sample import draw_palette, draw_shape, render
 
+from ..colorize.material import save_tiny
 from .conftest import Ended
 
 Run = Callable[..., Ended]
-PARAMS = ModelParams(
-    attention="scft", width=2, levels=3, blocks=1, norm="batch", discriminator_width=2
-)
 
 
 @pytest.fixture
 def model(tmp_path: Path) -> Path:
     """A tiny model."""
-    torch.manual_seed(0)
-    networks = {"generator": build_generator(PARAMS), "discriminator": Discriminator(PARAMS)}
-    save_model(tmp_path / "models", **networks, params=PARAMS, size=32)
-    return tmp_path / "models"
+    return save_tiny(tmp_path / "models")
 
 
 @pytest.fixture
