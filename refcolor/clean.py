@@ -202,7 +202,7 @@ def _luma(picture: Picture) -> Picture:
 
 def _measure(picture: Picture, id: str) -> Measurement:
     height, width = picture.shape[:2]
-    size = scaled_size(height, width, MEASURED_SIDE, enlarge=False)
+    size = scaled_size(picture.shape, MEASURED_SIDE, enlarge=False)
     # Averaging, because a sharper filter overshoots at edges into colours that nobody painted.
     small = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
     # Four digits say everything and survive the way through the file unchanged.

@@ -129,11 +129,13 @@ def resize(picture: Picture, height: int, width: int) -> Picture:
     return np.array(scaled)
 
 
-def scaled_size(height: int, width: int, longer: int, *, enlarge: bool = True) -> tuple[int, int]:
+def scaled_size(shape: tuple[int, ...], longer: int, *, enlarge: bool = True) -> tuple[int, int]:
     """Give the size of a picture scaled so that its longer side has `longer` pixels.
 
-    enlarge: False leaves a picture that is smaller as it is.  Returns height and width, at least 1.
+    shape: (H, W, ...).  enlarge: False leaves a picture that is smaller as it is.
+    Returns height and width, at least 1.
     """
+    height, width = shape[:2]
     side = max(height, width)
     target = longer if enlarge else min(longer, side)
     return max(1, round(target * height / side)), max(1, round(target * width / side))
@@ -144,7 +146,7 @@ def fit(picture: Picture, longer: int, *, enlarge: bool = True) -> Picture:
 
     enlarge: False leaves a picture that is smaller as it is.
     """
-    return resize(picture, *scaled_size(*picture.shape[:2], longer, enlarge=enlarge))
+    return resize(picture, *scaled_size(picture.shape, longer, enlarge=enlarge))
 
 
 def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") -> Picture:
@@ -161,7 +163,7 @@ def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") 
         side = min(height, width)
         left = (width - side) // 2
         return resize(picture[:side, left : left + side], size, size)
-    inner_height, inner_width = scaled_size(height, width, size)
+    inner_height, inner_width = scaled_size(picture.shape, size)
     inner = resize(picture, inner_height, inner_width)
     padded = np.empty((size, size, *picture.shape[2:]), np.uint8)
     padded[:] = border_color(picture)

@@ -506,7 +506,7 @@ def test_the_longer_side_decides_the_size(
     enlarge: bool, shape: tuple[int, int], size: tuple[int, int]
 ) -> None:
     """The longer side gets 50 pixels, the other follows, at least 1; a small picture may stay."""
-    assert image.scaled_size(*shape, 50, enlarge=enlarge) == size
+    assert image.scaled_size(shape, 50, enlarge=enlarge) == size
     assert image.fit(np.zeros(shape, np.uint8), 50, enlarge=enlarge).shape == size
 
 

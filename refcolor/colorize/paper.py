@@ -94,7 +94,7 @@ def flatten_page(picture: Picture) -> Picture:
 
 def _light(picture: Picture) -> Unit:
     """The paper's colour as the light falls on it, (h, w, 3) float32 with at most _SEEN a side."""
-    size = scaled_size(*picture.shape[:2], _SEEN, enlarge=False)
+    size = scaled_size(picture.shape, _SEEN, enlarge=False)
     small = cv2.medianBlur(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), 3)
     across = 2 * round(_STROKE * max(size) / 2) + 1
     disc = cv2.getStructuringElement(cv2.MORPH_ELLIPSE, (across, across))

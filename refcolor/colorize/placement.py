@@ -105,7 +105,7 @@ def place(height: int, width: int, *, size: int, stride: int, square: bool = Fal
 
     square: pad it to a square, as a model without attention needs it.
     """
-    inner_height, inner_width = scaled_size(height, width, size)
+    inner_height, inner_width = scaled_size((height, width), size)
     rows, columns = (-(-inner // stride) for inner in (inner_height, inner_width))
     if square:
         rows = columns = max(rows, columns)
