@@ -1,15 +1,17 @@
-"""Refusals in the words of the page, which has a tick where the command line has an option."""
+"""Refusals as the page words them: it has a tick box where the command line has an option."""
 
 from refcolor.errors import PictureError, RefcolorError
 
 _ADVICE = {
-    "color_picture": "This is a picture in colour, no line drawing. Drop its lines here instead.",
+    "color_picture": (
+        "This is a picture in colour, not a line drawing. Drop its lines here instead."
+    ),
     "too_much_ink": (
         "There is more ink here than in a line drawing. If it is a photo of paper, tick the box "
         "that cleans it; shaded pictures do not work."
     ),
     "nothing_drawn": "No lines were found. If they are very faint, make them darker.",
-    "not_a_picture": "This is no picture. PNG, JPEG, WebP, BMP, GIF and TIFF can be read.",
+    "not_a_picture": "This is not a picture. PNG, JPEG, WebP, BMP, GIF and TIFF can be read.",
     "empty_file": "The file is empty.",
     "truncated": "The picture is damaged or cut short. Save it once more.",
     "animated": "The picture moves. Save a single frame of it.",

@@ -1,4 +1,4 @@
-"""What every request to the page must pass: nothing is fetched from elsewhere, for nobody."""
+"""The filter of all requests to the page: the server never fetches an address for a browser."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse

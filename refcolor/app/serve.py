@@ -69,7 +69,7 @@ def running(
 
 
 def _find_port(host: str, port: int | None) -> int:
-    """Find a port to listen at: the one asked for, or the first free one from FIRST_PORT on.
+    """Find a port to listen at: the given one, or the first free one from FIRST_PORT on.
 
     Gradio would try each for five seconds, and not say what is wrong with it.
     """

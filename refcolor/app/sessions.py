@@ -104,7 +104,7 @@ class Sessions:
     def receive(self, paths: Sequence[str]) -> list[Sheet]:
         """Read uploaded files and remove them: from here on they are in memory only.
 
-        Raises PictureError for what is no picture, RefcolorError for what was no upload.
+        Raises PictureError for what is not a picture, RefcolorError for what was not uploaded.
         """
         files = [self._uploaded(path) for path in paths]
         try:

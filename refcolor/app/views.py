@@ -59,7 +59,7 @@ def result_view(scene: Scene, *, busy: bool = False) -> View:
 
 
 def match_list(scene: Scene) -> list[View]:
-    """List the matches, each with the colour that is asked for."""
+    """List the matches, each with the colour that its spot takes."""
     return [
         {
             "number": number,

@@ -1,4 +1,4 @@
-"""What each part of a drawing took from where, for whoever wants to see it."""
+"""The attention of a coloured drawing, by the places of its pictures."""
 
 from dataclasses import dataclass
 

@@ -135,7 +135,7 @@ class Colorizer:
         """Load a trained model: generator.safetensors and model.json.
 
         device: auto, cpu, cuda, cuda:1, mps.
-        Raises RefcolorError when there is no model, when it does not fit together or is no
+        Raises RefcolorError when there is no model, when it does not fit together or is not a
         safetensors file, and for a device that this machine does not have.
         """
         folder = Path(folder)

@@ -25,7 +25,7 @@ MAX_COLORED: Final = 0.025  # the same, filled with colour
 _BARE = 26  # ink of 255 below which the paper counts as bare
 _FULL = 230  # and from which it counts as black
 _CHROMA = 20  # levels between the channels of what is colour and not grey
-_THICK = 9  # pixels at MEASURED_SIDE; an area that holds such a square is no line
+_THICK = 9  # pixels at MEASURED_SIDE; an area that holds such a square is not a line
 _OPAQUE = 128
 _LEVELS = np.arange(WHITE + 1, dtype=np.float32)
 
@@ -76,8 +76,8 @@ def read_drawing(
     clean_lines: flatten a photographed or scanned page first; see `flatten_page`.
     max_megapixels: larger pictures are refused before any pixel is decoded.
     Raises PictureError for what cannot be read, with the reasons of `refcolor.image.read`, and for
-    what is no line drawing: color_picture, too_much_ink, nothing_drawn. The message is one line and
-    says what to do. Raises ValueError for an array of another shape or dtype.
+    what is not a line drawing: color_picture, too_much_ink, nothing_drawn. The message is one line
+    and says what to do. Raises ValueError for an array of another shape or dtype.
     """
     name = str(source) if isinstance(source, Path) else "the drawing"
     pixels = _pixels(source, name, max_megapixels)
@@ -230,13 +230,14 @@ def _has_colored_lines(page: Picture, ink: Picture, paper: Picture) -> bool:
 
 
 def _check_colors(page: Picture, paper: Picture, name: str) -> None:
-    # Against its own paper, so that yellow paper is no colour.
+    # Against its own paper, so that yellow paper is not colour.
     relative = np.minimum(_LEVELS / np.maximum(paper, 1).astype(np.float32)[:, None] * WHITE, WHITE)
     share = _solid(np.ptp(_looked_up(relative, _measured(page)), axis=0) > _CHROMA)
     if share > MAX_COLORED:
         raise PictureError(
             "color_picture",
-            f"{name} is no line drawing: {share:.0%} of it is filled with colour; {_SKETCH_FIRST}",
+            f"{name} is not a line drawing: {share:.0%} of it is filled with colour; "
+            + _SKETCH_FIRST,
         )
 
 
@@ -251,8 +252,8 @@ def _check_ink(ink: Picture, name: str, cleaned: bool) -> None:
     if bare < MIN_BARE or shaded > MAX_SHADED or _solid(small >= _BARE) > MAX_SOLID:
         raise PictureError(
             "too_much_ink",
-            f"{name} is no clean line drawing but shaded, filled or photographed ({bare:.0%} of it "
-            f"bare paper, {shaded:.0%} grey areas); {_CROP_FIRST if cleaned else _CLEAN_FIRST}",
+            f"{name} is not a clean line drawing but shaded, filled or photographed ({bare:.0%} of "
+            f"it bare paper, {shaded:.0%} grey areas); {_CROP_FIRST if cleaned else _CLEAN_FIRST}",
         )
 
 

@@ -119,7 +119,7 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
                 raise UsageError(f"no {'reference' if sketch else 'sketch'} is named")
             for file in files:
                 if not os.path.isfile(file):  # unlike Path's, it takes any name
-                    raise UsageError(f"{file} is no file")
+                    raise UsageError(f"{file} is not a file")
             result = results.path(named_output or f"{files[0].stem}.png")
         except UsageError as error:
             failures.append(Failure(where, f"{where}: {error}"))
@@ -219,7 +219,7 @@ def _rows(path: Path) -> list[tuple[int, list[tuple[str, str]]]]:
         columns = [name.strip().lower() for name in next(reader, [])]
         table = [(reader.line_num, [value.strip() for value in row]) for row in reader]
     except csv.Error as error:
-        raise UsageError(f"{path} is no table ({error}); save it as CSV, UTF-8") from error
+        raise UsageError(f"{path} is not a table ({error}); save it as CSV, UTF-8") from error
     if not {"sketch", "reference"} <= set(columns):
         raise UsageError(
             f"the first line of {path} must name the columns sketch and reference, got {first!r}"

@@ -1,4 +1,4 @@
-"""Pictures as people hand them over, and the one picture that is no reference: a line drawing."""
+"""Reading what a caller gives as a picture, and refusing a line drawing as a reference."""
 
 from io import BytesIO
 from pathlib import Path
@@ -64,7 +64,7 @@ def is_line_art(picture: Picture) -> bool:
     paper = np.median(small, axis=1, keepdims=True)
     if paper.mean() < image.MIDDLE:  # light lines on dark paper
         small, paper = image.WHITE - small, image.WHITE - paper
-    # Against its own paper, so that black on yellow is no colour.
+    # Against its own paper, so that black on yellow is not colour.
     tones = np.minimum(small * (image.WHITE / np.maximum(paper, 1)), image.WHITE)
     colored = np.mean(np.ptp(tones, axis=0) > _GREY) > _COLORED_SHARE
     on_paper = np.mean(np.abs(small - paper).max(axis=0) < _GREY)
@@ -76,7 +76,7 @@ def as_file(source: Source) -> Path | bytes | Picture:
 
     A Pillow image becomes a file, so that its profile, transparency and depth are treated as those
     of any file; so does an array with transparency.
-    Raises ValueError for an array that is no picture.
+    Raises ValueError for an array that is not a picture.
     """
     if isinstance(source, str):
         return Path(source)

@@ -24,7 +24,7 @@ def refuse_other_weights(path: Path, model: ModelParams) -> None:
         raise RefcolorError(f"{path} is missing; `dvc repro` writes it, or name another") from error
     except (SafetensorError, OSError) as error:
         raise RefcolorError(
-            f"{path} is no safetensors file, and no other kind is ever opened, because others can "
+            f"{path} is not a safetensors file; other kinds are never opened, because they can "
             "carry code; take the file that `dvc repro` wrote"
         ) from error
     with torch.device("meta"):

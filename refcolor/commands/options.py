@@ -1,4 +1,4 @@
-"""What several commands ask for alike: a model, and a device to run it on."""
+"""Options that several commands share: a model, and a device to run it on."""
 
 import argparse
 import sys
@@ -28,7 +28,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(arguments: argparse.Namespace) -> "Colorizer":
-    """Load the model that is asked for; say so where the demo model stands in for it."""
+    """Load the model of --model or models/, else the demo model with a line that says so."""
     from refcolor.colorize.colorizer import Colorizer
 
     if arguments.model is None and not (MODELS / "model.json").exists():

@@ -275,7 +275,7 @@ def test_a_second_click_starts_nothing(open_page: Callable[..., "Page"]) -> None
 @pytest.mark.parametrize(
     ("data", "message"),
     [
-        (b"no picture", "This is no picture. PNG, JPEG"),
+        (b"no picture", "This is not a picture. PNG, JPEG"),
         (DRAWING[: len(DRAWING) // 2], "damaged or cut short"),
     ],
 )
@@ -296,7 +296,7 @@ def test_a_painting_is_refused_in_words(open_page: Callable[..., "Page"]) -> Non
     page = open_page()
     drop(page, "drawing", REFERENCE)
     page.locator("#color").click()
-    page.get_by_text("This is a picture in colour, no line drawing").wait_for()
+    page.get_by_text("This is a picture in colour, not a line drawing").wait_for()
     page.locator("#color:enabled").wait_for()
     drop(page, "drawing", DRAWING)
     color(page)

@@ -262,7 +262,7 @@ def test_a_pickle_is_never_opened(models: Path, tmp_path: Path) -> None:
 
     (tmp_path / DESCRIPTION).write_bytes((models / DESCRIPTION).read_bytes())
     (tmp_path / GENERATOR).write_bytes(pickle.dumps(Bomb()))
-    with pytest.raises(RefcolorError, match="is no safetensors file, and no other kind is ever"):
+    with pytest.raises(RefcolorError, match="is not a safetensors file; other kinds are never"):
         Colorizer.load(tmp_path)
     assert not (tmp_path / "ran").exists()
 

@@ -198,8 +198,8 @@ def test_lines_that_cannot_be_used_are_failures(here: Path) -> None:
     found = plan_pairs(path, output=Path("out"))
     assert [one.message for one in found.failures] == [
         "pairs.csv line 2: no sketch is named",
-        "pairs.csv line 3: lists/gone.png is no file",
-        "pairs.csv line 4: lists/gone.png is no file",
+        "pairs.csv line 3: lists/gone.png is not a file",
+        "pairs.csv line 4: lists/gone.png is not a file",
     ]
 
 
