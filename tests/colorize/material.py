@@ -39,10 +39,10 @@ def tiny(**changes: object) -> ModelParams:
     return ModelParams.model_validate(content | {"discriminator_width": 2} | changes)
 
 
-def save_tiny(folder: Path, *, size: int = SIZE, **changes: object) -> Path:
+def save_tiny(folder: Path, *, size: int = SIZE, seed: int = 0, **changes: object) -> Path:
     """Write a model with random weights; returns its folder."""
     params = tiny(**changes)
-    torch.manual_seed(0)
+    torch.manual_seed(seed)
     generator, discriminator = build_generator(params), Discriminator(params)
     save_model(folder, generator=generator, discriminator=discriminator, params=params, size=size)
     return folder
