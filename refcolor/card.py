@@ -6,18 +6,19 @@ what is not known is said to be.
 
 import json
 import math
-from collections.abc import Iterator
 from pathlib import Path
 
+from jinja2 import Environment, StrictUndefined
 from safetensors import SafetensorError, safe_open
 
 import refcolor
 from refcolor.checkpoint import GENERATOR, describe
 from refcolor.errors import RefcolorError, UsageError
-from refcolor.params import ModelParams
-from refcolor.provenance import UNKNOWN, Origin, checksum, find_licence, find_origin
+from refcolor.provenance import checksum, find_licence, find_origin
 from refcolor.quality import table, weaknesses
 from refcolor.stages import made_by, read_lock
+
+_TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
 # The parameters that shape a model; paths and addresses stay at home.
 _SHOWN = (
@@ -55,19 +56,30 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
     params, size = describe(folder)
     origin = find_origin(folder, root)
     licence = find_licence(folder, origin)
-    sections = [
-        _head(origin, licence, size),
-        *_what(folder, params, size),
-        *_use(size),
-        *_data(origin),
-        *_numbers(origin),
-        *_limits(origin, params, size),
-        *_parameters(origin),
-        *_licence(origin, licence),
-        "## Checksum",
-        f"`{GENERATOR}`: SHA-256 `{checksum(folder)}`. Written by refcolor {refcolor.__version__}.",
-    ]
-    return "\n\n".join([*sections, *origin.missing]) + "\n"
+    kind = origin.parameters.get("source.kind", "")
+    page = Environment(trim_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    return page.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        origin=origin,
+        licence=licence,
+        size=size,
+        stride=params.stride,
+        attention=params.attention,
+        method=_METHODS[params.attention],
+        millions=f"{_parameter_count(folder / GENERATOR) / 1e6:.2g}",
+        kind=kind,
+        source=_SOURCES.get(kind, "pictures of unknown source"),
+        hub_types={name: hub for name, hub in _HUB_TYPES.items() if name in origin.numbers},
+        table=table(origin.numbers),
+        weaknesses=list(weaknesses(origin.numbers)),
+        parameters={
+            name: json.dumps(value)
+            for name, value in origin.parameters.items()
+            if name not in _PRIVATE and any(f"{name}.".startswith(f"{part}.") for part in _SHOWN)
+        },
+        weights=GENERATOR,
+        checksum=checksum(folder),
+        version=refcolor.__version__,
+    )
 
 
 def refuse_stage_output(path: Path) -> None:
@@ -82,146 +94,6 @@ def refuse_stage_output(path: Path) -> None:
                     f"{path} lies in {out}, which belongs to DVC, and a file added there makes "
                     "`dvc repro` train anew; write it elsewhere and copy the folder to publish it"
                 )
-
-
-def _head(origin: Origin, licence: str, size: int) -> str:
-    lines = [
-        "---",
-        f"license: {licence.lower() if licence != UNKNOWN else 'other'}",
-        *(["license_name: not-stated"] if licence == UNKNOWN else []),
-        "library_name: refcolor",
-        "pipeline_tag: image-to-image",
-        "tags: [line-art, colorization, sketch, reference-based, safetensors]",
-    ]
-    known = {name: kind for name, kind in _HUB_TYPES.items() if name in origin.numbers}
-    if known:
-        lines += [
-            f"metrics: [{', '.join(known.values())}]",
-            "model-index:",
-            "- name: refcolor",
-            "  results:",
-            "  - task: {type: image-to-image, name: Reference-based sketch colouring}",
-            f"    dataset: {{type: refcolor, name: {json.dumps(f'{_source(origin)}, {size} px')}}}",
-            "    metrics:",
-            *(
-                f"    - {{type: {kind}, value: {origin.numbers[name]:g}, name: {name}}}"
-                for name, kind in known.items()
-            ),
-        ]
-    return "\n".join([*lines, "---"])
-
-
-def _what(folder: Path, params: ModelParams, size: int) -> Iterator[str]:
-    yield f"# refcolor: line drawings coloured after a reference, {size} px"
-    count = _parameter_count(folder / GENERATOR)
-    yield (
-        f"A generator that colours a line drawing in the colours of a reference picture. It learnt "
-        f"from squares of {size} x {size} pixels and has {count / 1e6:.2g} million parameters. "
-        f"Method: {_METHODS[params.attention]}. After Lee et al., *Reference-Based Sketch Image "
-        "Colorization* (CVPR 2020)."
-    )
-
-
-def _use(size: int) -> Iterator[str]:
-    yield "## Use it"
-    yield (
-        "```python\n"
-        "from refcolor import Colorizer\n\n"
-        'colorizer = Colorizer.load("this folder")\n'
-        'colorizer.colorize("drawing.png", "reference.png").save("coloured.png")\n'
-        "```"
-    )
-    yield (
-        f"Drawings of any size are taken; colours are made at {size} pixels and brought up to the "
-        "drawing's own. Weights are safetensors: no code runs when they are opened."
-    )
-
-
-def _data(origin: Origin) -> Iterator[str]:
-    yield "## Data"
-    if not origin.funnel:
-        yield "Not known here."
-        return
-    rows = ["| stage | pictures | left out |", "|---|---|---|"]
-    for stage in ("discover", "download", "clean"):
-        counts = origin.funnel[stage]
-        dropped = ", ".join(f"{n} {reason}" for reason, n in counts["dropped"].items()) or "none"
-        rows.append(f"| {stage} | {counts['kept']} | {dropped} |")
-    split = origin.funnel["split"]
-    yield (
-        f"{_source(origin).capitalize()}. Trained on {split['train']} of them; "
-        f"{split['validation']} were kept back, and the numbers below are theirs."
-    )
-    yield "\n".join(rows)
-
-
-def _numbers(origin: Origin) -> Iterator[str]:
-    yield "## Numbers"
-    if not origin.numbers:
-        yield "Not measured."
-        return
-    yield (
-        f"On {origin.numbers['images']:.0f} pictures that it never saw. Beside the model stand "
-        "answers that need none: the truth without its colour, the reference's mean colour, and "
-        "the reference put in place as it is. Colour errors are CIEDE2000: about 1 is just "
-        "noticeable."
-        + (" Measured before the weights were rounded to fewer digits." if origin.rounded else "")
-    )
-    yield table(origin.numbers)
-
-
-def _limits(origin: Origin, params: ModelParams, size: int) -> Iterator[str]:
-    """Say what it cannot do; every sentence stands on a number or on how the model is made."""
-    yield "## What it cannot do"
-    cells = size // params.stride
-    limits = [
-        f"It matches {cells} x {cells} cells of {params.stride} x {params.stride} pixels (of "
-        f"{size}): whatever is smaller than a cell shares its colour with its neighbours."
-    ]
-    numbers = origin.numbers
-    if params.attention == "none":
-        limits.append("It matches nothing: a reference in another pose colours the wrong parts.")
-    if not numbers:
-        limits.append("Nothing is known of its quality: it has not been judged.")
-    limits += weaknesses(numbers)
-    kind = origin.parameters.get("source.kind")
-    if kind == "sample":
-        limits.append(
-            "It has seen characters drawn by a program and nothing else. Drawings by hand, whole "
-            "bodies, scenes and photographs have not been measured; expect less there."
-        )
-    elif kind:
-        limits.append("It has been judged on pictures like those it learnt from, and on no others.")
-    yield "\n".join(f"- {limit}" for limit in limits)
-
-
-def _parameters(origin: Origin) -> Iterator[str]:
-    if not origin.parameters:
-        return
-    yield "## Parameters"
-    shown = {
-        name: value
-        for name, value in origin.parameters.items()
-        if name not in _PRIVATE and any(f"{name}.".startswith(f"{part}.") for part in _SHOWN)
-    }
-    lines = [f"{name}: {json.dumps(value)}" for name, value in shown.items()]
-    yield "\n".join(["```yaml", *lines, "```"])
-
-
-def _licence(origin: Origin, licence: str) -> Iterator[str]:
-    yield "## Licence"
-    if licence != UNKNOWN:
-        yield f"{licence}."
-        return
-    stated = ", ".join(f"{n} {name or 'without one'}" for name, n in origin.licences.items())
-    yield (
-        "Not stated. refcolor itself is MIT; what may be done with weights depends on the pictures "
-        f"that they learnt from ({stated or 'not known here'})."
-    )
-
-
-def _source(origin: Origin) -> str:
-    return _SOURCES.get(origin.parameters.get("source.kind", ""), "pictures of unknown source")
 
 
 def _parameter_count(path: Path) -> int:
