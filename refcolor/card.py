@@ -6,6 +6,7 @@ what is not known is said to be.
 
 import json
 import math
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 from jinja2 import Environment, StrictUndefined
@@ -15,7 +16,6 @@ import refcolor
 from refcolor.checkpoint import GENERATOR, describe
 from refcolor.errors import RefcolorError, UsageError
 from refcolor.provenance import checksum, find_licence, find_origin
-from refcolor.quality import table, weaknesses
 from refcolor.stages import made_by, read_lock
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
@@ -69,8 +69,7 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
         kind=kind,
         source=_SOURCES.get(kind, "pictures of unknown source"),
         hub_types={name: hub for name, hub in _HUB_TYPES.items() if name in origin.numbers},
-        table=table(origin.numbers),
-        weaknesses=list(weaknesses(origin.numbers)),
+        weaknesses=list(_weaknesses(origin.numbers)),
         parameters={
             name: json.dumps(value)
             for name, value in origin.parameters.items()
@@ -94,6 +93,48 @@ def refuse_stage_output(path: Path) -> None:
                     f"{path} lies in {out}, which belongs to DVC, and a file added there makes "
                     "`dvc repro` train anew; write it elsewhere and copy the folder to publish it"
                 )
+
+
+def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
+    """Say in sentences what a model does badly, each with its figures.
+
+    numbers: metrics/eval.json, of which any may be missing.
+    """
+    for key, what in (
+        ("transfer_delta_e", "the true colours of a foreign reference"),
+        ("delta_e", "the true colours with the own picture as reference"),
+    ):
+        if not {key, f"grey_{key}"} <= numbers.keys():
+            continue
+        error, grey = numbers[key], numbers[f"grey_{key}"]
+        verdict = "**no better than no colour at all**" if error >= grey else "visibly off"
+        # Below 2.3 a difference is hard to see side by side.
+        if error >= 2.3:
+            yield f"Its colours are {verdict}: {error:.1f} from {what}, where grey gets {grey:.1f}."
+    prefix = "transfer_delta_e_"
+    parts = {
+        key.removeprefix(prefix): numbers[key] / numbers[f"grey_{key}"]
+        for key in numbers
+        if key.startswith(prefix) and f"grey_{key}" in numbers
+    }
+    if len(parts) > 1:
+        best, *_, worst = sorted(parts, key=parts.__getitem__)
+        yield (
+            f"It is worst at {worst}: {parts[worst]:.0%} of the error that grey has there; its "
+            f"best is {best} with {parts[best]:.0%}."
+        )
+    if "color_part_accuracy" in numbers:
+        wrong = 1 - numbers["color_part_accuracy"]
+        yield f"{wrong:.0%} of the parts take the colour of another part, or of none."
+    if {"attention_accuracy", "attention_identity"} <= numbers.keys():
+        hit, ahead = numbers["attention_accuracy"], numbers["attention_identity"]
+        yield (
+            f"Its strongest match lies within one cell of the true one in {hit:.0%} of the cases; "
+            f"looking straight ahead gets {ahead:.0%}."
+        )
+    for key in ("fid", "fid_random"):
+        if numbers.get(f"copy_{key}", float("inf")) <= numbers.get(key, 0):
+            yield f"`{key}` ranks a copied reference above it: that number cannot judge colouring."
 
 
 def _parameter_count(path: Path) -> int:
