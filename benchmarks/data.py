@@ -31,11 +31,11 @@ from benchmarks.material import character
 from benchmarks.plain import warp_alone, xdog_by_pixels
 from refcolor import errors, image, params
 from refcolor.augment import draw_warps, warp
+from refcolor.batch import make_batch
 from refcolor.clean import clean_picture
 from refcolor.data import load_pictures
 from refcolor.params import Params
 from refcolor.sketch import PRESETS, sketch_picture, xdog
-from refcolor.task import make_task
 
 ROOT = Path(__file__).parents[1]
 RAW = 512  # pixels, as sources give them
@@ -101,7 +101,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
     moved = torch.cat([warps.displacement for _, warps in bent]).double().numpy()
     mirrored = torch.cat([warps.mirrored for _, warps in bent]).tolist()
     load = partial(load_pictures, names, color=folder / "color", sketch=folder / "sketch")
-    task = partial(make_task, load(), params=settings, random=random, device=torch.device("cpu"))
+    task = partial(make_batch, load(), params=settings, random=random, device=torch.device("cpu"))
     xdog_settings = asdict(preset)
 
     def each(work: Callable[..., object], *arguments: Iterable[object]) -> Work:

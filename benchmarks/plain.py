@@ -25,12 +25,12 @@ from torch import Tensor
 
 from benchmarks.material import first_networks
 from refcolor import augment, losses
+from refcolor.batch import Batch, make_batch
 from refcolor.data import Pictures
 from refcolor.features.vgg import VGGFeatures
 from refcolor.image import Unit
 from refcolor.params import Params
 from refcolor.sketch import TRUNCATE, XDoGSettings
-from refcolor.task import Task, make_task
 from refcolor.train import epoch_order
 
 Double: TypeAlias = npt.NDArray[np.float64]
@@ -62,9 +62,11 @@ class PlainStep:
         Returns the raw loss terms.
         """
         chosen = epoch_order(self.done, len(self.pictures), seed=self.params.seed)
-        task = make_task(self.pictures, chosen, self.params, random=self.random, device=self.device)
-        sketch, reference = task.sketch.contiguous(), task.reference.contiguous()
-        target = task.target.contiguous()
+        batch = make_batch(
+            self.pictures, chosen, self.params, random=self.random, device=self.device
+        )
+        sketch, reference = batch.sketch.contiguous(), batch.reference.contiguous()
+        target = batch.target.contiguous()
         lap("task")
         terms = {"discriminator": self._discriminator_loss(sketch, reference, target)}
         self.optimizer_d.zero_grad()
@@ -81,7 +83,7 @@ class PlainStep:
             "adversarial": losses.adversarial_generator(verdict),
             "perceptual": sum(map(F.l1_loss, found, wanted)),
             "style": losses.style(found[-1], wanted[-1]),
-            "triplet": self._triplet(output.logits, task, output.cells),
+            "triplet": self._triplet(output.logits, batch, output.cells),
         }
         weights = self.params.loss
         total = (
@@ -107,9 +109,10 @@ class PlainStep:
         fake = self.discriminator(picture=output.picture.detach(), sketch=sketch)
         return losses.adversarial_discriminator(real, fake)
 
-    def _triplet(self, logits: Tensor, task: Task, cells: tuple[int, int]) -> Tensor:
-        match = augment.known_match(task.warped.grid, task.warped.valid, cells=cells)
-        negative = losses.draw_negatives(match, cells=cells, generator=self.random)
+    def _triplet(self, logits: Tensor, batch: Batch, cells: tuple[int, int]) -> Tensor:
+        match = augment.known_match(batch.warped.grid, batch.warped.valid, cells=cells)
+        chance = torch.rand(logits.shape, generator=self.random).to(logits.device)
+        negative = losses.choose_negatives(match, chance, cells=cells)
         return losses.triplet(logits, match, negative, margin=self.params.loss.margin)
 
 

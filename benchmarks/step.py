@@ -12,10 +12,10 @@ from torch import Tensor
 
 from benchmarks.material import first_networks
 from refcolor import losses
+from refcolor.batch import make_batch
 from refcolor.data import Pictures
 from refcolor.features.vgg import VGGFeatures
 from refcolor.params import Params
-from refcolor.task import make_task
 from refcolor.train import epoch_order, generator_terms, update_ema
 
 PARTS = ("task", "forward", "discriminator", "losses", "backward", "optimiser")
@@ -58,14 +58,14 @@ class TrainingStep:
             self.device.type, dtype=torch.bfloat16, enabled=params.train.precision == "bf16"
         )
         chosen = epoch_order(self.done, len(self.pictures), seed=params.seed)
-        task = make_task(self.pictures, chosen, params, random=random, device=self.device)
+        batch = make_batch(self.pictures, chosen, params, random=random, device=self.device)
         lap("task")
         with autocast:
-            output = self.generator(sketch=task.sketch, reference=task.reference)
+            output = self.generator(sketch=batch.sketch, reference=batch.reference)
         lap("forward")
         with autocast:
-            real = self.discriminator(picture=task.target, sketch=task.sketch)
-            fake = self.discriminator(picture=output.picture.detach(), sketch=task.sketch)
+            real = self.discriminator(picture=batch.target, sketch=batch.sketch)
+            fake = self.discriminator(picture=output.picture.detach(), sketch=batch.sketch)
         terms: dict[str, Tensor] = {"discriminator": losses.adversarial_discriminator(real, fake)}
         self.optimizer_d.zero_grad(set_to_none=True)
         terms["discriminator"].backward()  # type: ignore[no-untyped-call]
@@ -76,13 +76,14 @@ class TrainingStep:
             generator = generator_terms(
                 params.loss,
                 output,
-                task,
+                batch,
                 discriminator=self.discriminator,
                 vgg=self.vgg,
                 random=random,
             )
         terms |= generator
-        total = sum(getattr(params.loss, name) * term for name, term in generator.items())
+        weights = params.loss.weights
+        total = sum(weights[name] * term for name, term in generator.items())
         lap("losses")
         self.optimizer_g.zero_grad(set_to_none=True)
         total.backward()
@@ -95,7 +96,7 @@ class TrainingStep:
             self.generator,
             half_life=params.train.ema_half_life,
             images=self.done * count,
-            batch=count,
+            batch_size=count,
         )
         values = {name: term.item() for name, term in terms.items()}
         lap("optimiser")

@@ -3,10 +3,11 @@
 from functools import partial
 from pathlib import Path
 
+from refcolor.kept import KEPT
+
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, inputs, params
 from refcolor.files import write_json
-from refcolor.kept import KEPT
 from refcolor.stages import repository, stage_key
 from refcolor.tracker import NullTracker
 from refcolor.tracking.session import open_training
@@ -19,28 +20,29 @@ def main() -> None:
     """Write models, metrics/train.json, metrics/curves and metrics/previews."""
     settings, root = params.load(), repository()
     inputs.check(settings)  # a refusal need not wait for torch
-    from refcolor import processes
+    from refcolor import distributed
     from refcolor.checkpoint import StateFile, state_folder
     from refcolor.data import load_pictures, png_example, read_ids
     from refcolor.device import choose_device, keep_freed_memory
     from refcolor.train import Folders, train
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     device, count = choose_device(runtime.device), settings.train.processes
-    if processes.must_be_started(settings, device=device):
-        return processes.start("pipeline.train", count=count)
+    if distributed.must_be_started(settings, device=device):
+        return distributed.start("pipeline.train", count=count)
     keep_freed_memory()
-    with processes.joined(count, device=device) as (own, device):
-        load = partial(load_pictures, keep=root / KEPT, silent=not own.first)
+    with distributed.joined(count, device=device) as (processes, device):
+        load = partial(load_pictures, keep=root / KEPT, silent=not processes.is_first_rank)
         lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
-        pictures, validation = own.in_turn(lambda: [load(ids) for ids in lists])
+        pictures, validation = processes.first_rank_first(lambda: [load(ids) for ids in lists])
         # More epochs go on from the same state; other pictures or another device never do.
         key = stage_key("train", without=("train.epochs", "train.processes"))
         state = state_folder(root, key, pictures.digest(), validation.digest(), device.type)
-        own.refuse_difference(stage_key("train") + state.name)
+        processes.refuse_difference(stage_key("train") + state.name)
         file = StateFile(state, epochs=settings.train.epochs, patient=count == 1)
         work = partial(train, settings, pictures=pictures, validation=validation, state_file=file,
-                       folders=Folders(MODELS, CURVES, PREVIEWS), device=device, processes=own)
-        if not own.first:
+                       folders=Folders(MODELS, CURVES, PREVIEWS), processes=processes,
+                       device=device)
+        if not processes.is_first_rank:
             work(tracker=NullTracker())
             return
         with file, open_training(kind=runtime.tracker, root=root, key=stage_key("train"),

@@ -175,14 +175,23 @@ def state_folder(root: Path, *parts: str) -> Path:
 
 
 def save_model(
-    folder: Path, *, generator: nn.Module, discriminator: nn.Module, params: ModelParams, size: int
+    folder: Path,
+    *,
+    generator: nn.Module,
+    discriminator: nn.Module | None,
+    params: ModelParams,
+    size: int,
 ) -> None:
     """Write a model: EMA generator, discriminator (for fine-tuning), and what describes them.
 
+    discriminator: None where it was not trained; then there is no file of it.
     size: side in pixels of the pictures it was trained on.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in ((GENERATOR, generator), (DISCRIMINATOR, discriminator)):
+        if network is None:
+            (folder / name).unlink(missing_ok=True)
+            continue
         weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
         # By way of Python's files: the library's own writer hides a full disk in its own error.
         (folder / name).write_bytes(save(weights))

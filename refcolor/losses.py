@@ -11,7 +11,6 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from refcolor.augment import Match
-from refcolor.processes import ALONE, Processes
 
 
 def reconstruction(result: Tensor, target: Tensor) -> Tensor:
@@ -70,17 +69,11 @@ def style(result: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(gram(result), gram(target))
 
 
-def draw_negatives(
-    match: Match,
-    *,
-    cells: tuple[int, int],
-    generator: torch.Generator,
-    processes: Processes = ALONE,
-) -> Tensor:
-    """Draw for each query one wrong key, uniform among those over one cell from the right one.
+def choose_negatives(match: Match, chance: Tensor, *, cells: tuple[int, int]) -> Tensor:
+    """Choose for each query the key with the highest chance over one cell from the right one.
 
-    cells: (rows, columns) of the reference. processes: who draws for the whole batch together,
-    match being of one share. Returns (B, N_s) int64. Distance is Chebyshev's.
+    chance: (B, N_s, N_r) float32, uniform draws.  cells: (rows, columns) of the reference.
+    Returns (B, N_s) int64. Distance is Chebyshev's.
     """
     rows, columns = cells
     key = match.key
@@ -89,8 +82,6 @@ def draw_negatives(
     apart = torch.maximum(
         (place // columns - row[..., None]).abs(), (place % columns - column[..., None]).abs()
     )
-    whole = (len(key) * processes.count, key.shape[1], rows * columns)
-    chance = processes.share(torch.rand(whole, generator=generator)).to(key.device)
     return chance.masked_fill(apart <= 1, -1).argmax(dim=-1)
 
 

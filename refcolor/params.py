@@ -220,14 +220,14 @@ class LossParams(Section):
     margin: Weight  # gamma of eq. 5, in attention logits
 
     @property
-    def needs_match(self) -> bool:
-        """Whether a term asks for the known match of the attention."""
-        return self.triplet > 0 or self.match > 0
+    def weights(self) -> dict[str, float]:
+        """Weight of each term of the generator's loss."""
+        return self.model_dump(exclude={"margin"})
 
     @property
-    def trains_generator(self) -> bool:
-        """Whether any term is switched on."""
-        return any(value > 0 for name, value in self if name != "margin")
+    def needs_match(self) -> bool:
+        """Whether a term needs the known match of the attention."""
+        return self.triplet > 0 or self.match > 0
 
 
 class TrainParams(Section):
@@ -332,7 +332,7 @@ class Params(Section):
                 "augment.sketch_variation draws line art anew, but source.folder.layout "
                 f"{self.source.layout} brings its own, which is never replaced; set it to 0"
             )
-        if not self.loss.trains_generator:
+        if not any(self.loss.weights.values()):
             raise ValueError(
                 "loss must have a weight above 0 besides margin, got none; "
                 "set loss.reconstruction, 30 in the paper"

@@ -87,4 +87,4 @@ class Tracker:
 
 
 class NullTracker(Tracker):
-    """Keeps nothing: `runtime.tracker: none`, and processes other than the first."""
+    """Keeps nothing: `runtime.tracker: none`, and ranks other than the first."""

@@ -13,16 +13,15 @@ from torch import Tensor, nn
 from tqdm import tqdm
 
 from refcolor import augment, image, losses
-from refcolor.augment import Match
+from refcolor.batch import Batch, make_batch
 from refcolor.checkpoint import DISCRIMINATOR, GENERATOR, StateFile, load_weights, save_model
 from refcolor.data import Pictures
+from refcolor.distributed import ALONE, Processes
 from refcolor.errors import RefcolorError
 from refcolor.features.vgg import load_vgg
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import Generator, Output, build_generator
 from refcolor.params import LossParams, Params
-from refcolor.processes import ALONE, Processes
-from refcolor.task import Task, make_task
 from refcolor.tracker import Tracker
 
 PREVIEWS = 8
@@ -61,16 +60,16 @@ def train(
     random = torch.Generator().manual_seed(params.seed)
     generator, ema = build_generator(params.model), build_generator(params.model)
     discriminator = Discriminator(params.model)
-    start_from(Path(params.train.init), generator=generator, discriminator=discriminator)
+    load_init(Path(params.train.init), generator=generator, discriminator=discriminator)
     ema.load_state_dict(generator.state_dict())
     ema.requires_grad_(False).eval()
     networks: tuple[nn.Module, ...] = (generator, discriminator, ema)
     for network in networks:
         network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
-        processes.join(network)
+        processes.broadcast_weights(network)
     vgg = None
     if params.loss.perceptual or params.loss.style:
-        vgg = processes.in_turn(load_vgg)
+        vgg = processes.first_rank_first(load_vgg)
         vgg.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
     optimizers = [
         torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
@@ -80,41 +79,44 @@ def train(
         )
     ]
     optimizer_g, optimizer_d = optimizers
+    loss_weights = params.loss.weights
     autocast = torch.autocast(
         device.type, dtype=torch.bfloat16, enabled=params.train.precision == "bf16"
     )
 
     # Epochs count whole batches; fewer pictures than a batch make one small batch.
-    batch = min(params.train.batch_size, len(pictures) // processes.count * processes.count)
-    if not batch:
+    batch_size = min(
+        params.train.batch_size, len(pictures) // processes.world_size * processes.world_size
+    )
+    if not batch_size:
         raise RefcolorError(
-            f"train.processes is {processes.count}, but there are only {len(pictures)} pictures to "
-            "train on; each process needs one, so lower it"
+            f"train.processes is {processes.world_size}, but there are only {len(pictures)} "
+            "pictures to train on; each process needs one, so lower it"
         )
-    steps_per_epoch = len(pictures) // batch
+    steps_per_epoch = len(pictures) // batch_size
     total_steps = params.train.epochs * steps_per_epoch
 
-    # What was done before, if anything. The first process reads it for all.
+    # The state of a run that was stopped, if there is one. Rank 0 reads it for all.
     rows: list[dict[str, float]] = []
     sums: dict[str, float] = {}
     first_step = 0
-    state = processes.of_first(lambda: state_file.resume(total_steps=total_steps))
+    state = processes.broadcast(lambda: state_file.resume(total_steps=total_steps))
     if state:
         first_step, rows, sums = state["step"], state["rows"], state["sums"]
         random.set_state(state["random"])
-        for network, weights in zip(networks, state["networks"], strict=True):
-            network.load_state_dict(weights)
+        for network, values in zip(networks, state["networks"], strict=True):
+            network.load_state_dict(values)
         for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(moments)
         processes.say(f"resumed at step {first_step}")
-        if state["processes"] != processes.count:
+        if state["processes"] != processes.world_size:
             processes.say(
-                f"train.processes was {state['processes']} until now and is {processes.count} "
+                f"train.processes was {state['processes']} until now and is {processes.world_size} "
                 "from here on: the result is neither's bit for bit"
             )
 
-    # The same questions each time, so that validation losses and previews can be compared.
-    questions = make_task(
+    # One validation batch for the whole run, so that its losses and previews can be compared.
+    validation_batch = make_batch(
         validation,
         torch.arange(min(VALIDATION, len(validation))),
         params.model_copy(update={"augment": params.augment.plain}),
@@ -132,7 +134,7 @@ def train(
         total=total_steps,
         desc="train",
         unit="step",
-        disable=not processes.first,
+        disable=not processes.is_first_rank,
     )
     promised, since, counted_from = math.inf, time.monotonic(), first_step
     for step in bar:
@@ -162,45 +164,41 @@ def train(
         optimizer_g.param_groups[0]["lr"] = params.train.learning_rate_generator * decay
         optimizer_d.param_groups[0]["lr"] = params.train.learning_rate_discriminator * decay
 
-        # Draw the task: jitter the picture, and make it its own reference by a warp. Each process
-        # draws for the whole batch, so that all stay in step, and makes its own share of it.
-        chosen = order[place * batch : (place + 1) * batch]
-        task = make_task(
-            pictures, chosen, params, random=random, device=device, processes=processes
+        # Draw the batch: offset the colours, and make each picture its own reference by a warp.
+        # Every rank draws for the whole batch, so that all stay in step, and makes its share of it.
+        index = order[place * batch_size : (place + 1) * batch_size]
+        batch = make_batch(
+            pictures, index, params, random=random, device=device, processes=processes
         )
 
         # One generator pass serves both steps.
         with autocast:
-            output: Output = generator(sketch=task.sketch, reference=task.reference)
+            output: Output = generator(sketch=batch.sketch, reference=batch.reference)
 
         # Discriminator step.
-        terms: dict[str, Tensor] = {}
+        logged: dict[str, Tensor] = {}
         if params.loss.adversarial:
             with autocast:
-                real = discriminator(picture=task.target, sketch=task.sketch)
-                fake = discriminator(picture=output.picture.detach(), sketch=task.sketch)
-            terms["discriminator"] = losses.adversarial_discriminator(real, fake)
+                real = discriminator(picture=batch.target, sketch=batch.sketch)
+                fake = discriminator(picture=output.picture.detach(), sketch=batch.sketch)
+            logged["discriminator"] = losses.adversarial_discriminator(real, fake)
             optimizer_d.zero_grad(set_to_none=True)
-            terms["discriminator"].backward()  # type: ignore[no-untyped-call]
+            logged["discriminator"].backward()  # type: ignore[no-untyped-call]
             processes.average_gradients(discriminator)
             optimizer_d.step()
 
         # Generator step.
         with autocast:
-            terms |= generator_terms(
+            terms = generator_terms(
                 params.loss,
                 output,
-                task,
+                batch,
                 discriminator=discriminator,
                 vgg=vgg,
                 random=random,
                 processes=processes,
             )
-        total = sum(
-            getattr(params.loss, name) * term
-            for name, term in terms.items()
-            if name != "discriminator"
-        )
+        total = sum(loss_weights[name] * term for name, term in terms.items())
         optimizer_g.zero_grad(set_to_none=True)
         total.backward()
         processes.average_gradients(generator)
@@ -209,25 +207,27 @@ def train(
             ema,
             generator,
             half_life=params.train.ema_half_life,
-            images=(step + 1) * batch,
-            batch=batch,
+            images=(step + 1) * batch_size,
+            batch_size=batch_size,
         )
 
-        # A loss that is no number ends the run before anything wrong is kept.
+        # A loss of NaN or infinity ends the run before anything wrong is kept.
         done = step + 1
-        for name, value in processes.means(terms).items():
-            refuse_no_number(name, value, done)
+        for name, value in processes.means(logged | terms).items():
+            refuse_not_finite(name, value, done)
             sums[name] = sums.get(name, 0.0) + value
 
-        # All have the same weights from here on; the first process shows and keeps them.
-        if not processes.first:
+        # All ranks have the same weights from here on; rank 0 reports and saves them.
+        if not processes.is_first_rank:
             continue
 
         # Once in a while: one validation loss, one preview, one row of the curves.
         if done % params.train.report_every == 0:
             means = {name: value / params.train.report_every for name, value in sums.items()}
             with autocast:
-                rows.append(report(done, means, ema, questions, state_file.previews, tracker))
+                rows.append(
+                    report(done, means, ema, validation_batch, state_file.previews, tracker)
+                )
             sums = {}
         if state_file.due() or done == total_steps:
             save_state(
@@ -242,21 +242,24 @@ def train(
             )
             tracker.flush()
 
-    if not processes.first:
+    if not processes.is_first_rank:
         return {}
 
-    # The closing report stays out of the state: more epochs go on as if they were asked at once.
+    # The closing report stays out of the state, so that raising `train.epochs` later gives the same
+    # curves as that many epochs from the start.
     reported = [preview_name(row["step"]) for row in rows]
     unreported = total_steps % params.train.report_every
     if unreported:
         means = {name: value / unreported for name, value in sums.items()}
         with autocast:
-            rows.append(report(total_steps, means, ema, questions, folders.previews, tracker))
+            rows.append(
+                report(total_steps, means, ema, validation_batch, folders.previews, tracker)
+            )
     write_curves(folders.curves / "loss.csv", rows)
     save_model(
         folders.models,
         generator=ema,
-        discriminator=discriminator,
+        discriminator=discriminator if params.loss.adversarial else None,
         params=params.model,
         size=pictures.color.shape[1],
     )
@@ -267,15 +270,15 @@ def train(
         except FileNotFoundError:
             processes.say(f"the preview {name} is missing in {state_file.previews}; it is left out")
     state_file.finish()
-    return {"steps": total_steps, "images": total_steps * batch} | without_step(rows[-1])
+    return {"steps": total_steps, "images": total_steps * batch_size} | without_step(rows[-1])
 
 
-def start_from(folder: Path, *, generator: nn.Module, discriminator: nn.Module) -> None:
-    # Fine-tuning is a folder that holds weights; from scratch is a folder that holds none.
-    if not (folder / GENERATOR).exists():
-        return
-    load_weights(generator, folder / GENERATOR)
-    load_weights(discriminator, folder / DISCRIMINATOR)
+def load_init(folder: Path, *, generator: nn.Module, discriminator: nn.Module) -> None:
+    # Fine-tuning starts from a folder with weights; an empty folder means from scratch. A model
+    # that was trained without adversarial loss has no discriminator: then that one starts fresh.
+    for network, name in ((generator, GENERATOR), (discriminator, DISCRIMINATOR)):
+        if (folder / name).exists():
+            load_weights(network, folder / name)
 
 
 def epoch_order(epoch: int, count: int, *, seed: int) -> Tensor:
@@ -286,7 +289,7 @@ def epoch_order(epoch: int, count: int, *, seed: int) -> Tensor:
 def generator_terms(
     weights: LossParams,
     output: Output,
-    task: Task,
+    batch: Batch,
     *,
     discriminator: nn.Module,
     vgg: nn.Module | None,
@@ -295,30 +298,32 @@ def generator_terms(
 ) -> dict[str, Tensor]:
     terms = {}
     if weights.reconstruction:
-        terms["reconstruction"] = losses.reconstruction(output.picture, task.target)
+        terms["reconstruction"] = losses.reconstruction(output.picture, batch.target)
     if weights.adversarial:
         # Frozen for this pass: its weight gradients would be computed and thrown away.
         discriminator.requires_grad_(False)
-        verdict = discriminator(picture=output.picture, sketch=task.sketch)
+        verdict = discriminator(picture=output.picture, sketch=batch.sketch)
         terms["adversarial"] = losses.adversarial_generator(verdict)
         discriminator.requires_grad_(True)
     if vgg is not None:
         with torch.no_grad():
-            wanted = vgg(task.target)
-        found = vgg(output.picture)
+            target = vgg(batch.target)
+        result = vgg(output.picture)
         if weights.perceptual:
-            terms["perceptual"] = losses.perceptual(found, wanted)
+            terms["perceptual"] = losses.perceptual(result, target)
         if weights.style:
-            terms["style"] = losses.style(found[-1], wanted[-1])
+            terms["style"] = losses.style(result[-1], target[-1])
     if weights.needs_match:
         assert output.logits is not None
-        match: Match = augment.known_match(task.warped.grid, task.warped.valid, cells=output.cells)
-        # These two are means over known queries, of which a share has more or fewer than others.
+        match = augment.known_match(batch.warped.grid, batch.warped.valid, cells=output.cells)
+        # These two are means over known queries, of which one rank has more than another.
         known = processes.weight(match.known.sum())
         if weights.triplet:
-            negative = losses.draw_negatives(
-                match, cells=output.cells, generator=random, processes=processes
-            )
+            # Drawn for the whole batch, of which `match` is this rank's share.
+            queries, keys = output.logits.shape[1:]
+            whole = (len(match.key) * processes.world_size, queries, keys)
+            chance = processes.share(torch.rand(whole, generator=random)).to(match.key.device)
+            negative = losses.choose_negatives(match, chance, cells=output.cells)
             triplet = losses.triplet(output.logits, match, negative, margin=weights.margin)
             terms["triplet"] = known * triplet
         if weights.match:
@@ -328,15 +333,17 @@ def generator_terms(
 
 @torch.no_grad()
 def update_ema(
-    ema: Generator, generator: Generator, *, half_life: float, images: int, batch: int
+    ema: Generator, generator: Generator, *, half_life: float, images: int, batch_size: int
 ) -> None:
     # Norm statistics follow the weights that they belong to.
-    decay = 0.5 ** (batch / min(half_life, EMA_WARM_UP * images))
-    for kept, fresh in zip(ema.state_dict().values(), generator.state_dict().values(), strict=True):
-        if kept.is_floating_point():
-            kept.lerp_(fresh, 1 - decay)
+    decay = 0.5 ** (batch_size / min(half_life, EMA_WARM_UP * images))
+    for average, fresh in zip(
+        ema.state_dict().values(), generator.state_dict().values(), strict=True
+    ):
+        if average.is_floating_point():
+            average.lerp_(fresh, 1 - decay)
         else:
-            kept.copy_(fresh)
+            average.copy_(fresh)
 
 
 @torch.no_grad()
@@ -344,23 +351,23 @@ def report(
     step: int,
     means: Mapping[str, float],
     ema: Generator,
-    questions: Task,
+    batch: Batch,
     previews: Path,
     tracker: Tracker,
 ) -> dict[str, float]:
-    # The EMA network answers the fixed questions; folder and tracker get the same sheet.
-    answers = ema(sketch=questions.sketch, reference=questions.reference).picture
-    loss = losses.reconstruction(answers, questions.target).item()
-    refuse_no_number("validation", loss, step)
+    # The EMA network colours the validation batch; folder and tracker get the same sheet.
+    results = ema(sketch=batch.sketch, reference=batch.reference).picture
+    loss = losses.reconstruction(results, batch.target).item()
+    refuse_not_finite("validation", loss, step)
     values = {**means, "validation": loss}
     tracker.scalars(step, values)
-    sheet = preview(questions, answers)
+    sheet = preview(batch, results)
     image.write(previews / preview_name(step), sheet)
     tracker.picture("preview", sheet, step=step)
     return {"step": float(step), **values}
 
 
-def refuse_no_number(name: str, value: float, step: int) -> None:
+def refuse_not_finite(name: str, value: float, step: int) -> None:
     if not math.isfinite(value):
         raise RefcolorError(f"the {name} loss became {value} at step {step}; {ADVICE}")
 
@@ -369,13 +376,13 @@ def preview_name(step: float) -> str:
     return f"step-{int(step):07d}.png"
 
 
-def preview(task: Task, answers: Tensor) -> image.Picture:
+def preview(batch: Batch, results: Tensor) -> image.Picture:
     # Rows of sketch, reference, result, target.
-    columns = (task.sketch.expand(-1, 3, -1, -1), task.reference, answers, task.target)
+    columns = (batch.sketch.expand(-1, 3, -1, -1), batch.reference, results, batch.target)
     return image.grid(
         [
             [image.to_uint8(column[row]) for column in columns]
-            for row in range(min(PREVIEWS, len(answers)))
+            for row in range(min(PREVIEWS, len(results)))
         ]
     )
 
@@ -417,7 +424,7 @@ def save_state(
     file.save(
         {
             "step": step,
-            "processes": processes.count,
+            "processes": processes.world_size,
             "rows": rows,
             "sums": sums,
             "random": random.get_state(),

@@ -128,13 +128,13 @@ def make_run(tmp_path: Path, make_pictures: Callable[..., Pictures]) -> Callable
 
 
 @pytest.fixture
-def task(
+def batch(
     make_params: Callable[..., Params], make_pictures: Callable[..., Pictures]
-) -> training.Task:
-    """A task of 5 pictures."""
+) -> training.Batch:
+    """A batch of 5 pictures."""
     random = torch.Generator().manual_seed(0)
     places = torch.arange(5)
-    return training.make_task(make_pictures(5), places, make_params(), random=random, device=CPU)
+    return training.make_batch(make_pictures(5), places, make_params(), random=random, device=CPU)
 
 
 def test_what_a_training_leaves(make_run: Callable[..., Run], make_params: Callable) -> None:
@@ -404,7 +404,7 @@ def test_no_spoiled_state_is_saved(tmp_path: Path, spoiled: int) -> None:
 def test_terms_of_weight_zero_are_neither_made_nor_fetched(
     make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Without adversarial weight D does not learn, and VGG's file is not looked for."""
+    """Without adversarial weight no discriminator is written, and VGG's file is not looked for."""
 
     def refuse() -> nn.Module:
         raise AssertionError("VGG is not needed")
@@ -413,11 +413,7 @@ def test_terms_of_weight_zero_are_neither_made_nor_fetched(
     params, run = make_params({"loss.adversarial": 0}), make_run()
     run(params)
     assert list(run.rows()[0]) == ["step", "reconstruction", "validation"]
-    torch.manual_seed(params.seed)
-    build_generator(params.model), build_generator(params.model)
-    fresh = Discriminator(params.model).state_dict()
-    kept = load_file(run.out / "models" / "discriminator.safetensors")
-    assert all(torch.equal(kept[name], fresh[name]) for name in fresh)
+    assert not (run.out / "models" / "discriminator.safetensors").exists()
 
 
 def test_an_adversarial_weight_teaches_both_sides(
@@ -467,7 +463,7 @@ def test_perceptual_and_style_see_the_features(
         output := build_generator(make_params().model)(
             sketch=torch.rand(2, 1, 32, 32), reference=torch.rand(2, 3, 32, 32)
         ),
-        training.Task(
+        training.Batch(
             torch.rand(2, 1, 32, 32),
             torch.rand(2, 3, 32, 32),
             target := torch.rand(2, 3, 32, 32),
@@ -484,16 +480,16 @@ def test_perceptual_and_style_see_the_features(
 
 
 def test_the_generators_pass_leaves_the_discriminator_as_it_was(
-    task: training.Task, make_params: Callable
+    batch: training.Batch, make_params: Callable
 ) -> None:
     """The adversarial term teaches G, costs D no gradient, and D can learn again afterwards."""
     params = make_params()
     generator, discriminator = build_generator(params.model), Discriminator(params.model)
-    output = generator(sketch=task.sketch, reference=task.reference)
+    output = generator(sketch=batch.sketch, reference=batch.reference)
     terms = training.generator_terms(
         params.loss,
         output,
-        task,
+        batch,
         discriminator=discriminator,
         vgg=None,
         random=torch.Generator(),
@@ -548,7 +544,7 @@ def test_ema_forgets_half_in_a_half_life(half_life: float, images: int, decay: f
         fresh,  # type: ignore[arg-type]
         half_life=half_life,
         images=images,
-        batch=4,
+        batch_size=4,
     )
     assert kept.weight.tolist() == pytest.approx([2 * decay - 6 * (1 - decay)] * 3, rel=1e-5)
     assert kept.running_mean.tolist() == pytest.approx([decay + 5 * (1 - decay)] * 3, rel=1e-5)
@@ -608,36 +604,36 @@ def test_an_epoch_shows_pictures_once(
 ) -> None:
     """Batches are slices of the epoch's order, which the next epoch changes."""
     seen: list[list[int]] = []
-    make_task = training.make_task
+    make_batch = training.make_batch
 
-    def spy(pictures: Pictures, chosen: Tensor, *args: Any, **options: Any) -> training.Task:
+    def spy(pictures: Pictures, chosen: Tensor, *args: Any, **options: Any) -> training.Batch:
         seen.append(chosen.tolist())
-        return make_task(pictures, chosen, *args, **options)
+        return make_batch(pictures, chosen, *args, **options)
 
-    monkeypatch.setattr(training, "make_task", spy)
+    monkeypatch.setattr(training, "make_batch", spy)
     make_run()(make_params())
     orders = [training.epoch_order(epoch, 11, seed=3).tolist() for epoch in (0, 1)]
     assert seen[0] == [0, 1, 2]
     assert seen[1:] == [orders[0][:4], orders[0][4:8], orders[1][:4], orders[1][4:8]]
 
 
-def test_every_run_is_asked_the_same_questions(
+def test_every_run_has_the_same_validation_batch(
     make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shuffled, dropped and varied is what is trained on, never what is validated and shown."""
-    tasks: list[training.Task] = []
-    make_task = training.make_task
+    batches: list[training.Batch] = []
+    make_batch = training.make_batch
 
-    def spy(*args: Any, **options: Any) -> training.Task:
-        tasks.append(make_task(*args, **options))
-        return tasks[-1]
+    def spy(*args: Any, **options: Any) -> training.Batch:
+        batches.append(make_batch(*args, **options))
+        return batches[-1]
 
-    monkeypatch.setattr(training, "make_task", spy)
+    monkeypatch.setattr(training, "make_batch", spy)
     make_run("plain")(make_params()), make_run("augmented")(make_params(AUGMENTED))
-    plain, augmented = tasks[0], tasks[5]
+    plain, augmented = batches[0], batches[5]
     assert torch.equal(plain.sketch, augmented.sketch)
     assert torch.equal(plain.reference, augmented.reference)
-    assert not torch.equal(tasks[1].reference, tasks[6].reference)
+    assert not torch.equal(batches[1].reference, batches[6].reference)
 
 
 def test_fewer_pictures_than_a_batch_make_a_small_one(
@@ -657,7 +653,7 @@ def test_training_starts_from_a_folder_of_weights(
     folder = first.out / "models"
     params = make_params()
     networks = build_generator(params.model), Discriminator(params.model)
-    training.start_from(folder, generator=networks[0], discriminator=networks[1])
+    training.load_init(folder, generator=networks[0], discriminator=networks[1])
     for network, name in zip(networks, ("generator", "discriminator"), strict=True):
         weights = load_file(folder / f"{name}.safetensors")
         assert all(torch.equal(x, weights[key]) for key, x in network.state_dict().items())
@@ -671,20 +667,23 @@ def test_an_empty_folder_means_from_scratch(tmp_path: Path, make_params: Callabl
     params = make_params()
     generator, discriminator = build_generator(params.model), Discriminator(params.model)
     before = {key: x.clone() for key, x in generator.state_dict().items()}
-    training.start_from(tmp_path, generator=generator, discriminator=discriminator)
+    training.load_init(tmp_path, generator=generator, discriminator=discriminator)
     assert all(torch.equal(x, before[key]) for key, x in generator.state_dict().items())
 
 
-def test_half_a_folder_of_weights_is_refused(tmp_path: Path, make_params: Callable) -> None:
-    """A generator without its discriminator is named, and so is one of another shape."""
+def test_weights_to_start_from_may_lack_the_discriminator(
+    tmp_path: Path, make_params: Callable
+) -> None:
+    """Then the discriminator stays fresh; a generator of another shape is refused."""
     params = make_params()
     generator, discriminator = build_generator(params.model), Discriminator(params.model)
     save_file(generator.state_dict(), tmp_path / "generator.safetensors")
-    with pytest.raises(RefcolorError, match=r"discriminator\.safetensors is missing"):
-        training.start_from(tmp_path, generator=generator, discriminator=discriminator)
+    before = {key: x.clone() for key, x in discriminator.state_dict().items()}
+    training.load_init(tmp_path, generator=generator, discriminator=discriminator)
+    assert all(torch.equal(x, before[key]) for key, x in discriminator.state_dict().items())
     wider = build_generator(params.model.model_copy(update={"width": 3}))
     with pytest.raises(RefcolorError, match=r"generator\.safetensors does not fit this network"):
-        training.start_from(tmp_path, generator=wider, discriminator=discriminator)
+        training.load_init(tmp_path, generator=wider, discriminator=discriminator)
 
 
 @pytest.mark.parametrize(("seconds", "times"), [(1.9, 0), (3.0, 1)])

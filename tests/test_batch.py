@@ -1,4 +1,4 @@
-"""A task is the augmented-self reference, and whatever else a share of pictures gets."""
+"""A batch is the augmented-self reference, and whatever else a share of pictures gets."""
 
 from collections.abc import Callable
 
@@ -9,18 +9,18 @@ import torch.nn.functional as F
 
 from refcolor import augment, image
 from refcolor.augment import known_match
+from refcolor.batch import Batch, draw_variations, make_batch, vary_sketches
 from refcolor.data import Pictures
 from refcolor.params import Params
 from refcolor.sketch import XDoGSettings, sketch_picture
-from refcolor.task import Task, draw_variations, make_task, vary_sketches
 
 CPU = torch.device("cpu")
 CHOSEN = torch.tensor([6, 0, 3, 2, 5])
 
 
 @pytest.fixture
-def task(make_params: Callable[..., Params], make_pictures: Callable[..., Pictures]) -> Task:
-    """A task of 5 pictures whose colours are far enough from black and white not to be clamped."""
+def batch(make_params: Callable[..., Params], make_pictures: Callable[..., Pictures]) -> Batch:
+    """A batch of 5 pictures whose colours are far enough from black and white not to be clamped."""
     return questions(make_params(), grayish(make_pictures(7)))
 
 
@@ -34,9 +34,9 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def questions(params: Params, pictures: Pictures, *, seed: int = 0) -> Task:
-    """Draw a task of pictures 6, 0, 3, 2 and 5."""
-    return make_task(pictures, CHOSEN, params, random=seeded(seed), device=CPU)
+def questions(params: Params, pictures: Pictures, *, seed: int = 0) -> Batch:
+    """Draw a batch of pictures 6, 0, 3, 2 and 5."""
+    return make_batch(pictures, CHOSEN, params, random=seeded(seed), device=CPU)
 
 
 def test_the_offset_is_one_per_picture_and_channel(
@@ -44,8 +44,8 @@ def test_the_offset_is_one_per_picture_and_channel(
 ) -> None:
     """Target minus picture is constant over pixels, in the range, and differs otherwise."""
     pictures = grayish(make_pictures(7))
-    task = questions(make_params(), pictures)
-    offset = task.target - pictures.colors([6, 0, 3, 2, 5], device=CPU)
+    batch = questions(make_params(), pictures)
+    offset = batch.target - pictures.colors([6, 0, 3, 2, 5], device=CPU)
     per_channel = offset.flatten(2)
     assert torch.allclose(per_channel, per_channel[..., :1].expand_as(per_channel), atol=1e-6)
     assert per_channel.abs().max() <= 0.4
@@ -60,17 +60,17 @@ def test_the_sketch_does_not_know_the_offset(
     pictures = make_pictures(7)
     wanted = pictures.sketches([6, 0, 3, 2, 5], device=CPU)
     for offset in (0.0, 0.4):
-        task = questions(make_params({"augment.color_offset": offset}), pictures)
-        assert torch.equal(task.sketch, wanted)
+        batch = questions(make_params({"augment.color_offset": offset}), pictures)
+        assert torch.equal(batch.sketch, wanted)
 
 
-def test_the_reference_is_the_warp_of_the_target(task: Task) -> None:
+def test_the_reference_is_the_warp_of_the_target(batch: Batch) -> None:
     """The reference shows the jittered picture, sampled where the warp's grid says."""
     wanted = F.grid_sample(
-        task.target, task.warped.grid, padding_mode="border", align_corners=False
+        batch.target, batch.warped.grid, padding_mode="border", align_corners=False
     )
-    assert torch.allclose(task.reference, wanted, atol=1e-5)
-    assert not torch.allclose(task.reference, task.target, atol=0.05)
+    assert torch.allclose(batch.reference, wanted, atol=1e-5)
+    assert not torch.allclose(batch.reference, batch.target, atol=0.05)
 
 
 def test_without_warp_and_mirror_reference_and_target_agree(
@@ -78,14 +78,14 @@ def test_without_warp_and_mirror_reference_and_target_agree(
 ) -> None:
     """One jitter serves both: the colours asked for are the colours shown."""
     params = make_params({"augment.warp": 0.0, "augment.mirror": 0.0})
-    task = questions(params, make_pictures(7))
-    assert torch.allclose(task.reference, task.target, atol=1e-4)
+    batch = questions(params, make_pictures(7))
+    assert torch.allclose(batch.reference, batch.target, atol=1e-4)
 
 
 def test_tasks_follow_from_the_generator(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
-    """Equal generator states give equal tasks, others differ."""
+    """Equal generator states give equal batches, others differ."""
     one, two, other = (questions(make_params(), make_pictures(7), seed=s) for s in (0, 0, 1))
     assert torch.equal(one.reference, two.reference)
     assert not torch.equal(one.target, other.target)
@@ -95,9 +95,9 @@ def test_tasks_follow_from_the_generator(
 def test_a_share_of_zero_draws_no_number(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
-    """By default a task takes its offsets and warps from the generator, and nothing more."""
+    """By default a batch takes its offsets and warps from the generator, and nothing more."""
     one, two = seeded(), seeded()
-    make_task(make_pictures(7), CHOSEN, make_params(), random=one, device=CPU)
+    make_batch(make_pictures(7), CHOSEN, make_params(), random=one, device=CPU)
     augment.draw_color_offsets(5, largest=0.4, generator=two)
     augment.draw_warps(5, strength=0.12, mirror=0.5, generator=two)
     assert torch.equal(one.get_state(), two.get_state())
@@ -121,11 +121,11 @@ def test_a_shuffled_reference_keeps_its_match(
     """Where the match is known, both cells show the same place: the reference is sampled there."""
     pictures = grayish(make_pictures(7))
     params = make_params({"augment.warp": 0.0, "augment.mirror": 0.0, "augment.patch_shuffle": 1})
-    task = questions(params, pictures)
-    match = known_match(task.warped.grid, task.warped.valid, cells=(8, 8))
+    batch = questions(params, pictures)
+    match = known_match(batch.warped.grid, batch.warped.valid, cells=(8, 8))
     assert match.known.all()
     assert (match.key != torch.arange(64)).float().mean() > 0.8
-    seen, asked = (F.avg_pool2d(x, 4).flatten(2) for x in (task.reference, task.target))
+    seen, asked = (F.avg_pool2d(x, 4).flatten(2) for x in (batch.reference, batch.target))
     found = seen.gather(2, match.key[:, None].expand(-1, 3, -1))
     assert torch.allclose(found, asked, atol=1e-4)
 
@@ -137,7 +137,8 @@ def test_shuffling_loses_no_match(
     plain = questions(make_params(), make_pictures(7))
     shuffled = questions(make_params({"augment.patch_shuffle": 1}), make_pictures(7))
     one, two = (
-        known_match(task.warped.grid, task.warped.valid, cells=(8, 8)) for task in (plain, shuffled)
+        known_match(batch.warped.grid, batch.warped.valid, cells=(8, 8))
+        for batch in (plain, shuffled)
     )
     assert torch.equal(one.known, two.known)
     assert not torch.equal(one.key, two.key)
@@ -147,10 +148,10 @@ def test_a_dropped_reference_is_white_paper_without_a_match(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
     """All dropped: every pixel is 1 and no query has a key; the answer stays the picture."""
-    task = questions(make_params({"augment.drop_reference": 1}), make_pictures(7))
-    assert (task.reference == 1).all()
-    assert not known_match(task.warped.grid, task.warped.valid, cells=(8, 8)).known.any()
-    assert torch.equal(task.target, questions(make_params(), make_pictures(7)).target)
+    batch = questions(make_params({"augment.drop_reference": 1}), make_pictures(7))
+    assert (batch.reference == 1).all()
+    assert not known_match(batch.warped.grid, batch.warped.valid, cells=(8, 8)).known.any()
+    assert torch.equal(batch.target, questions(make_params(), make_pictures(7)).target)
 
 
 def test_a_varied_sketch_is_drawn_before_the_offset(
@@ -193,13 +194,13 @@ def test_settings_are_drawn_for_a_share_and_differ() -> None:
 def test_all_together_make_a_task(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
-    """With every share at a half the task has its shapes and ranges, and repeats."""
+    """With every share at a half the batch has its shapes and ranges, and repeats."""
     shares = ("patch_shuffle", "drop_reference", "sketch_variation")
     params = make_params({f"augment.{share}": 0.5 for share in shares})
-    task, again = (questions(params, make_pictures(7), seed=4) for _ in range(2))
-    assert task.sketch.shape == (5, 1, 32, 32)
-    assert task.reference.shape == (5, 3, 32, 32)
-    assert task.sketch.abs().max() <= 1
-    assert image.to_uint8(task.sketch).dtype == np.uint8
-    assert torch.equal(task.reference, again.reference)
-    assert torch.equal(task.sketch, again.sketch)
+    batch, again = (questions(params, make_pictures(7), seed=4) for _ in range(2))
+    assert batch.sketch.shape == (5, 1, 32, 32)
+    assert batch.reference.shape == (5, 3, 32, 32)
+    assert batch.sketch.abs().max() <= 1
+    assert image.to_uint8(batch.sketch).dtype == np.uint8
+    assert torch.equal(batch.reference, again.reference)
+    assert torch.equal(batch.sketch, again.sketch)

@@ -1,4 +1,4 @@
-"""Which process does what, and what is refused; what two do together is in test_shared_training."""
+"""Ranks and what is refused; what two ranks do together is in test_distributed_training."""
 
 import json
 import signal
@@ -14,11 +14,11 @@ import torch.distributed as dist
 from torch import nn
 from torch.distributed.elastic.multiprocessing.errors import ChildFailedError, ProcessFailure
 
-from refcolor import processes
+from refcolor import distributed
+from refcolor.distributed import ALONE, LostProcessError, Processes
 from refcolor.errors import RefcolorError
 from refcolor.model.generator import build_generator
 from refcolor.params import Params
-from refcolor.processes import ALONE, Group, LostProcessError, Processes
 
 CPU = torch.device("cpu")
 KEPT = ", and the training with it; the last state is kept. The same command goes on from it."
@@ -27,7 +27,7 @@ KEPT = ", and the training with it; the last state is kept. The same command goe
 @pytest.mark.parametrize("whole", [torch.arange(6), list(range(6))])
 def test_shares_are_equal_and_make_the_whole(whole: Any) -> None:
     """Three processes take places 0 1, 2 3 and 4 5; alone, one takes all."""
-    shares = [list(Group(rank, 3).share(whole)) for rank in range(3)]
+    shares = [list(Processes(rank, 3).share(whole)) for rank in range(3)]
     assert shares == [[0, 1], [2, 3], [4, 5]]
     assert list(ALONE.share(whole)) == [0, 1, 2, 3, 4, 5]
 
@@ -37,36 +37,40 @@ def test_weighted_means_have_the_mean_over_all_as_their_average(
     monkeypatch: pytest.MonkeyPatch, known: list[int]
 ) -> None:
     """Sums 3 and 7 over so many things each: the average of the weighted means is 10 / all."""
-    monkeypatch.setattr(Group, "_summed", lambda _self, _values: torch.tensor(sum(known)))
+    monkeypatch.setattr(Processes, "_all_reduce", lambda _self, _values: torch.tensor(sum(known)))
     sums = [3.0 if known[0] else 0.0, 7.0 if known[1] else 0.0]
     terms = [
-        Group(rank, 2).weight(torch.tensor(known[rank])) * sums[rank] / max(known[rank], 1)
+        Processes(rank, 2).weight(torch.tensor(known[rank])) * sums[rank] / max(known[rank], 1)
         for rank in (0, 1)
     ]
     assert float(sum(terms)) / 2 == pytest.approx(sum(sums) / max(sum(known), 1))
-    assert ALONE.weight(torch.tensor(known[0])) == 1
+
+
+def test_alone_a_mean_has_the_weight_1() -> None:
+    """With a world size of 1 the weighted mean is the mean, and 0 where nothing was counted."""
+    assert [ALONE.weight(torch.tensor(count)) for count in (4, 1, 0)] == [1, 1, 0]
 
 
 @pytest.fixture
-def asked(make_params: Callable[..., Params]) -> Callable[..., bool]:
+def must_start(make_params: Callable[..., Params]) -> Callable[..., bool]:
     """Ask whether processes must be started for some parameters on a device."""
 
-    def asked(changes: dict[str, Any], device: str = "cpu") -> bool:
+    def must_start(changes: dict[str, Any], device: str = "cpu") -> bool:
         params = make_params({"model.norm": "group"} | changes)
-        return processes.must_be_started(params, device=torch.device(device))
+        return distributed.must_be_started(params, device=torch.device(device))
 
-    return asked
+    return must_start
 
 
 def test_processes_are_started_where_several_are_asked_for(
-    asked: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+    must_start: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One trains as it is; several are started once, by us or by torchrun."""
     monkeypatch.delenv("WORLD_SIZE", raising=False)
-    assert not asked({"model.norm": "batch"})
-    assert asked({"train.processes": 2})
+    assert not must_start({"model.norm": "batch"})
+    assert must_start({"train.processes": 2})
     monkeypatch.setenv("WORLD_SIZE", "2")
-    assert not asked({"train.processes": 2})
+    assert not must_start({"train.processes": 2})
 
 
 @pytest.mark.parametrize(
@@ -96,7 +100,7 @@ def test_processes_are_started_where_several_are_asked_for(
     ],
 )
 def test_processes_that_cannot_be_are_refused(
-    asked: Callable[..., bool],
+    must_start: Callable[..., bool],
     monkeypatch: pytest.MonkeyPatch,
     changes: dict[str, Any],
     device: str,
@@ -109,18 +113,18 @@ def test_processes_that_cannot_be_are_refused(
     if world:
         monkeypatch.setenv("WORLD_SIZE", world)
     with pytest.raises(RefcolorError, match=message):
-        asked({"train.processes": 2} | changes, device)
+        must_start({"train.processes": 2} | changes, device)
 
 
 def test_batch_norm_is_shared_on_gpus(
-    asked: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+    must_start: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """On CUDA batch norm is no reason to refuse, nor are more hosts than GPUs here."""
     monkeypatch.setattr(torch.cuda, "device_count", lambda: 2)
-    assert asked({"model.norm": "batch", "train.processes": 2}, "cuda")
+    assert must_start({"model.norm": "batch", "train.processes": 2}, "cuda")
     monkeypatch.setenv("WORLD_SIZE", "4")
     monkeypatch.setenv("LOCAL_WORLD_SIZE", "2")
-    assert not asked({"model.norm": "batch", "train.processes": 4}, "cuda")
+    assert not must_start({"model.norm": "batch", "train.processes": 4}, "cuda")
 
 
 def test_batch_norm_over_processes_has_the_states_of_one(
@@ -195,7 +199,7 @@ def test_the_process_that_ended_first_is_named(
 
     monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", launch)
     with pytest.raises(RefcolorError) as end:
-        processes.start("some.module", count=2)
+        distributed.start("some.module", count=2)
     assert str(end.value) == line
 
 
@@ -206,10 +210,10 @@ def test_processes_that_cannot_be_connected_say_so(monkeypatch: pytest.MonkeyPat
         raise RuntimeError("no such interface\nException raised from somewhere")
 
     monkeypatch.setattr(dist, "init_process_group", fail)
-    monkeypatch.setattr(processes, "_end_with_the_starter", lambda: None)
+    monkeypatch.setattr(distributed, "_exit_with_parent", lambda: None)
     monkeypatch.setenv("LOCAL_RANK", "0")
     said = r"^the 2 processes cannot be connected \(no such interface\); docs/scale.md says"
-    with pytest.raises(RefcolorError, match=said), processes.joined(2, device=CPU):
+    with pytest.raises(RefcolorError, match=said), distributed.joined(2, device=CPU):
         raise AssertionError
 
 
@@ -227,13 +231,13 @@ def test_a_lost_process_is_told_from_a_full_gpu(
 
     monkeypatch.setattr(dist, "all_reduce", fail)
     with pytest.raises(named or type(given)):
-        Group(0, 2).means({"x": torch.ones(())})
+        Processes(0, 2).means({"x": torch.ones(())})
 
 
 def test_alone_nothing_is_connected() -> None:
     """One process keeps its device, and torch.distributed is not started."""
-    with processes.joined(1, device=CPU) as (own, device):
-        assert own == Processes(rank=0, count=1)
+    with distributed.joined(1, device=CPU) as (processes, device):
+        assert processes == Processes(rank=0, world_size=1)
         assert device == CPU
         assert not dist.is_initialized()
 

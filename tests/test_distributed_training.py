@@ -10,8 +10,8 @@ import pytest
 import torch
 from safetensors.torch import load_file
 
-from . import shared_training as shared
-from .shared_training import CASES, EVERYTHING
+from . import distributed_training as shared
+from .distributed_training import CASES, EVERYTHING
 
 pytestmark = pytest.mark.slow
 
@@ -23,7 +23,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory, pytestconfig: pytest.Config
     shared.one_after_another(folder / "one")
     command = ["-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
     done = subprocess.run(
-        [sys.executable, *command, "-m", "tests.shared_training", str(folder)],
+        [sys.executable, *command, "-m", "tests.distributed_training", str(folder)],
         cwd=pytestconfig.rootpath,
         env=os.environ | {"OMP_NUM_THREADS": "1"},
         stdout=subprocess.PIPE,

@@ -5,7 +5,6 @@ from pathlib import Path
 from threading import Thread
 
 from filelock import FileLock
-
 from refcolor.kept import drop_arrays
 
 

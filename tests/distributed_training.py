@@ -1,6 +1,6 @@
 """Trainings that one process does and that several share: the same code, so they can be compared.
 
-    torchrun --nproc-per-node 2 -m tests.shared_training FOLDER
+    torchrun --nproc-per-node 2 -m tests.distributed_training FOLDER
 
 does in two processes what `one_after_another` does in one, and what needs two.
 """
@@ -24,8 +24,8 @@ from torch import Tensor, nn
 import refcolor.train as training
 from refcolor import losses
 from refcolor.checkpoint import StateFile
+from refcolor.distributed import ALONE, Processes, joined
 from refcolor.errors import RefcolorError
-from refcolor.processes import ALONE, Processes, joined
 from refcolor.tracker import NullTracker
 
 from .conftest import random_pictures, tiny_params
@@ -98,7 +98,7 @@ def train(
     """Train in a folder, from a kept state if there is one; give the last generator and its EMA."""
     params = tiny_params(changes)
     states = KeptStates(folder / "state", epochs=params.train.epochs)
-    if processes.first and start:
+    if processes.is_first_rank and start:
         shutil.copy(start, folder / "state" / "2-epochs" / "state.pt")
     last: list[dict[str, Tensor]] = []
     update = training.update_ema
@@ -163,7 +163,7 @@ def what_needs_two(folder: Path, alone: Path, processes: Processes) -> None:
         turns.touch()
         return there
 
-    said["turns"] = str(processes.in_turn(fetch))
+    said["turns"] = str(processes.first_rank_first(fetch))
     said["few"] = refusal(lambda: train(folder / "few", SHARED, processes=processes, count=1))
     said["same"] = refusal(lambda: processes.refuse_difference("a"))
     said["other"] = refusal(lambda: processes.refuse_difference(f"{processes.rank}"))
@@ -187,6 +187,6 @@ def refusal(act: Any) -> str:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     root = Path(sys.argv[1])
-    with joined(int(os.environ["WORLD_SIZE"]), device=CPU) as (own, _):
-        one_after_another(root / "two", own)
-        what_needs_two(root / "two", root / "one" / "everything", own)
+    with joined(int(os.environ["WORLD_SIZE"]), device=CPU) as (processes, _):
+        one_after_another(root / "two", processes)
+        what_needs_two(root / "two", root / "one" / "everything", processes)
