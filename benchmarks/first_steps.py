@@ -11,7 +11,7 @@ from refcolor import errors, params
 from refcolor.checkpoint import StateFile
 from refcolor.data import load_pictures, read_ids
 from refcolor.device import choose_device, keep_freed_memory
-from refcolor.kept import KEPT
+from refcolor.pixel_cache import PIXEL_CACHE
 from refcolor.tracker import NullTracker
 from refcolor.train import Folders, train
 
@@ -20,7 +20,7 @@ def main() -> None:
     """Write what the train stage writes, after as many steps as are asked for."""
     steps, settings = int(sys.argv[1]), params.load()
     keep_freed_memory()
-    pictures = load_pictures(read_ids(SPLIT / "train.txt"), keep=KEPT)
+    pictures = load_pictures(read_ids(SPLIT / "train.txt"), cache=PIXEL_CACHE)
     few = min(len(pictures), steps * settings.train.batch_size)
     few -= few % settings.train.batch_size
     first = dataclasses.replace(

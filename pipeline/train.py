@@ -3,11 +3,10 @@
 from functools import partial
 from pathlib import Path
 
-from refcolor.kept import KEPT
-
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors, inputs, params
 from refcolor.files import write_json
+from refcolor.pixel_cache import PIXEL_CACHE
 from refcolor.stages import repository, stage_key
 from refcolor.tracker import NullTracker
 from refcolor.tracking.session import open_training
@@ -31,7 +30,7 @@ def main() -> None:
         return distributed.start("pipeline.train", count=count)
     keep_freed_memory()
     with distributed.joined(count, device=device) as (processes, device):
-        load = partial(load_pictures, keep=root / KEPT, silent=not processes.is_first_rank)
+        load = partial(load_pictures, cache=root / PIXEL_CACHE, silent=not processes.is_first_rank)
         lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
         pictures, validation = processes.first_rank_first(lambda: [load(ids) for ids in lists])
         # More epochs go on from the same state; other pictures or another device never do.
@@ -39,9 +38,9 @@ def main() -> None:
         state = state_folder(root, key, pictures.digest(), validation.digest(), device.type)
         processes.refuse_difference(stage_key("train") + state.name)
         file = StateFile(state, epochs=settings.train.epochs, patient=count == 1)
-        work = partial(train, settings, pictures=pictures, validation=validation, state_file=file,
-                       folders=Folders(MODELS, CURVES, PREVIEWS), processes=processes,
-                       device=device)
+        folders = Folders(MODELS, CURVES, PREVIEWS)
+        work = partial(train, settings, pictures=pictures, validation=validation, folders=folders,
+                       state_file=file, device=device, processes=processes)
         if not processes.is_first_rank:
             work(tracker=NullTracker())
             return

@@ -28,6 +28,8 @@ GENERATOR, DISCRIMINATOR, DESCRIPTION = (
     "model.json",
 )
 
+SAVE_SECONDS = 20.0  # between two saves, at least
+
 
 class StateFile:
     """The newest state of one training, replaced as a whole or not at all.
@@ -55,7 +57,7 @@ class StateFile:
         self._state, self._finished = folder / "state.pt", folder / "finished"
         self._run, self._lock = folder / "run", FileLock(folder / "lock")
         self._patient = patient
-        self._due, self._saved = 20.0, time.monotonic()
+        self._due, self._saved = SAVE_SECONDS, time.monotonic()
 
     def __enter__(self) -> Self:
         """Take the lock, and say so when that means waiting.
@@ -146,7 +148,7 @@ class StateFile:
         os.replace(temporary, self._state)
         self._finished.unlink(missing_ok=True)
         self._saved = time.monotonic()
-        self._due = max(20.0, 20 * (self._saved - start))
+        self._due = max(SAVE_SECONDS, 20 * (self._saved - start))
 
     def finish(self) -> None:
         """Mark the training as finished."""

@@ -1,4 +1,4 @@
-"""Pictures and sketches of a split, decoded once and kept as bytes, in memory or mapped into it."""
+"""The dataset: pictures and sketches of a split as bytes, in memory or mapped from a cache."""
 
 import hashlib
 import math
@@ -18,12 +18,12 @@ from tqdm import tqdm
 
 from refcolor import image
 from refcolor.errors import PictureError, RefcolorError
-from refcolor.kept import Arrays, kept_arrays
+from refcolor.pixel_cache import Arrays, cached_arrays
 from refcolor.shards import File, locate, place_of
 
 COLOR, SKETCH = Path("data/color"), Path("data/sketch")
 Progress: TypeAlias = "tqdm[NoReturn]"
-KEEP_FROM = 1 << 30  # bytes of pixels: decoding fewer takes less than a minute
+CACHE_FROM = 1 << 30  # bytes of pixels: decoding fewer takes less than a minute
 
 
 @dataclass(frozen=True)
@@ -69,17 +69,17 @@ def load_pictures(
     *,
     color: Path = COLOR,
     sketch: Path = SKETCH,
-    keep: Path | None = None,
-    keep_from: int = KEEP_FROM,
+    cache: Path | None = None,
+    cache_from: int = CACHE_FROM,
     silent: bool = False,
 ) -> Pictures:
     """Decode the pictures named by `ids` from the folders `color` and `sketch`.
 
     A picture and its sketch are paired by name.
 
-    keep: a folder for the pixels of a large set, `keep_from` bytes or more. There they are decoded
-    once, and every later run with the same files, in shards or not, maps them into memory; a line
-    says what that took. None decodes into memory whatever the size.
+    cache: a folder for the pixels of a large set, `cache_from` bytes or more. They are decoded into
+    it once, and every later run with the same files, in shards or not, maps them into memory; a
+    line says what that took. None decodes into memory whatever the size.
     silent: show no progress, and no line.
     Raises RefcolorError for a missing partner and for pictures of several sizes.
     """
@@ -94,13 +94,13 @@ def load_pictures(
             marks = [side.decode(arrays[name], bar) for name, side in sides.items()]
         return _digest(ids, shapes.values(), chain.from_iterable(marks))
 
-    if keep is None or size < keep_from:
+    if cache is None or size < cache_from:
         arrays: Arrays = {name: np.empty(shape, np.uint8) for name, shape in shapes.items()}
         decode(arrays)
         return Pictures(tuple(ids), **arrays)
     start = time.monotonic()
-    folder = keep / _content([*sides.values()], silent=silent)
-    arrays, digest = kept_arrays(folder, shapes, decode, silent=silent)
+    folder = cache / _content([*sides.values()], silent=silent)
+    arrays, digest = cached_arrays(folder, shapes, decode, silent=silent)
     if not silent:
         tqdm.write(
             f"{len(ids):,} pictures, {size / 1e9:.1f} GB of pixels in {os.path.relpath(folder)}: "

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
-from refcolor.kept import KEPT, drop_arrays
+from refcolor.pixel_cache import PIXEL_CACHE, clear_pixel_cache
 from refcolor.shards import File, files, remove
 from refcolor.sources.fetching.file_cache import FileCache
 from refcolor.sources.listing.danbooru import find_posts, forget_posts
@@ -99,7 +99,9 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
             "set it to data/exclude.txt and make that file, or write there yourself: "
             + ", ".join(f"id {name}" for name in wanted)
         )
-    there = [folder for folder in (*PICTURES, DOWNLOADS, PAGES, KEPT) if (root / folder).is_dir()]
+    there = [
+        folder for folder in (*PICTURES, DOWNLOADS, PAGES, PIXEL_CACHE) if (root / folder).is_dir()
+    ]
     inside = [folder for folder in there if _is_inside(root / folder, root)]
     numbers = {int(name) for name in wanted if name.isdecimal()}
     names = {*wanted, *(f"{PREFIX}{name}" for name in wanted)}
@@ -116,7 +118,7 @@ def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
     added = add_ids(root / exclude_file, wanted)
     remove([*shown, *downloads])
     gone = {Path(str(file)) for file in (*shown, *downloads)}
-    gone |= {*drop_arrays(root / KEPT)} if KEPT in inside else set()
+    gone |= {*clear_pixel_cache(root / PIXEL_CACHE)} if PIXEL_CACHE in inside else set()
     return Forgotten(
         pictures=len(wanted),
         files=tuple(file.relative_to(root) for file in sorted(gone)),

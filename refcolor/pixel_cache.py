@@ -1,68 +1,69 @@
-"""Large arrays that are made once, kept on the disk, and mapped into memory by every later run."""
+"""A cache of decoded pixels: arrays on the disk, mapped into memory by every later run."""
 
 import os
 import shutil
-from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
+from collections.abc import Callable, Mapping
 from pathlib import Path
 
 import numpy as np
-from filelock import FileLock, Timeout
+
+from refcolor.locks import locked
 
 Arrays = Mapping[str, np.ndarray]
 
-KEPT = Path(".refcolor/pictures")  # in the repository, outside the outs that DVC clears
+PIXEL_CACHE = Path(".refcolor/pictures")  # in the repository, outside the outs that DVC clears
+_WAITING = "another process decodes pictures; waiting for it to end"
 
 
-def kept_arrays(
+def cached_arrays(
     folder: Path,
     shapes: Mapping[str, tuple[int, ...]],
-    make: Callable[[Arrays], str],
+    fill: Callable[[Arrays], str],
     *,
     silent: bool = False,
 ) -> tuple[Arrays, str]:
-    """Map the arrays of a folder into memory; make them first where they are missing.
+    """Map the arrays of a cache entry into memory, after filling them if the entry is missing.
 
-    folder: one of several beside each other. Its name is a hash of all that the arrays are made
-    from, so that it cannot be stale; whoever wants the room deletes it.
-    shapes: of the uint8 arrays by name. make: fills them, and returns a line that is kept beside
-    them. It is called by one process at a time, the others wait and find the result; after a kill
-    the next one begins anew and removes what was left. silent: wait without saying so.
+    folder: the entry. Its name is a hash of all that the arrays are made from, so that it cannot be
+    stale; it may be deleted at any time to get the room back.
+    shapes: of the uint8 arrays by name. fill: fills them, and returns a line that is stored beside
+    them. One process at a time fills an entry while the others wait; what a killed one has left
+    is removed by the next. silent: wait without printing a line.
 
-    Returns the arrays, read-only, and the line. Raises OSError before `make` when the disk has not
-    room enough.
+    Returns the arrays, read-only, and the line. Raises OSError before `fill` when the disk has not
+    enough room.
     """
     if not folder.is_dir():
         folder.parent.mkdir(parents=True, exist_ok=True)
-        with _alone(folder.parent / "lock", silent=silent):
-            for left in folder.parent.glob("*.part"):
-                shutil.rmtree(left)
+        with locked(folder.parent / "lock", waiting="" if silent else _WAITING):
+            for partial in folder.parent.glob("*.part"):
+                shutil.rmtree(partial)
             if not folder.is_dir():
-                _make(folder, shapes, make)
+                _make(folder, shapes, fill)
     arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r") for name in shapes}
     return arrays, (folder / "line").read_text(encoding="utf-8")
 
 
-def drop_arrays(parent: Path) -> list[Path]:
-    """Delete all arrays that are kept in a folder; return their files. Who reads them reads on."""
+def clear_pixel_cache(parent: Path) -> list[Path]:
+    """Delete all entries of a cache and return their files; mapped arrays stay readable."""
     if not parent.is_dir():
         return []
-    with _alone(parent / "lock"):
+    with locked(parent / "lock", waiting=_WAITING):
         files = sorted(parent.glob("*/*"))
         for folder in {file.parent for file in files}:
-            # By way of the name that the next one removes: a kill leaves no folder half empty.
+            # Renamed first to what the next run removes: a kill leaves no entry half empty.
             shutil.rmtree(folder.rename(folder.with_suffix(".part")))
     return files
 
 
 def _make(
-    folder: Path, shapes: Mapping[str, tuple[int, ...]], make: Callable[[Arrays], str]
+    folder: Path, shapes: Mapping[str, tuple[int, ...]], fill: Callable[[Arrays], str]
 ) -> None:
     temporary = folder.with_suffix(".part")
     temporary.mkdir()
     try:
         arrays = {name: _room(temporary / f"{name}.npy", shape) for name, shape in shapes.items()}
-        line = make(arrays)
+        line = fill(arrays)
         for array in arrays.values():
             array.flush()
         with (temporary / "line").open("w", encoding="utf-8") as file:
@@ -76,23 +77,8 @@ def _make(
 
 def _room(file: Path, shape: tuple[int, ...]) -> np.memmap:
     array = np.lib.format.open_memmap(file, mode="w+", dtype=np.uint8, shape=shape)
-    # Room is asked for now: a disk that gets full under a mapped file ends the process by SIGBUS.
+    # Allocated now: a disk that gets full under a mapped file ends the process by SIGBUS.
     if hasattr(os, "posix_fallocate"):
         with file.open("r+b") as opened:
             os.posix_fallocate(opened.fileno(), 0, file.stat().st_size)
     return array
-
-
-@contextmanager
-def _alone(path: Path, *, silent: bool = False) -> Iterator[None]:
-    lock = FileLock(path)
-    try:
-        lock.acquire(timeout=0)
-    except Timeout:
-        if not silent:
-            print("another process decodes pictures; waiting for it to end", flush=True)
-        lock.acquire()
-    try:
-        yield
-    finally:
-        lock.release()

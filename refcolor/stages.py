@@ -48,11 +48,10 @@ def stage_key(
     later = {path for name in without_outs_of for path in _outs(_entry(pipeline, name, "dvc.yaml"))}
     paths = [normpath(_interpolate(path, known)) for path in definition.get("deps", [])]
     values: dict[str, Any] = {}
-    for file, names in _listed(definition.get("params", [])):
-        content = parameters if file == PARAMETER_FILE else _read_yaml(root / file)
-        values |= _selected(content, names, file)
+    for name in definition.get("params", []):
+        values |= _selected(parameters, name)
     return _digest(
-        cmd=_interpolate_each(definition["cmd"], known),
+        cmd=_interpolate(definition["cmd"], known),
         deps={
             path: made.get(path) or content_md5(root / path, root=root)
             for path in paths
@@ -69,13 +68,10 @@ def locked_key(stage: str, lock: Mapping[str, Any], *, without: Iterable[str] = 
     Raises RefcolorError when the lock file knows no such stage.
     """
     entry = _entry(lock, stage, "dvc.lock")
-    values: dict[str, Any] = {}
-    for file, content in entry.get("params", {}).items():
-        values |= _named(content, file)
     return _digest(
         cmd=entry["cmd"],
         deps={normpath(dep["path"]): dep.get("md5", "") for dep in entry.get("deps", [])},
-        params=values,
+        params=flatten(entry.get("params", {}).get(PARAMETER_FILE, {})),
         without=without,
     )
 
@@ -123,7 +119,7 @@ def content_md5(path: Path, *, root: Path) -> str:
 
 
 def _digest(
-    *, cmd: Any, deps: Mapping[str, str], params: Mapping[str, Any], without: Iterable[str]
+    *, cmd: str, deps: Mapping[str, str], params: Mapping[str, Any], without: Iterable[str]
 ) -> str:
     left_out = tuple(without)
     params = {
@@ -164,46 +160,22 @@ def _outs(definition: Mapping[str, Any]) -> Iterable[str]:
             yield from map(normpath, [entry] if isinstance(entry, str) else entry)
 
 
-def _listed(entries: Iterable[Any]) -> Iterable[tuple[str, list[str]]]:
-    for entry in entries:
-        if isinstance(entry, str):
-            yield PARAMETER_FILE, [entry]
-        else:
-            for file, names in entry.items():
-                yield file, list(names or [])
-
-
-def _selected(content: Mapping[str, Any], names: list[str], file: str) -> dict[str, Any]:
-    if not names:
-        return _named(content, file)
-    values: dict[str, Any] = {}
-    for name in names:
-        value: Any = content
-        for part in name.split("."):
-            if not isinstance(value, Mapping) or part not in value:
-                raise RefcolorError(f"{file} has no {name!r}, which dvc.yaml lists; add it")
-            value = value[part]
-        values |= _named({name: value}, file)
-    return values
-
-
-def _named(content: Mapping[str, Any], file: str) -> dict[str, Any]:
-    return flatten(content, prefix="" if file == PARAMETER_FILE else f"{file}:")
-
-
-def _interpolate_each(cmd: str | list[str], known: Mapping[str, Any]) -> str | list[str]:
-    if isinstance(cmd, str):
-        return _interpolate(cmd, known)
-    return [_interpolate(line, known) for line in cmd]
+def _selected(content: Mapping[str, Any], name: str) -> dict[str, Any]:
+    value: Any = content
+    for part in name.split("."):
+        if not isinstance(value, Mapping) or part not in value:
+            raise RefcolorError(f"{PARAMETER_FILE} has no {name!r}, which dvc.yaml lists; add it")
+        value = value[part]
+    return flatten({name: value})
 
 
 def _interpolate(text: str, known: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
-        name = match[1].strip().replace("[", ".").replace("]", "")
+        name = match[1].strip()
         if name not in known:
             raise RefcolorError(f"dvc.yaml reads ${{{name}}}, which {PARAMETER_FILE} has not")
-        found = known[name]
-        return str(found).lower() if isinstance(found, bool) else str(found)
+        given = known[name]
+        return str(given).lower() if isinstance(given, bool) else str(given)
 
     return _INTERPOLATION.sub(value, text).replace(r"\${", "${")
 

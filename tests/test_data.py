@@ -132,7 +132,7 @@ def kept(tmp_path: Path) -> Path:
 def test_a_large_set_is_mapped_with_the_same_bytes(folders: Folders, kept: Path) -> None:
     """Decoded to the disk or into memory: arrays, batches and digest are the same."""
     small = load(folders, "cab")
-    large = load(folders, "cab", keep=kept, keep_from=0)
+    large = load(folders, "cab", cache=kept, cache_from=0)
     assert isinstance(large.color, np.memmap) and isinstance(large.sketch, np.memmap)
     assert not isinstance(small.color, np.memmap)
     assert np.array_equal(large.color, small.color) and np.array_equal(large.sketch, small.sketch)
@@ -144,9 +144,9 @@ def test_a_large_set_is_mapped_with_the_same_bytes(folders: Folders, kept: Path)
 
 def test_what_is_kept_begins_at_a_size(folders: Folders, kept: Path) -> None:
     """420 bytes of pixels (3 pictures of 5 x 7, four bytes a pixel) are kept from 420 on."""
-    assert not isinstance(load(folders, "abc", keep=kept, keep_from=421).color, np.memmap)
+    assert not isinstance(load(folders, "abc", cache=kept, cache_from=421).color, np.memmap)
     assert not kept.exists()
-    assert isinstance(load(folders, "abc", keep=kept, keep_from=420).color, np.memmap)
+    assert isinstance(load(folders, "abc", cache=kept, cache_from=420).color, np.memmap)
 
 
 def test_pictures_are_decoded_once(
@@ -157,10 +157,10 @@ def test_pictures_are_decoded_once(
     kept.parent.mkdir()
     monkeypatch.chdir(kept.parent)
     monkeypatch.setattr(image, "read", lambda path: calls.append(path) or read(path))
-    first = load(folders, "abc", keep=kept, keep_from=0)
+    first = load(folders, "abc", cache=kept, cache_from=0)
     assert len(calls) == 3 + 1
     calls.clear()
-    again = load(folders, "abc", keep=kept, keep_from=0)
+    again = load(folders, "abc", cache=kept, cache_from=0)
     assert len(calls) == 1
     assert np.array_equal(first.color, again.color) and first.digest() == again.digest()
     (folder,) = (path for path in kept.iterdir() if path.is_dir())
@@ -173,22 +173,22 @@ def test_a_changed_file_is_never_answered_by_old_pixels(
     folders: Folders, kept: Path, side: int
 ) -> None:
     """Same names, same size, same time of change: other bytes are decoded again."""
-    before = load(folders, "abc", keep=kept, keep_from=0)
+    before = load(folders, "abc", cache=kept, cache_from=0)
     file = folders[side] / "b.png"
     times = file.stat().st_mtime_ns, file.stat().st_mtime_ns
     image.write(file, np.full((5, 7, 3)[: 3 - side], 41, np.uint8))
     os.utime(file, ns=times)
-    after = load(folders, "abc", keep=kept, keep_from=0)
+    after = load(folders, "abc", cache=kept, cache_from=0)
     assert (after.color, after.sketch)[side][1].max() == 41
     assert after.digest() != before.digest()
-    assert load(folders, "ac", keep=kept, keep_from=0).ids == ("a", "c")
+    assert load(folders, "ac", cache=kept, cache_from=0).ids == ("a", "c")
 
 
 def test_a_missing_partner_is_named_for_a_large_set_too(folders: Folders, kept: Path) -> None:
     """Nothing half-made is left, and the next run makes it."""
     (folders[1] / "b.png").unlink()
     with pytest.raises(RefcolorError, match=r"b\.png .*the split lists b; run `dvc repro`"):
-        load(folders, "abc", keep=kept, keep_from=0)
+        load(folders, "abc", cache=kept, cache_from=0)
     assert [path.name for path in kept.iterdir()] == ["lock"]
 
 
@@ -209,7 +209,7 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
 
     monkeypatch.setattr(os, "posix_fallocate", full)
     with pytest.raises(OSError, match="No space left"):
-        load(folders, "abc", keep=kept, keep_from=0)
+        load(folders, "abc", cache=kept, cache_from=0)
     assert [path.name for path in kept.iterdir()] == ["lock"]
 
 
@@ -218,14 +218,14 @@ import os, signal, sys
 from pathlib import Path
 from refcolor import image
 from refcolor.data import load_pictures
-color, sketch, keep, dies = map(Path, sys.argv[1:])
+color, sketch, cache, dies = map(Path, sys.argv[1:])
 read = image.read
 def last_words(path):
     if path.name == "c.png" and dies.name == "yes":
         os.kill(os.getpid(), signal.SIGKILL)
     return read(path)
 image.read = last_words
-loaded = load_pictures(["a", "b", "c"], color=color, sketch=sketch, keep=keep, keep_from=0)
+loaded = load_pictures(["a", "b", "c"], color=color, sketch=sketch, cache=cache, cache_from=0)
 print(loaded.digest())
 """
 
@@ -233,10 +233,10 @@ print(loaded.digest())
 def test_shards_give_the_same_pictures(folders: Folders, kept: Path) -> None:
     """In memory and mapped: pictures out of shards are those of files, under the same hash."""
     single = load(folders, "cab")
-    load(folders, "cab", keep=kept, keep_from=0)
+    load(folders, "cab", cache=kept, cache_from=0)
     pack(*folders, above=0)
     assert {file.suffix for folder in folders for file in folder.iterdir()} == {".tar"}
-    for options in ({}, {"keep": kept, "keep_from": 0}):
+    for options in ({}, {"cache": kept, "cache_from": 0}):
         packed = load(folders, "cab", **options)
         assert packed.ids == single.ids
         assert np.array_equal(packed.color, single.color)

@@ -1,11 +1,12 @@
-"""Arrays that are kept, and who drops them while another process makes some."""
+"""The cache of pixels, cleared while another process fills an entry."""
 
 import time
 from pathlib import Path
 from threading import Thread
 
 from filelock import FileLock
-from refcolor.kept import drop_arrays
+
+from refcolor.pixel_cache import clear_pixel_cache
 
 
 def test_dropping_waits_for_what_is_being_made(tmp_path: Path) -> None:
@@ -15,7 +16,7 @@ def test_dropping_waits_for_what_is_being_made(tmp_path: Path) -> None:
     (making / "color.npy").write_bytes(b"pixels")
     dropped: list[Path] = []
     with FileLock(tmp_path / "lock"):
-        thread = Thread(target=lambda: dropped.extend(drop_arrays(tmp_path)))
+        thread = Thread(target=lambda: dropped.extend(clear_pixel_cache(tmp_path)))
         thread.start()
         time.sleep(0.3)
         making.rename(made)
@@ -26,4 +27,4 @@ def test_dropping_waits_for_what_is_being_made(tmp_path: Path) -> None:
 
 def test_there_may_be_nothing_to_drop(tmp_path: Path) -> None:
     """A folder that was never made is no error."""
-    assert drop_arrays(tmp_path / "pictures") == []
+    assert clear_pixel_cache(tmp_path / "pictures") == []

@@ -137,21 +137,11 @@ def test_locked_key_worked_by_hand() -> None:
     """Parameters count alike whether dvc.lock names them by section or one by one."""
     lock = parse_lock(
         "stages: {s: {cmd: x, deps: [{path: a/, md5: m}], params: "
-        "{params.yaml: {loss: {margin: 12.0}, train.epochs: 2}, more.yaml: {a: [1.0, b]}}}}"
+        "{params.yaml: {loss: {margin: 12.0}, train.epochs: 2, a: [1.0, b]}}}}"
     )
-    params = {"loss.margin": 12, "more.yaml:a": [1, "b"], "train.epochs": 2}
+    params = {"a": [1, "b"], "loss.margin": 12, "train.epochs": 2}
     text = json.dumps(["x", {"a": "m"}, params], separators=(",", ":"))
     assert locked_key("s", lock) == hashlib.sha256(text.encode()).hexdigest()[:16]
-
-
-def test_other_parameter_files(root: Path) -> None:
-    """A parameter of another file counts under the name of its file, whole or in part."""
-    (root / "more.yaml").write_text("a: 1\nb: 2\n")
-    keys = []
-    for entry in ("more.yaml: [a, b]", "more.yaml: null", "more.yaml: [a]"):
-        (root / "dvc.yaml").write_text(f"stages: {{s: {{cmd: [x, y], params: [{{{entry}}}]}}}}")
-        keys.append(stage_key("s", root=root))
-    assert keys[0] == keys[1] != keys[2]
 
 
 @pytest.mark.parametrize(

@@ -10,9 +10,8 @@ from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from filelock import FileLock, Timeout
-
 from refcolor.files import replacing
+from refcolor.locks import locked
 
 _LONGEST_VERSION = 150  # characters of a file name
 _PART = ".part"
@@ -46,13 +45,8 @@ class FileCache:
     def locked(self) -> Iterator[None]:
         """Keep other processes out; print that this one waits, where it does."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        lock = FileLock(self._folder / "lock")
-        try:
-            held = lock.acquire(timeout=0)
-        except Timeout:
-            print("another download runs already; waiting for it to end", flush=True)
-            held = lock.acquire()
-        with held:
+        waiting = "another download runs already; waiting for it to end"
+        with locked(self._folder / "lock", waiting=waiting):
             yield
 
     def files(self, address: str) -> list[Path]:
