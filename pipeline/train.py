@@ -12,7 +12,6 @@ from refcolor.tracker import NullTracker
 from refcolor.tracking.session import open_training
 
 SPLIT, MODELS = Path("data/split"), Path("models")
-CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 
 
 def main() -> None:
@@ -38,7 +37,7 @@ def main() -> None:
         state = state_folder(root, key, pictures.digest(), validation.digest(), device.type)
         processes.refuse_difference(stage_key("train") + state.name)
         file = StateFile(state, epochs=settings.train.epochs, patient=count == 1)
-        folders = Folders(MODELS, CURVES, PREVIEWS)
+        folders = Folders(MODELS, Path("metrics/curves"), Path("metrics/previews"))
         work = partial(train, settings, pictures=pictures, validation=validation, folders=folders,
                        state_file=file, device=device, processes=processes)
         if not processes.is_first_rank:
