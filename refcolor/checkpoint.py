@@ -186,7 +186,7 @@ def save_model(
 ) -> None:
     """Write a model: EMA generator, discriminator (for fine-tuning), and what describes them.
 
-    discriminator: None where it was not trained; then there is no file of it.
+    discriminator: None where it was not trained; then no file is written.
     size: side in pixels of the pictures it was trained on.
     """
     folder.mkdir(parents=True, exist_ok=True)

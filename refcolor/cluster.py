@@ -97,7 +97,7 @@ def build() -> dict[str, str]:
 
 
 def refusal(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    """Say what another build has that this one has not; empty if they are the same."""
+    """Say how another build differs from this one; empty if they are the same."""
     different = [name for name in ours if theirs.get(name) != ours[name]]
     if not different:
         return ""
@@ -122,7 +122,7 @@ def _do(function: bytes, items: bytes, ours: Mapping[str, str], probe: Path) -> 
 
 
 def _problem(ours: Mapping[str, str], probe: Path) -> str:
-    """Say why this process must not work for the one that asks; empty if it may."""
+    """Say why this process must not work for the client; empty if it may."""
     if not probe.exists():
         return (
             f"does not see {probe.parent.parent} as this machine does; mount the folder of the "
@@ -145,7 +145,7 @@ def _dumps(function: Callable[..., Any]) -> bytes:
 
 @contextmanager
 def _probe() -> Iterator[Path]:
-    """Make a file that whoever works for this process must see, and that is gone when it ends."""
+    """Make a file that every worker must see, and remove it at the end."""
     folder = Path.cwd() / ".refcolor"
     folder.mkdir(exist_ok=True)
     probe = folder / f"cluster-{socket.gethostname()}-{os.getpid()}"
@@ -166,7 +166,9 @@ def _connected(scheduler: str) -> Iterator["Client"]:
             "run: pip install -e '.[cluster]', or set runtime.engine to processes"
         ) from error
     for name in ("distributed", "distributed.client", "tornado.application"):
-        logging.getLogger(name).setLevel(logging.CRITICAL)  # what matters of it is said in a line
+        logging.getLogger(name).setLevel(
+            logging.CRITICAL
+        )  # the errors raised here say it in a line
     try:
         client = Client(scheduler, timeout=CONNECT, set_as_default=False, name="refcolor")
     except (OSError, TimeoutError, ValueError) as error:
@@ -212,7 +214,7 @@ def _missing(error: Exception) -> str:
 
 
 def _result(client: "Client", scheduler: str, task: "Future[list[Result]]") -> list[Result]:
-    """Wait for a batch for as long as there is somebody to do it."""
+    """Wait for a batch as long as there is a worker."""
     from distributed.scheduler import KilledWorker
 
     try:

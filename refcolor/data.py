@@ -161,12 +161,12 @@ class _Side:
         Returns the results by place.
         """
         places = sorted(range(len(self.files)), key=lambda place: place_of(self.files[place]))
-        found = [b""] * len(places)
+        results = [b""] * len(places)
         with ThreadPoolExecutor() as threads:
             for place, result in zip(places, threads.map(one, places), strict=True):
-                found[place] = result
+                results[place] = result
                 bar.update()
-        return found
+        return results
 
 
 def _side(ids: Sequence[str], folder: Path, read: Callable[[File], image.Picture]) -> _Side:

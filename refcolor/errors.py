@@ -1,4 +1,4 @@
-"""What a user can do wrong, and how a process ends when it happens."""
+"""User errors, exit codes, and how a process ends after an error or a signal."""
 
 import json
 import os
@@ -18,7 +18,7 @@ class RefcolorError(Exception):
 
 
 class UsageError(RefcolorError):
-    """A command that asks for what cannot be; found before any work."""
+    """Wrong use of a command, refused before any work."""
 
     exit_code = 2
 
@@ -40,7 +40,7 @@ def run(main: Callable[[], None]) -> None:
     """Run a program to its end; a user error, a full disk or Ctrl-C becomes one line and a code.
 
     Exit codes: 1 user error, 2 wrong use, 130 Ctrl-C, 143 SIGTERM. A bug keeps its traceback.
-    One of several processes that torchrun started hands its line to torchrun, which tells one.
+    A process that torchrun started hands its line to torchrun, which prints that of the first.
     """
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
@@ -97,12 +97,12 @@ def signals_deferred() -> Iterator[None]:
 
 
 def _end(line: str, code: int) -> None:
-    # Everything is closed: a SIGTERM that comes now ends the process, and raises nothing in it.
+    # Everything is closed: a SIGTERM that comes now ends the process and raises no exception.
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
-    told = os.environ.get("TORCHELASTIC_ERROR_FILE")
-    if told:
+    error_file = os.environ.get("TORCHELASTIC_ERROR_FILE")
+    if error_file:
         content = {"message": line, "timestamp": int(time.time())}
-        Path(told).write_text(json.dumps(content), encoding="utf-8")
+        Path(error_file).write_text(json.dumps(content), encoding="utf-8")
     else:
         print(f"\nrefcolor: {line}", file=sys.stderr, flush=True)
     sys.exit(code)

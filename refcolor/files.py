@@ -33,7 +33,7 @@ def sweep(folder: Path) -> None:
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write values as indented JSON, in their own order."""
+    """Write values as indented JSON, in the given order."""
     write_lines(path, [json.dumps(values, indent=2)])
 
 

@@ -184,7 +184,7 @@ class AugmentParams(Section):
 
     @property
     def plain(self) -> "AugmentParams":
-        """The transforms without what only a share gets: questions asked of every run alike."""
+        """The transforms that every picture gets: the validation batch is the same in every run."""
         return self.model_copy(
             update={"patch_shuffle": 0.0, "drop_reference": 0.0, "sketch_variation": 0.0}
         )
@@ -267,7 +267,7 @@ class RuntimeParams(Section):
         ),
     ]
     workers: Annotated[int, Field(ge=0)]  # processes that draw and clean; 0 means all cores
-    engine: Literal["processes", "dask"]  # who cleans and sketches: these processes, or a cluster
+    engine: Literal["processes", "dask"]  # that cleans and sketches: local processes, or a cluster
     scheduler: Annotated[
         str, Field(pattern=r"^((tcp|tls)://\S+:\d+)?$", description="tcp://10.0.0.5:8786")
     ]
@@ -392,7 +392,7 @@ def check(content: Any, *, where: object) -> Params:
 def read_yaml(path: Path) -> Any:
     """Read a YAML 1.2 file.
 
-    Raises RefcolorError when it cannot be read or is no YAML.
+    Raises RefcolorError when it cannot be read or is not YAML.
     """
     try:
         return YAML(typ="safe").load(path)
@@ -401,7 +401,7 @@ def read_yaml(path: Path) -> Any:
             f"{path} cannot be read ({error.strerror}); run in the folder of the repository"
         ) from error
     except YAMLError as error:
-        raise RefcolorError(f"{path} is no YAML: {' '.join(str(error).split())}") from error
+        raise RefcolorError(f"{path} is not YAML: {' '.join(str(error).split())}") from error
 
 
 def flatten(content: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
@@ -422,7 +422,7 @@ def _in_words(problem: Mapping[str, Any]) -> str:
         case "extra_forbidden":
             near = difflib.get_close_matches(name, list(_known_keys(Params)), n=1, cutoff=0.5)
             hint = f"did you mean {near[0]}?" if near else "remove it"
-            return f"{name} is no parameter; {hint}"
+            return f"{name} is not a parameter; {hint}"
         case "missing":
             return f"{name} is missing; presets/ shows every key"
         case "string_pattern_mismatch":

@@ -1,7 +1,7 @@
 """Tar shards: the pictures of a large folder in 256 files, because DVC's cost is per file.
 
-A stage writes single files, and packs them when they are all there and are many. What reads them
-asks `files` or `locate`, and gets a `Path` or a `Member`; both are opened the same way.
+A stage writes single files, and packs them at its end if there are many. Readers call `files` or
+`locate`, and get a `Path` or a `Member`; both are opened the same way.
 
 The shard of a picture follows from its name alone, like the folder of an object in git: a picture
 that comes or goes changes one shard of each folder and leaves the other 255, in DVC's cache and in
@@ -48,7 +48,7 @@ class Member:
         return PurePath(self.name).stem
 
     def exists(self) -> bool:
-        """Whether it is there: it was found."""
+        """True: a member is only made for a file that a shard holds."""
         return True
 
     def open(self, _mode: Literal["rb"]) -> BinaryIO:
@@ -72,9 +72,9 @@ File: TypeAlias = Path | Member
 def pack(*folders: Path, above: int = SHARD_ABOVE) -> None:
     """Put the files of each folder into shards if there are more than `above` in it.
 
-    At every moment each file is found in one place or the other, so a kill loses nothing; the stage
-    that is run again writes and packs them anew. Shards of an earlier run are removed, and what
-    killed writers left (nobody may be writing there); a folder that is missing is made.
+    At every moment each file is in one place or the other, so a kill loses nothing; the stage
+    that is run again writes and packs them anew. Shards of an earlier run and temporary files of
+    killed writers are removed (no other process may be writing there); missing folders are made.
     """
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,11 +83,11 @@ def pack(*folders: Path, above: int = SHARD_ABOVE) -> None:
 
 
 def files(folder: Path) -> list[File]:
-    """List the files of a folder, those in its shards too, sorted by name; hidden ones are none."""
-    found: dict[str, File] = {}
+    """List the files of a folder and of its shards, sorted by name, without hidden ones."""
+    by_name: dict[str, File] = {}
     for path in folder.glob("[!.]*"):
-        found |= _members(path) if _SHARD.fullmatch(path.name) else {path.name: path}
-    return [found[name] for name in sorted(found)]
+        by_name |= _members(path) if _SHARD.fullmatch(path.name) else {path.name: path}
+    return [by_name[name] for name in sorted(by_name)]
 
 
 def locate(folder: Path, name: str) -> File:
@@ -105,14 +105,14 @@ def beside(file: File, start: str) -> list[File]:
     """List what lies with a file, in its folder or its shard, and has a name that begins so."""
     if isinstance(file, Path):
         return [*sorted(file.parent.glob(f"{start}*"))]
-    found = _members(file.shard).items()
-    return [one for _, one in sorted(pair for pair in found if pair[0].startswith(start))]
+    members = _members(file.shard)
+    return [members[name] for name in sorted(members) if name.startswith(start)]
 
 
-def remove(found: Iterable[File]) -> None:
+def remove(files: Iterable[File]) -> None:
     """Delete files, those in shards by writing the shard anew without them."""
     shards: dict[Path, set[str]] = defaultdict(set)
-    for file in found:
+    for file in files:
         if isinstance(file, Member):
             shards[file.shard].add(file.name)
         else:
@@ -173,5 +173,5 @@ def _indexed(shard: Path, *_version: int) -> dict[str, Member]:
             return {one.name: Member(shard, one.name, one.offset_data, one.size) for one in tar}
     except tarfile.TarError as error:
         raise RefcolorError(
-            f"{shard} is no whole tar file ({error}); delete it and run `dvc repro`"
+            f"{shard} is not a whole tar file ({error}); delete it and run `dvc repro`"
         ) from error

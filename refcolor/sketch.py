@@ -59,7 +59,7 @@ def xdog(
     wider blur. epsilon is a tone: flat regions darker than it are filled with ink. phi is the
     softness of the threshold; from 1e6 on it is hard in practice.
     The kernels reach int(4 sigma + 0.5) pixels and the border is mirrored without repeating the
-    edge, so the numbers do not hang on a library's own rule.
+    edge, so the numbers do not depend on the rule of a library.
     Raises ValueError for integer input: blurring 8-bit values moves 6 % of the tones.
     Reference: Winnemoeller, Kyprianidis, Olsen, Computers & Graphics 36 (2012), eq. 7.
     """

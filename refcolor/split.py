@@ -66,7 +66,7 @@ def _pairs(
     pairs = []
     for sketch in members:
         others = [id for id in members if id != sketch]
-        # A near-duplicate is no foreign reference, unless there is nothing else.
+        # A near-duplicate is not a foreign reference, unless there is nothing else.
         foreign = [id for id in others if group_of[id] != group_of[sketch]] or others
         foreign.sort(key=lambda id: _digest(params.seed, sketch, id))
         pairs += [(sketch, reference) for reference in foreign[: params.references]]

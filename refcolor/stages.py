@@ -173,7 +173,7 @@ def _interpolate(text: str, known: Mapping[str, Any]) -> str:
     def value(match: re.Match[str]) -> str:
         name = match[1].strip()
         if name not in known:
-            raise RefcolorError(f"dvc.yaml reads ${{{name}}}, which {PARAMETER_FILE} has not")
+            raise RefcolorError(f"dvc.yaml reads ${{{name}}}, which {PARAMETER_FILE} does not have")
         given = known[name]
         return str(given).lower() if isinstance(given, bool) else str(given)
 

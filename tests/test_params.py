@@ -54,10 +54,10 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
 @pytest.mark.parametrize(
     ("path", "value", "said"),
     [
-        ("loss.triplt", 1, "loss.triplt is no parameter; did you mean loss.triplet?"),
-        ("los", {}, "los is no parameter; did you mean loss?"),
+        ("loss.triplt", 1, "loss.triplt is not a parameter; did you mean loss.triplet?"),
+        ("los", {}, "los is not a parameter; did you mean loss?"),
         ("source.sample.palete_seed", 1, "did you mean source.sample.palette_seed?"),
-        ("zzzz", 1, "zzzz is no parameter; remove it"),
+        ("zzzz", 1, "zzzz is not a parameter; remove it"),
         ("loss.triplet", "much", "loss.triplet should be a valid number, got 'much'"),
         ("loss.triplet", "1e-4", "loss.triplet should be a valid number, got '1e-4'"),
         ("loss.triplet", True, "loss.triplet should be a valid number, got True"),
@@ -192,7 +192,7 @@ def test_a_missing_key_is_named(content: dict[str, Any], write: Write) -> None:
 def test_all_problems_are_said_at_once(content: dict[str, Any], write: Write) -> None:
     """Two mistakes cost one run, not two."""
     content["train"]["epochs"], content["loss"]["triplt"] = "abc", 1
-    with pytest.raises(RefcolorError, match=r"loss\.triplt is no parameter.*; train\.epochs"):
+    with pytest.raises(RefcolorError, match=r"loss\.triplt is not a parameter.*; train\.epochs"):
         load(write(content))
 
 
@@ -215,7 +215,7 @@ def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path, text: str
     """Broken YAML, a key given twice included, names the file and the place."""
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    with pytest.raises(RefcolorError, match=r"^\S*params.yaml is no YAML: ") as refusal:
+    with pytest.raises(RefcolorError, match=r"^\S*params.yaml is not YAML: ") as refusal:
         load(path)
     assert "\n" not in str(refusal.value)
 

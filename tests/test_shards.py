@@ -188,10 +188,10 @@ def test_long_names_have_room(tmp_path: Path) -> None:
 
 
 def test_a_shard_that_is_cut_short_is_named(packed: Path) -> None:
-    """What is no whole tar file is an error with what to do."""
+    """What is not a whole tar file is an error with what to do."""
     shard = packed / shard_of("p7.png")
     shard.write_bytes(shard.read_bytes()[:700])
-    with pytest.raises(RefcolorError, match=r"\.tar is no whole tar file .*run `dvc repro`"):
+    with pytest.raises(RefcolorError, match=r"\.tar is not a whole tar file .*run `dvc repro`"):
         files(packed)
 
 

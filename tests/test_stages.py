@@ -151,7 +151,7 @@ def test_locked_key_worked_by_hand() -> None:
         ("dvc.yaml", "train.epochs", "train.epoch", "params.yaml has no 'train.epoch'"),
         ("dvc.yaml", "runtime.fast", "runtime.slow", r"dvc.yaml reads \${runtime.slow}"),
         ("dvc.yaml", "use.py, ", "gone.py, ", "gone.py cannot be read"),
-        ("dvc.yaml", "stages:", "stages: [", "dvc.yaml is no YAML"),
+        ("dvc.yaml", "stages:", "stages: [", "dvc.yaml is not YAML"),
     ],
 )
 def test_refusals(root: Path, file: str, old: str, new: str, message: str) -> None:

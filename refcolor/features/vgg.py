@@ -39,7 +39,7 @@ class VGGFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).reshape(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> "VGGFeatures":
-        """Stay in evaluation mode whatever is asked."""
+        """Stay in evaluation mode, whatever the mode given."""
         return self
 
     def forward(self, picture: Tensor) -> list[Tensor]:

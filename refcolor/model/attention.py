@@ -58,7 +58,7 @@ class DenseCorrespondence(nn.Module):
 
 
 class StopGradientAttention(nn.Module):
-    """SGA: the map only says who gives to whom, and no loss on the picture teaches it.
+    """SGA: the map routes features from keys to queries, and no loss on the picture trains it.
 
     A cross block takes from the reference, a self block from its result. `logits` are those of the
     cross block before the gradient is stopped, so the triplet and match terms act as on SCFT.
