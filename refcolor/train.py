@@ -199,6 +199,7 @@ def train(
                 processes=processes,
             )
         total = sum(loss_weights[name] * term for name, term in terms.items())
+        assert isinstance(total, Tensor)  # the parameters refuse a loss without any weight
         optimizer_g.zero_grad(set_to_none=True)
         total.backward()
         processes.average_gradients(generator)

@@ -172,7 +172,7 @@ def test_mapped_pictures_train_the_same_weights(
     for side in ("pictures", "validation"):
         given = getattr(runs[0], side)
         ids = [f"{len(given)}-{id}" for id in given.ids]
-        mapped = load_pictures(ids, **folders, keep=tmp_path / "kept", keep_from=0)
+        mapped = load_pictures(ids, **folders, cache=tmp_path / "cache", cache_from=0)
         assert isinstance(mapped.color, np.memmap)
         setattr(runs[1], side, mapped)
     for run in runs:
