@@ -201,7 +201,7 @@ def train(
         total = sum(loss_weights[name] * term for name, term in terms.items())
         assert isinstance(total, Tensor)  # the parameters refuse a loss without any weight
         optimizer_g.zero_grad(set_to_none=True)
-        total.backward()
+        total.backward()  # type: ignore[no-untyped-call]
         processes.average_gradients(generator)
         optimizer_g.step()
         update_ema(
