@@ -150,24 +150,6 @@ def test_a_listing_keeps_what_the_filter_keeps(setting: Setting, tmp_path: Path)
     write_manifest(tmp_path / "manifest.jsonl", listing.records)
 
 
-def test_records_say_where_a_post_comes_from(setting: Setting) -> None:
-    """A record holds page, source, artist, rating and licence; a reduced copy has no checksum."""
-    setting.site.posts = {5: make_post(5, {}), 4: make_post(4, {"large_file_url": None})}
-    reduced, original = setting.run().records
-    assert reduced == Record(
-        "danbooru-5",
-        f"{URL}/sample/5.jpg",
-        page=f"{URL}/posts/5",
-        artist=("some_one",),
-        rating="g",
-        licence="unknown; see page",
-        attributes={"hair": "blonde", "eyes": "blue", "subject": "1girl"},
-        source="https://art.example/5",
-        md5=f"{5:032x}",
-    )
-    assert (original.address, original.checksum) == (f"{URL}/original/4.png", f"{4:032x}")
-
-
 def test_pages_go_by_id(setting: Setting) -> None:
     """Each page begins below the last post of the one before, short or not, until one is empty."""
     setting.run()
@@ -421,18 +403,6 @@ def test_other_answers_are_an_error(answer: Any, setting: Setting) -> None:
     with pytest.raises(RefcolorError, match=r"must answer with different posts below id 9001"):
         setting.run()
     assert list(setting.pages.glob("*/before-*")) == []
-
-
-def test_a_site_that_ignores_the_cursor_is_an_error(setting: Setting) -> None:
-    """The same page again and again ends at its second time."""
-    real = setting.site.get
-
-    def get(address: str, params: Mapping[str, str]) -> Any:
-        return real(address, {name: value for name, value in params.items() if name != "page"})
-
-    setting.site.get = get  # type: ignore[method-assign]
-    with pytest.raises(RefcolorError, match="must be a site with Danbooru's API"):
-        setting.run()
 
 
 @pytest.mark.parametrize("query", ["solo order:score", "solo -Order:id_asc", "ordfav:someone"])

@@ -153,8 +153,8 @@ def test_copies_are_flat_and_unchanged(tmp_path: Path) -> None:
     """The bytes arrive as they are under the id, the extension in lower case, and nothing else."""
     fill(tmp_path / "in", "color/sub/a b.PNG", "sketch/sub/a b.Jpeg")
     (record,), _ = list_folder(tmp_path / "in", "pairs")
-    written = copy_raw(record, tmp_path / "in", tmp_path / "raw")
-    assert written == [tmp_path / "raw" / f"{record.id}{end}" for end in (".png", ".sketch.jpeg")]
+    copy_raw(record, tmp_path / "in", tmp_path / "raw")
+    written = [tmp_path / "raw" / f"{record.id}{end}" for end in (".png", ".sketch.jpeg")]
     assert [path.read_bytes() for path in written] == [b"color/sub/a b.PNG", b"sketch/sub/a b.Jpeg"]
     assert sorted((tmp_path / "raw").iterdir()) == sorted(written)
 

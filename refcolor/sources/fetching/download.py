@@ -76,19 +76,18 @@ def check_success(failures: int, of: int, source: SourceParams) -> None:
         )
 
 
-def copy_raw(record: Record, root: Path, destination: Path) -> list[Path]:
+def copy_raw(record: Record, root: Path, destination: Path) -> None:
     """Copy the files of a record unchanged to `<id>.<extension>` in a flat folder.
 
     The line art of a pair becomes `<id>.sketch.<extension>`. Each file appears under its name only
     when it is complete.
 
-    root: the folder that was listed.  Returns the files written.
+    root: the folder that was listed.
     Raises PictureError with the reason unreadable_file when a file cannot be read (any more).
     """
     addresses = {record.id: record.address}
     if "sketch" in record.attributes:
         addresses[f"{record.id}.sketch"] = record.attributes["sketch"]
-    written = []
     for stem, address in addresses.items():
         file = destination / f"{stem}{PurePosixPath(address).suffix.lower()}"
         try:
@@ -100,8 +99,6 @@ def copy_raw(record: Record, root: Path, destination: Path) -> list[Path]:
             raise PictureError(
                 "unreadable_file", f"{root / address} cannot be copied: {error}"
             ) from error
-        written.append(file)
-    return written
 
 
 def _fetch_local(record: Record, *, source: SourceParams, destination: Path) -> str:
