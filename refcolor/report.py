@@ -240,9 +240,9 @@ def _draw_funnel(part: SubFigure, lines: Sequence[Line]) -> None:
     axes.barh(places, [line.share for line in lines], color=colors, edgecolor=colors)
     for place, line in enumerate(lines):
         if line.number:
-            axes.text(1.06, place, f"{line.number:,}", ha="right", va="center")
-            axes.text(1.13, place, _percent(line.share), ha="right", va="center", color=QUIET)
-    axes.set(xlim=(0, 1.13), ylim=(len(lines) - 0.4, -0.6), xticks=[])
+            axes.text(1.1, place, f"{line.number:,}", ha="right", va="center")
+            axes.text(1.18, place, _percent(line.share), ha="right", va="center", color=QUIET)
+    axes.set(xlim=(0, 1.18), ylim=(len(lines) - 0.4, -0.6), xticks=[])
     axes.set_yticks(places, [line.name for line in lines], color=TEXT)
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_fontweight("normal" if line.number else "bold")
