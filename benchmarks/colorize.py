@@ -17,15 +17,15 @@ from tempfile import TemporaryDirectory
 import numpy as np
 import torch
 
-from refcolor import image, params
+from refcolor import characters, params
 from refcolor.colorize.batch import Options, batch_size, color_all
 from refcolor.colorize.colorizer import Colorizer, Prepared
 from refcolor.colorize.jobs import plan
-from refcolor.image import Picture
+from refcolor.io import image
+from refcolor.io.image import Picture
+from refcolor.lines.sketch import draw_settings, sketch_picture
 from refcolor.model.generator import build_generator
 from refcolor.params import SketchParams
-from refcolor.sketch import draw_settings, sketch_picture
-from refcolor.sources import sample
 
 ROOT = Path(__file__).parents[1]
 FOLDER = 100  # drawings
@@ -68,7 +68,9 @@ def small() -> Colorizer:
 def drawn(count: int, *, size: int) -> list[tuple[Picture, Picture]]:
     """Draw characters: line art and the colours of another one."""
     colors = [
-        sample.render(sample.draw_shape(1, i), sample.draw_palette(2, i), size=size).color
+        characters.render(
+            characters.draw_shape(1, i), characters.draw_palette(2, i), size=size
+        ).color
         for i in range(count + 1)
     ]
     settings = draw_settings(SketchParams(preset="default"), "drawn")

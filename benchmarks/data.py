@@ -29,13 +29,14 @@ from threadpoolctl import threadpool_limits
 from benchmarks.machine import machine
 from benchmarks.material import character
 from benchmarks.plain import warp_alone, xdog_by_pixels
-from refcolor import errors, image, params
-from refcolor.augment import draw_warps, warp
-from refcolor.batch import make_batch
-from refcolor.clean import clean_picture
-from refcolor.data import load_pictures
+from refcolor import errors, params
+from refcolor.io import image
+from refcolor.lines.sketch import PRESETS, sketch_picture, xdog
 from refcolor.params import Params
-from refcolor.sketch import PRESETS, sketch_picture, xdog
+from refcolor.prepare.clean import clean_picture
+from refcolor.training.augment import draw_warps, warp
+from refcolor.training.batch import make_batch
+from refcolor.training.data import load_pictures
 
 ROOT = Path(__file__).parents[1]
 RAW = 512  # pixels, as sources give them

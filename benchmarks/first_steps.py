@@ -8,12 +8,12 @@ from pathlib import Path
 from benchmarks.material import changed
 from pipeline.train import CURVES, MODELS, PREVIEWS, SPLIT
 from refcolor import errors, params
-from refcolor.checkpoint import StateFile
-from refcolor.data import load_pictures, read_ids
-from refcolor.device import choose_device, keep_freed_memory
-from refcolor.pixel_cache import PIXEL_CACHE
-from refcolor.tracker import NullTracker
-from refcolor.train import Folders, train
+from refcolor.training.checkpoint import StateFile
+from refcolor.training.data import load_pictures, read_ids
+from refcolor.training.device import choose_device, keep_freed_memory
+from refcolor.training.pixel_cache import PIXEL_CACHE
+from refcolor.training.tracker import NullTracker
+from refcolor.training.train import Folders, train
 
 
 def main() -> None:

@@ -9,15 +9,15 @@ import torch
 from torch import nn
 from torchvision.models.vgg import cfgs, make_layers
 
-from refcolor.data import Pictures
-from refcolor.features.vgg import WEIGHTS, VGGFeatures, load_vgg
-from refcolor.image import Picture
+from refcolor import characters
+from refcolor.io.image import Picture
+from refcolor.lines.sketch import draw_settings, sketch_picture
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import Generator, build_generator
-from refcolor.parallel import map_pictures
 from refcolor.params import Params, SketchParams
-from refcolor.sketch import draw_settings, sketch_picture
-from refcolor.sources import sample
+from refcolor.training.data import Pictures
+from refcolor.training.vgg import WEIGHTS, VGGFeatures, load_vgg
+from refcolor.workers.parallel import map_pictures
 
 # The weights of docs/paper.md: all losses on, eq. 5 among them.
 PAPER: dict[str, object] = {
@@ -40,8 +40,8 @@ def changed(settings: Params, **sections: dict[str, object]) -> Params:
 
 def character(index: int, *, size: int) -> Picture:
     """Draw a character at size x size pixels."""
-    shape, palette = sample.draw_shape(1, index), sample.draw_palette(2, index)
-    return sample.render(shape, palette, size=size).color
+    shape, palette = characters.draw_shape(1, index), characters.draw_palette(2, index)
+    return characters.render(shape, palette, size=size).color
 
 
 def drawn_pictures(

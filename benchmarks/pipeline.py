@@ -25,8 +25,8 @@ from pathlib import Path
 from ruamel.yaml import YAML
 
 from refcolor import errors
-from refcolor.stages import PARAMETER_FILE
 from refcolor.study.plan import put
+from refcolor.tracking.stages import PARAMETER_FILE
 
 ROOT = Path(__file__).parents[1]
 DATA = ("discover", "download", "clean", "sketch", "split")

@@ -24,14 +24,14 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from benchmarks.material import first_networks
-from refcolor import augment, losses
-from refcolor.batch import Batch, make_batch
-from refcolor.data import Pictures
-from refcolor.features.vgg import VGGFeatures
-from refcolor.image import Unit
+from refcolor.io.image import Unit
+from refcolor.lines.sketch import TRUNCATE, XDoGSettings
 from refcolor.params import Params
-from refcolor.sketch import TRUNCATE, XDoGSettings
-from refcolor.train import epoch_order
+from refcolor.training import augment, losses
+from refcolor.training.batch import Batch, make_batch
+from refcolor.training.data import Pictures
+from refcolor.training.train import epoch_order
+from refcolor.training.vgg import VGGFeatures
 
 Double: TypeAlias = npt.NDArray[np.float64]
 
@@ -138,7 +138,7 @@ def warp_alone(picture: Unit, displacement: Double, *, mirrored: bool) -> Unit:
     """Bend one picture: fit a spline for each axis, evaluate both at every pixel, remap.
 
     picture: (H, W, C) float32. displacement: (P, 2) of a square grid of P control points, xy in
-    [-1, 1] units, as in `refcolor.augment.Warps`.  Returns (H, W, C) float32.
+    [-1, 1] units, as in `refcolor.training.augment.Warps`.  Returns (H, W, C) float32.
     """
     height, width = picture.shape[:2]
     line = np.linspace(-1, 1, round(len(displacement) ** 0.5))

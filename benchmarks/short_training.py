@@ -15,13 +15,13 @@ from unittest.mock import patch
 
 import torch
 
-import refcolor.train as training
+import refcolor.training.train as training
 from benchmarks.material import any_vgg, changed, drawn_pictures, vgg_is_cached
 from refcolor import errors, params
-from refcolor.checkpoint import StateFile
-from refcolor.device import choose_device
 from refcolor.params import Params
-from refcolor.tracker import NullTracker
+from refcolor.training.checkpoint import StateFile
+from refcolor.training.device import choose_device
+from refcolor.training.tracker import NullTracker
 
 VALIDATION = 64
 REPORTS = 4

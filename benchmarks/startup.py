@@ -20,7 +20,7 @@ from refcolor.errors import RefcolorError
 
 ROOT = Path(__file__).parents[1]
 ROUNDS = 5
-REFCOLOR = ("-c", "from refcolor.cli import main; main()")
+REFCOLOR = ("-c", "from refcolor.cli.main import main; main()")
 HELP, NOTHING = 0.5, 1.5  # seconds, the targets
 COMMANDS = (
     "",

@@ -1,4 +1,4 @@
-"""The step of `refcolor.train`, with a clock read between its parts, and that clock.
+"""The step of `refcolor.training.train`, with a clock read between its parts, and that clock.
 
 A test holds both together: after the same steps the weights are the same, byte for byte.
 """
@@ -11,12 +11,12 @@ import torch
 from torch import Tensor
 
 from benchmarks.material import first_networks
-from refcolor import losses
-from refcolor.batch import make_batch
-from refcolor.data import Pictures
-from refcolor.features.vgg import VGGFeatures
 from refcolor.params import Params
-from refcolor.train import epoch_order, generator_terms, update_ema
+from refcolor.training import losses
+from refcolor.training.batch import make_batch
+from refcolor.training.data import Pictures
+from refcolor.training.train import epoch_order, generator_terms, update_ema
+from refcolor.training.vgg import VGGFeatures
 
 PARTS = ("task", "forward", "discriminator", "losses", "backward", "optimiser")
 

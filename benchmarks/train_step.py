@@ -34,10 +34,10 @@ from benchmarks.material import PAPER, any_vgg, changed, drawn_pictures, vgg_is_
 from benchmarks.plain import PlainStep
 from benchmarks.step import PARTS, Clock, TrainingStep
 from refcolor import errors, params
-from refcolor.data import Pictures
-from refcolor.device import choose_device, keep_freed_memory
 from refcolor.errors import RefcolorError
 from refcolor.params import Params
+from refcolor.training.data import Pictures
+from refcolor.training.device import choose_device, keep_freed_memory
 
 STEPS = {"cpu": 4, "cuda": 40}  # timed for each variant unless asked otherwise
 WARM_UP = {"cpu": 3, "cuda": 5}  # steps between the first, which is counted, and those timed

@@ -5,10 +5,11 @@ from pathlib import Path
 
 import numpy as np
 
-from refcolor import Colorizer, image
+from refcolor import Colorizer, characters
 from refcolor.app.samples import draw_samples
-from refcolor.shards import locate
-from refcolor.sources import drawn, sample
+from refcolor.io import image
+from refcolor.io.shards import locate
+from refcolor.sources import drawn
 from refcolor.sources.manifest import read_manifest
 
 IMAGES, SIDE = Path("docs/images"), 128
@@ -25,7 +26,9 @@ def enlarged(picture: image.Picture) -> image.Picture:
 def sheet_of_characters() -> image.Picture:
     """Draw 24 characters."""
     pictures = [
-        sample.render(sample.draw_shape(1, index), sample.draw_palette(2, index), size=192).color
+        characters.render(
+            characters.draw_shape(1, index), characters.draw_palette(2, index), size=192
+        ).color
         for index in range(24)
     ]
     return image.grid([pictures[row * 8 : row * 8 + 8] for row in range(3)])

@@ -4,13 +4,14 @@ from functools import partial
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, image, params
-from refcolor.clean import Measurement, clean_picture, refuse_nothing, write_measurements
-from refcolor.parallel import map_pictures
+from refcolor import errors, params
+from refcolor.io import image
+from refcolor.io.shards import File, pack
 from refcolor.params import Params
-from refcolor.shards import File, pack
+from refcolor.prepare.clean import Measurement, clean_picture, refuse_nothing, write_measurements
 from refcolor.sources.manifest import Record, files_of
 from refcolor.sources.takedown import Takedown, read_takedown
+from refcolor.workers.parallel import map_pictures
 
 LISTS = (("raw", "manifest", "own_sketch"), ("raw_lineart", "lineart", "lineart"))
 
@@ -21,8 +22,9 @@ def clean(item: tuple[File, Record], settings: Params, banned: Takedown, art: Pa
     if banned.names(record):
         return Measurement(record.id, reason="excluded")
     layout = "line_art" if art.name == "lineart" else settings.source.layout
-    *squares, measurement = clean_picture(raw, record.id, settings.clean, layout=layout,
-                                          letterboxed=record.letterboxed)
+    *squares, measurement = clean_picture(
+        raw, record.id, settings.clean, layout=layout, letterboxed=record.letterboxed
+    )
     for folder, square in zip((art.with_name("color"), art), squares, strict=True):
         if square is not None:
             image.write(folder / f"{record.id}.png", square)
@@ -38,8 +40,15 @@ def main() -> None:
     for raw, listed, art in LISTS:
         one = partial(clean, settings=settings, banned=banned, art=shared / art)
         files = files_of(data / f"{listed}.jsonl", shared / raw)
-        tables[raw] = list(map_pictures(one, files, workers=settings.runtime.workers,
-                                        cluster=settings.runtime.cluster, label=f"clean {raw}"))
+        tables[raw] = list(
+            map_pictures(
+                one,
+                files,
+                workers=settings.runtime.workers,
+                cluster=settings.runtime.cluster,
+                label=f"clean {raw}",
+            )
+        )
     folders = [data / name for name in ("color", "own_sketch", "lineart")]
     pack(*folders)
     write_measurements(data / "clean.csv", tables["raw"])

@@ -3,11 +3,12 @@
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, inputs, params
-from refcolor.files import write_json
+from refcolor import errors, params
+from refcolor.io.files import write_json
 from refcolor.sources.listing.discover import discover
 from refcolor.sources.manifest import write_manifest
-from refcolor.stages import repository
+from refcolor.tracking import inputs
+from refcolor.tracking.stages import repository
 
 
 def main() -> None:

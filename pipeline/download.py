@@ -4,12 +4,13 @@ import json
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, inputs, params
-from refcolor.files import write_lines
-from refcolor.shards import pack
+from refcolor import errors, params
+from refcolor.io.files import write_lines
+from refcolor.io.shards import pack
 from refcolor.sources.fetching.download import check_success, download
 from refcolor.sources.manifest import iterate_manifest
-from refcolor.stages import repository
+from refcolor.tracking import inputs
+from refcolor.tracking.stages import repository
 
 DATA = Path("data")
 MANIFEST = DATA / "manifest.jsonl"
@@ -21,14 +22,22 @@ def main() -> None:
     settings, state = params.load(), repository() / ".refcolor"
     inputs.check(settings)
     failed = {
-        listed: download(listed, settings.source, destination=destination, state=state,
-                         workers=settings.runtime.workers,
-                         max_megapixels=settings.clean.max_megapixels)
+        listed: download(
+            listed,
+            settings.source,
+            destination=destination,
+            state=state,
+            workers=settings.runtime.workers,
+            max_megapixels=settings.clean.max_megapixels,
+        )
         for listed, destination in LISTS.items()
     }
     pack(*LISTS.values())
-    lines = [{"id": one.id, "list": listed.stem, "reason": one.reason}
-             for listed, failures in failed.items() for one in failures]
+    lines = [
+        {"id": one.id, "list": listed.stem, "reason": one.reason}
+        for listed, failures in failed.items()
+        for one in failures
+    ]
     write_lines(DATA / "download.jsonl", [json.dumps(line) for line in lines])
     wanted = sum(1 for _ in iterate_manifest(MANIFEST))
     check_success(len(failed[MANIFEST]), wanted, settings.source)

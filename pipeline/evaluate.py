@@ -3,10 +3,12 @@
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, image, inputs, params
-from refcolor.files import write_json
-from refcolor.stages import locked_key, read_lock, repository, stage_key
+from refcolor import errors, params
+from refcolor.io import image
+from refcolor.io.files import write_json
+from refcolor.tracking import inputs
 from refcolor.tracking.session import Training, open_evaluation
+from refcolor.tracking.stages import locked_key, read_lock, repository, stage_key
 
 DATA, MODELS = Path("data"), Path("models")
 RESULTS, IMAGES = Path("results"), Path("metrics/images")
@@ -17,10 +19,11 @@ def main() -> None:
     """Write results, metrics/images and metrics/eval.json."""
     settings, root = params.load(), repository()
     inputs.check(settings)  # a refusal need not wait for torch
-    from refcolor.data import png_example, read_ids
-    from refcolor.device import choose_device
-    from refcolor.evaluate import evaluate
-    from refcolor.metrics.curves import draw_curves
+    from refcolor.evaluation.evaluate import evaluate
+    from refcolor.evaluation.metrics.curves import draw_curves
+    from refcolor.training.data import png_example, read_ids
+    from refcolor.training.device import choose_device
+
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     report = evaluate(settings, models=MODELS, data=DATA, device=choose_device(runtime.device))
     report.write(results=RESULTS, images=IMAGES, confusion=Path("metrics/confusion.csv"))
@@ -28,8 +31,9 @@ def main() -> None:
     image.write(IMAGES / "curves.png", draw_curves(CURVES / "loss.csv"))
     example = png_example(read_ids(DATA / "split/val.txt")[0])
     training = Training(locked_key("train", read_lock()), CURVES, PREVIEWS, MODELS, example)
-    with open_evaluation(kind=runtime.tracker, root=root, key=stage_key("evaluate"), params=flat,
-                         training=training) as tracker:
+    with open_evaluation(
+        kind=runtime.tracker, root=root, key=stage_key("evaluate"), params=flat, training=training
+    ) as tracker:
         tracker.metrics(report.numbers)
         for sheet in sorted(IMAGES.glob("*.png")):
             tracker.picture(sheet.stem, image.read(sheet))

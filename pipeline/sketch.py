@@ -4,12 +4,13 @@ from functools import partial
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, image, params
-from refcolor.files import write_lines
-from refcolor.parallel import map_pictures
+from refcolor import errors, params
+from refcolor.io import image
+from refcolor.io.files import write_lines
+from refcolor.io.shards import File, files, locate, pack
+from refcolor.lines.sketch import draw_settings, flag, ink_share, sketch_picture
 from refcolor.params import SketchParams
-from refcolor.shards import File, files, locate, pack
-from refcolor.sketch import draw_settings, flag, ink_share, sketch_picture
+from refcolor.workers.parallel import map_pictures
 
 
 def sketch(color: File, settings: SketchParams, data: Path) -> tuple[str, float]:
@@ -29,8 +30,13 @@ def main() -> None:
     settings, data = params.load(), Path("data")
     shared = data.absolute()  # as other machines see it too
     one = partial(sketch, settings=settings.sketch, data=shared)
-    inks = map_pictures(one, files(shared / "color"), workers=settings.runtime.workers,
-                        cluster=settings.runtime.cluster, label="sketch")
+    inks = map_pictures(
+        one,
+        files(shared / "color"),
+        workers=settings.runtime.workers,
+        cluster=settings.runtime.cluster,
+        label="sketch",
+    )
     lines = [f"{id},{ink:.4f},{flag(ink)}" for id, ink in inks]
     pack(data / "sketch")
     write_lines(data / "sketch.csv", ["id,ink,flag", *lines])

@@ -3,15 +3,16 @@
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, image, params
-from refcolor.clean import read_measurements
-from refcolor.duplicates import groups
-from refcolor.files import write_json, write_lines
-from refcolor.funnel import funnel, read_inks
-from refcolor.report import draw_report
+from refcolor import errors, params
+from refcolor.io import image
+from refcolor.io.files import write_json, write_lines
+from refcolor.prepare.clean import read_measurements
+from refcolor.prepare.duplicates import groups
+from refcolor.prepare.funnel import funnel, read_inks
+from refcolor.prepare.report import draw_report
+from refcolor.prepare.split import split
 from refcolor.sources.manifest import read_manifest
 from refcolor.sources.takedown import read_takedown
-from refcolor.split import split
 
 DATA, SPLIT, METRICS = Path("data"), Path("data/split"), Path("metrics")
 
@@ -37,8 +38,13 @@ def main() -> None:
     sizes |= {"excluded": len(usable) - len(records)}
     counts |= {"split": sizes}
     write_json(METRICS / "data.json", counts)
-    report = draw_report(ids, color=DATA / "color", sketch=DATA / "sketch",
-                         inks=read_inks(DATA / "sketch.csv"), counts=counts)
+    report = draw_report(
+        ids,
+        color=DATA / "color",
+        sketch=DATA / "sketch",
+        inks=read_inks(DATA / "sketch.csv"),
+        counts=counts,
+    )
     image.write(METRICS / "data.png", report)
 
 

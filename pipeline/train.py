@@ -4,12 +4,13 @@ from functools import partial
 from pathlib import Path
 
 import refcolor.interrupt  # noqa: F401
-from refcolor import errors, inputs, params
-from refcolor.files import write_json
-from refcolor.pixel_cache import PIXEL_CACHE
-from refcolor.stages import repository, stage_key
-from refcolor.tracker import NullTracker
+from refcolor import errors, params
+from refcolor.io.files import write_json
+from refcolor.tracking import inputs
 from refcolor.tracking.session import open_training
+from refcolor.tracking.stages import repository, stage_key
+from refcolor.training.pixel_cache import PIXEL_CACHE
+from refcolor.training.tracker import NullTracker
 
 SPLIT, MODELS = Path("data/split"), Path("models")
 
@@ -18,11 +19,12 @@ def main() -> None:
     """Write models, metrics/train.json, metrics/curves and metrics/previews."""
     settings, root = params.load(), repository()
     inputs.check(settings)  # a refusal need not wait for torch
-    from refcolor import distributed
-    from refcolor.checkpoint import StateFile, state_folder
-    from refcolor.data import load_pictures, png_example, read_ids
-    from refcolor.device import choose_device, keep_freed_memory
-    from refcolor.train import Folders, train
+    from refcolor.training import distributed
+    from refcolor.training.checkpoint import StateFile, state_folder
+    from refcolor.training.data import load_pictures, png_example, read_ids
+    from refcolor.training.device import choose_device, keep_freed_memory
+    from refcolor.training.train import Folders, train
+
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     device, count = choose_device(runtime.device), settings.train.processes
     if distributed.must_be_started(settings, device=device):
@@ -38,13 +40,29 @@ def main() -> None:
         processes.refuse_difference(stage_key("train") + state.name)
         file = StateFile(state, epochs=settings.train.epochs, patient=count == 1)
         folders = Folders(MODELS, Path("metrics/curves"), Path("metrics/previews"))
-        work = partial(train, settings, pictures=pictures, validation=validation, folders=folders,
-                       state_file=file, device=device, processes=processes)
+        work = partial(
+            train,
+            settings,
+            pictures=pictures,
+            validation=validation,
+            folders=folders,
+            state_file=file,
+            device=device,
+            processes=processes,
+        )
         if not processes.is_first_rank:
             work(tracker=NullTracker())
             return
-        with file, open_training(kind=runtime.tracker, root=root, key=stage_key("train"),
-                                 params=flat, resume_run_id=file.run_id) as tracker:
+        with (
+            file,
+            open_training(
+                kind=runtime.tracker,
+                root=root,
+                key=stage_key("train"),
+                params=flat,
+                resume_run_id=file.run_id,
+            ) as tracker,
+        ):
             file.run_id = tracker.run_id
             numbers = work(tracker=tracker)
             tracker.model(MODELS, example=png_example(validation.ids[0]))

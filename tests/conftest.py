@@ -14,7 +14,7 @@ from ruamel.yaml import YAML
 from refcolor.params import Params
 
 if TYPE_CHECKING:
-    from refcolor.data import Pictures
+    from refcolor.training.data import Pictures
 
 # Tests run side by side with others; networks this small are slower on more threads.
 os.environ.setdefault("OMP_NUM_THREADS", "1")
@@ -112,7 +112,7 @@ def tiny_params(changes: dict[str, Any] | None = None) -> Params:
 
 def random_pictures(count: int, *, seed: int = 0, side: int = 32) -> "Pictures":
     """Give random pictures and sketches."""
-    from refcolor.data import Pictures
+    from refcolor.training.data import Pictures
 
     random = np.random.default_rng(seed)
     blocks = random.integers(0, 256, (count, side // 8, side // 8, 3), np.uint8)

@@ -7,7 +7,7 @@ from refcolor.app.scene import VIEW_SIDE, Result, Scene, Sheet, address_of
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
 from refcolor.errors import RefcolorError
-from refcolor.image import Unit
+from refcolor.io.image import Unit
 
 MAX_REFERENCES = 8
 MAX_MATCHES = 40

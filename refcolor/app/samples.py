@@ -6,11 +6,11 @@ from io import BytesIO
 import numpy as np
 from PIL import Image
 
-from refcolor import image
+from refcolor import characters
 from refcolor.app.scene import Scene, Sheet
-from refcolor.image import Picture
-from refcolor.sketch import PRESETS, xdog
-from refcolor.sources import sample
+from refcolor.io import image
+from refcolor.io.image import Picture
+from refcolor.lines.sketch import PRESETS, xdog
 
 SIDE = 768
 # The lines that a model learns from are one pixel wide at its size; here they are drawn as wide as
@@ -64,8 +64,11 @@ def _lines(color: Picture) -> Picture:
 
 
 def _character(index: int) -> Picture:
-    shape, palette = sample.draw_shape(_SHAPES, index), sample.draw_palette(_PALETTES, index)
-    return sample.render(shape, palette, size=SIDE).color
+    shape, palette = (
+        characters.draw_shape(_SHAPES, index),
+        characters.draw_palette(_PALETTES, index),
+    )
+    return characters.render(shape, palette, size=SIDE).color
 
 
 def _sheet(name: str, picture: Picture) -> Sheet:

@@ -8,10 +8,10 @@ from pathlib import PurePath
 
 from PIL import Image
 
-from refcolor import image
 from refcolor.colorize.colorizer import Colored
 from refcolor.colorize.hints import PointMatch
-from refcolor.image import Picture
+from refcolor.io import image
+from refcolor.io.image import Picture
 
 MAX_MEGAPIXELS = 50.0
 VIEW_SIDE = 1024  # pixels; what a page shows is smaller still, and two such fit any screen

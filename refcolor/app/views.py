@@ -12,7 +12,7 @@ from PIL import Image
 from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
 from refcolor.colorize.placement import Placement
-from refcolor.image import Unit, from_unit
+from refcolor.io.image import Unit, from_unit
 
 VEIL = (18, 18, 22)
 DARKEST = 0.82  # the veil over places that gave nothing

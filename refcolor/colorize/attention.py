@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from refcolor.colorize.placement import Placement
-from refcolor.image import Unit
+from refcolor.io.image import Unit
 
 
 @dataclass(frozen=True)

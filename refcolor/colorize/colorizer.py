@@ -8,21 +8,21 @@ import numpy as np
 import torch
 from PIL import Image
 
-from refcolor import image
-from refcolor.checkpoint import GENERATOR, describe, load_generator
 from refcolor.colorize.attention import Attention
-from refcolor.colorize.drawing import Drawing, read_drawing, working_sketch
 from refcolor.colorize.fill import upsample
 from refcolor.colorize.hints import PointMatch, bonus
 from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
 from refcolor.colorize.weights import refuse_other_weights
-from refcolor.device import choose_device
 from refcolor.errors import RefcolorError
-from refcolor.image import Picture, Unit
+from refcolor.io import image
+from refcolor.io.image import Picture, Unit
+from refcolor.lines.drawing import Drawing, read_drawing, working_sketch
 from refcolor.model.generator import Generator
 from refcolor.params import ModelParams
+from refcolor.training.checkpoint import GENERATOR, describe, load_generator
+from refcolor.training.device import choose_device
 
 DEMO = Path(__file__).parent / "demo"
 MODELS = Path("models")  # where `dvc repro` leaves a model

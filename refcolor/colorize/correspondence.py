@@ -6,11 +6,11 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from refcolor import image
 from refcolor.colorize.colorizer import Colored
 from refcolor.colorize.placement import Placement
 from refcolor.errors import RefcolorError
-from refcolor.image import Picture, Unit
+from refcolor.io import image
+from refcolor.io.image import Picture, Unit
 
 _SIDE = 480  # pixels of a panel's longer side
 _MARGIN, _CAPTION = 16, 30

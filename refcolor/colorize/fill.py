@@ -17,8 +17,8 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from refcolor.colorize.paper import sampled
-from refcolor.image import WHITE, Picture, Unit, from_unit, resize, to_unit
+from refcolor.io.image import WHITE, Picture, Unit, from_unit, resize, to_unit
+from refcolor.lines.paper import sampled
 
 _BARE = 0.08  # ink below it is grain of the paper
 # From this share of a drawing's strongest ink on, a pixel is a line like any other. A drawing whose

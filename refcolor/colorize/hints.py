@@ -13,7 +13,7 @@ import numpy.typing as npt
 
 from refcolor.colorize.placement import Placement
 from refcolor.errors import RefcolorError
-from refcolor.image import Unit
+from refcolor.io.image import Unit
 
 # The logits of one row of a trained model lie up to 50 apart: with 100 the match's key always wins.
 STRENGTH = 100.0

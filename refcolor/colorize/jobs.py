@@ -11,10 +11,10 @@ from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from refcolor.colorize.folders import list_pictures
 from refcolor.colorize.layers import layer_files
 from refcolor.errors import UsageError
-from refcolor.folders import list_pictures
-from refcolor.image import EXTENSIONS
+from refcolor.io.image import EXTENSIONS
 from refcolor.sources.naming import file_name
 
 

@@ -6,11 +6,11 @@ from typing import Final
 import numpy as np
 from PIL import Image
 
-from refcolor.colorize.drawing import Drawing
-from refcolor.colorize.paper import strips
 from refcolor.errors import PictureError
-from refcolor.files import replacing
-from refcolor.image import WHITE, Picture
+from refcolor.io.files import replacing
+from refcolor.io.image import WHITE, Picture
+from refcolor.lines.drawing import Drawing
+from refcolor.lines.paper import strips
 from refcolor.sources.naming import file_name
 
 COLORS: Final = "colors"  # the names of the layers, in files and in a PSD

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 import numpy as np
 import numpy.typing as npt
 
-from refcolor.image import Picture, scaled_size
+from refcolor.io.image import Picture, scaled_size
 
 
 @dataclass(frozen=True)

@@ -7,9 +7,9 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image, ImageOps
 
-from refcolor import image
 from refcolor.errors import PictureError
-from refcolor.image import Picture
+from refcolor.io import image
+from refcolor.io.image import Picture
 
 Source: TypeAlias = Path | str | bytes | Image.Image | Picture
 SINGLE = (Path, str, bytes, Image.Image, np.ndarray)  # the same for isinstance

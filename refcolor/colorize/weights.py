@@ -5,10 +5,10 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 
-from refcolor.checkpoint import DESCRIPTION
 from refcolor.errors import RefcolorError
 from refcolor.model.generator import build_generator
 from refcolor.params import ModelParams
+from refcolor.training.checkpoint import DESCRIPTION
 
 
 def refuse_other_weights(path: Path, model: ModelParams) -> None:

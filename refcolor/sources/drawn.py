@@ -5,14 +5,14 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import TypeGuard
 
+from refcolor import characters
 from refcolor.errors import RefcolorError
 from refcolor.params import SampleParams
-from refcolor.sources import sample
 from refcolor.sources.manifest import ADVICE, DRAWN, Record, iterate_manifest
 
 _PARTS = {
-    "hair": (*sample.HAIR_STYLES, *sample.UNSEEN_HAIR_STYLES),
-    "clothes": (*sample.CLOTHES, *sample.UNSEEN_CLOTHES),
+    "hair": (*characters.HAIR_STYLES, *characters.UNSEEN_HAIR_STYLES),
+    "clothes": (*characters.CLOTHES, *characters.UNSEEN_CLOTHES),
 }
 
 
@@ -20,7 +20,7 @@ def list_drawn(params: SampleParams, count: int) -> list[Record]:
     """List `count` characters; a larger count adds to a smaller one and changes nothing."""
     records = []
     for index in range(count):
-        shape = sample.draw_shape(params.shape_seed, index)
+        shape = characters.draw_shape(params.shape_seed, index)
         records.append(
             Record(
                 id=f"sample-{index:06d}",
@@ -61,21 +61,21 @@ def iterate_drawable(path: Path) -> Iterator[Record]:
         yield record
 
 
-def draw(record: Record, *, size: int, palette_of: Record | None = None) -> sample.Drawing:
+def draw(record: Record, *, size: int, palette_of: Record | None = None) -> characters.Drawing:
     """Draw a character again, in the colours of another where one is given.
 
     Shape and palette are independent, so this is the true recolouring. Hair and clothes are those
     that the record names, which need not be the ones that its seed draws. size: side in pixels.
     """
     facts, palette = record.attributes, (palette_of or record).attributes
-    shape = sample.draw_shape(int(facts["shape_seed"]), int(facts["shape"]))
+    shape = characters.draw_shape(int(facts["shape_seed"]), int(facts["shape"]))
     shape = dataclasses.replace(
         shape,
         hair_style=facts.get("hair", shape.hair_style),
         clothes=facts.get("clothes", shape.clothes),
     )
-    return sample.render(
+    return characters.render(
         shape,
-        sample.draw_palette(int(palette["palette_seed"]), int(palette["palette"])),
+        characters.draw_palette(int(palette["palette_seed"]), int(palette["palette"])),
         size=size,
     )

@@ -12,10 +12,10 @@ from pydantic import AfterValidator, BeforeValidator, ConfigDict, model_validato
 from pydantic.dataclasses import dataclass
 
 from refcolor.errors import RefcolorError
-from refcolor.files import write_lines
-from refcolor.shards import File, files
+from refcolor.io.files import write_lines
+from refcolor.io.shards import File, files
+from refcolor.io.tables import read_json_lines
 from refcolor.sources.naming import LONGEST_ID
-from refcolor.tables import read_json_lines
 
 ADVICE = "correct the line, restore the file from git, or rerun `dvc repro discover`"
 ONLINE = ("http://", "https://")  # how the address of a file in a network begins

@@ -8,7 +8,7 @@ import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
-from refcolor import image
+from refcolor.io import image
 from refcolor.study.pictures import GIVEN
 from refcolor.study.results import Results, result_names
 

@@ -8,10 +8,10 @@ from pathlib import Path
 
 import numpy as np
 
-from refcolor import image
-from refcolor.metrics.truth import recolored
+from refcolor.evaluation.metrics.truth import recolored
+from refcolor.io import image
+from refcolor.io.shards import locate
 from refcolor.params import Params
-from refcolor.shards import locate
 from refcolor.sources.manifest import read_manifest
 from refcolor.sources.naming import result_name
 

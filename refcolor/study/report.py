@@ -5,8 +5,8 @@ from pathlib import Path
 
 from matplotlib.figure import Figure
 
-from refcolor import image
-from refcolor.files import write_lines
+from refcolor.io import image
+from refcolor.io.files import write_lines
 from refcolor.study import figures, tables
 from refcolor.study.results import Results, read_results
 

@@ -7,9 +7,9 @@ from typing import Literal
 
 import pandas as pd
 
-from refcolor.files import replacing
+from refcolor.io.files import replacing
+from refcolor.io.tables import read_csv
 from refcolor.study.plan import Changes
-from refcolor.tables import read_csv
 
 ROWS, HALFWAY, TEST = "runs.csv", "halfway.csv", "test.csv"  # file names, beside the plan
 ADVICE = "restore it from git, or take the line out and run the study again"

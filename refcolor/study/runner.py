@@ -9,13 +9,13 @@ from pathlib import Path
 
 from refcolor import params
 from refcolor.errors import RefcolorError
-from refcolor.files import replacing
-from refcolor.stages import locked_key, read_lock, stage_key
+from refcolor.io.files import replacing
 from refcolor.study.pictures import keep_pictures
 from refcolor.study.plan import Plan, Run, digest, load_plan, runs
 from refcolor.study.repository import code_commit, refuse_uncommitted
 from refcolor.study.rows import HALFWAY, ROWS, Row, as_text, read_rows, write_rows
 from refcolor.study.workspace import Workspace, opened
+from refcolor.tracking.stages import locked_key, read_lock, stage_key
 
 DATA_SECTIONS = ("source", "filter", "clean", "sketch", "split")  # of the stages before train
 

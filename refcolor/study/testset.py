@@ -8,21 +8,21 @@ from pathlib import Path
 
 import torch
 
-from refcolor import image
-from refcolor.device import choose_device
+from refcolor.characters import UNSEEN_CLOTHES, UNSEEN_HAIR_STYLES
 from refcolor.errors import RefcolorError
-from refcolor.evaluate import evaluate
-from refcolor.files import write_lines
+from refcolor.evaluation.evaluate import evaluate
+from refcolor.io import image
+from refcolor.io.files import write_lines
+from refcolor.lines.sketch import draw_settings, sketch_picture
 from refcolor.params import Params, SampleParams
-from refcolor.sketch import draw_settings, sketch_picture
 from refcolor.sources import drawn
 from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.sample import UNSEEN_CLOTHES, UNSEEN_HAIR_STYLES
-from refcolor.stages import locked_key, read_lock, stage_key
 from refcolor.study.cost import cost
 from refcolor.study.plan import TestSet, digest, load_plan
 from refcolor.study.repository import code_commit, refuse_uncommitted
 from refcolor.study.rows import TEST, Row, read_rows, write_rows
+from refcolor.tracking.stages import locked_key, read_lock, stage_key
+from refcolor.training.device import choose_device
 
 
 def unseen_characters(test: TestSet) -> list[Record]:

@@ -20,12 +20,12 @@ from typing import IO, Any
 from ruamel.yaml import YAML
 
 from refcolor.errors import RefcolorError
-from refcolor.files import replacing, write_json
-from refcolor.stages import PARAMETER_FILE, read_lock
+from refcolor.io.files import replacing, write_json
 from refcolor.study.plan import put
 from refcolor.study.repository import CODE, git, output_of
 from refcolor.study.verdict import Failure, verdict
 from refcolor.tracking.session import STUDY_VARIABLE
+from refcolor.tracking.stages import PARAMETER_FILE, read_lock
 
 PATIENCE = 60.0  # seconds that a stopped stage has to save its state
 TAIL = 20_000  # bytes of a command's output that are kept

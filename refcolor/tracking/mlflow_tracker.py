@@ -13,9 +13,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from refcolor.errors import signals_deferred
-from refcolor.tracker import Status, Tracker
 from refcolor.tracking.model import log_model
 from refcolor.tracking.store import LOG, Store, failures, first_line, quiet
+from refcolor.training.tracker import Status, Tracker
 
 POINTS_PER_CALL = 1000  # the most that MLflow takes at once: 100 ms with SQLite
 SECONDS_PER_CALL = 20.0

@@ -6,8 +6,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from refcolor.errors import RefcolorError
-from refcolor.stages import locked_key, parse_lock
 from refcolor.tracking.session import COMMIT, EVALUATE_KEY, EXPERIMENT_NAME, TRAIN_KEY
+from refcolor.tracking.stages import locked_key, parse_lock
 from refcolor.tracking.store import connect, quiet, store_exists
 
 if TYPE_CHECKING:

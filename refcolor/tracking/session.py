@@ -10,12 +10,12 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Literal
 
 import refcolor
-from refcolor import image
 from refcolor.errors import RefcolorError
-from refcolor.tracker import NullTracker, Tracker
+from refcolor.io import image
 from refcolor.tracking.mlflow_tracker import RUNTIME, MlflowTracker, as_text
 from refcolor.tracking.store import LOG, Store, connect, failures, quiet, unusable
 from refcolor.tracking.system import watch
+from refcolor.training.tracker import NullTracker, Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

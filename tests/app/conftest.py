@@ -20,7 +20,7 @@ from refcolor.app.samples import Samples
 from refcolor.app.scene import Scene, Sheet
 from refcolor.app.sessions import Sessions
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.image import Picture
+from refcolor.io.image import Picture
 from refcolor.model.generator import build_generator
 
 from ..browser import CHROMIUM, FLAGS
@@ -101,7 +101,7 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     model = save_tiny(home / "model", seed=5)  # its attention tells two spots apart
     files = home / "files"
     files.mkdir()
-    command = [sys.executable, "-c", "from refcolor.cli import main; main()", "app"]
+    command = [sys.executable, "-c", "from refcolor.cli.main import main; main()", "app"]
     process = subprocess.Popen(
         [*command, "--model", str(model), "--no-browser"],
         cwd=home,

@@ -14,8 +14,8 @@ from refcolor.app.serve import FIRST_PORT, _find_port
 from refcolor.colorize import colorizer
 from refcolor.errors import RefcolorError
 
+from ..cli.conftest import Ended, refcolor
 from ..colorize.material import save_tiny
-from ..commands.conftest import Ended, refcolor
 
 __all__ = ["refcolor"]
 

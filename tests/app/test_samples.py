@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from refcolor.app.samples import draw_samples
-from refcolor.colorize.drawing import read_drawing
+from refcolor.lines.drawing import read_drawing
 
 
 @pytest.mark.slow

@@ -6,9 +6,9 @@ from typing import Any
 import pytest
 
 from benchmarks.material import PAPER, random_vgg
-from refcolor.data import Pictures
-from refcolor.features.vgg import VGGFeatures
 from refcolor.params import Params
+from refcolor.training.data import Pictures
+from refcolor.training.vgg import VGGFeatures
 
 NARROW = [3, 3, "M", 5, 5, "M", *[7] * 4, "M", *[7] * 4, "M", *[7] * 4, "M"]
 

@@ -6,17 +6,19 @@ import pytest
 import torch
 
 from benchmarks.plain import warp_alone, xdog_by_pixels
-from refcolor.augment import CONTROL_POINTS, Warps, draw_warps, warp
-from refcolor.image import to_unit
-from refcolor.sketch import PRESETS, xdog
-from refcolor.sources import sample
+from refcolor import characters
+from refcolor.io.image import to_unit
+from refcolor.lines.sketch import PRESETS, xdog
+from refcolor.training.augment import CONTROL_POINTS, Warps, draw_warps, warp
 
 
 @pytest.mark.parametrize("preset", ["default", "tag2pix"])
 def test_pixel_by_pixel_gives_the_same_lines(preset: str) -> None:
     """All but one pixel in a thousand are equal: the sums differ in their last digits only."""
     settings = PRESETS[preset]
-    drawn = sample.render(sample.draw_shape(1, 3), sample.draw_palette(2, 3), size=97).color
+    drawn = characters.render(
+        characters.draw_shape(1, 3), characters.draw_palette(2, 3), size=97
+    ).color
     gray = np.asarray(cv2.cvtColor(to_unit(drawn), cv2.COLOR_RGB2GRAY), np.float32)
     values = {
         name: getattr(settings, name) for name in ("sigma", "k", "sharpness", "epsilon", "phi")

@@ -8,8 +8,8 @@ import torch
 
 from benchmarks import short_training
 from benchmarks.material import changed
-from refcolor.features.vgg import VGGFeatures
 from refcolor.params import Params
+from refcolor.training.vgg import VGGFeatures
 
 
 def test_a_short_training_leaves_curves_and_previews(

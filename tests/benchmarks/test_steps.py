@@ -8,15 +8,15 @@ import torch
 from safetensors.torch import load_file
 from torch.utils.flop_counter import FlopCounterMode
 
-import refcolor.train as training
+import refcolor.training.train as training
 from benchmarks.material import changed
 from benchmarks.plain import PlainStep
 from benchmarks.step import PARTS, Clock, TrainingStep
-from refcolor.checkpoint import StateFile
-from refcolor.data import Pictures
-from refcolor.features.vgg import VGGFeatures
 from refcolor.params import Params
-from refcolor.tracker import NullTracker
+from refcolor.training.checkpoint import StateFile
+from refcolor.training.data import Pictures
+from refcolor.training.tracker import NullTracker
+from refcolor.training.vgg import VGGFeatures
 
 CPU = torch.device("cpu")
 

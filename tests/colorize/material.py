@@ -6,11 +6,11 @@ import numpy as np
 import torch
 from PIL import Image, ImageDraw
 
-from refcolor.checkpoint import save_model
-from refcolor.image import Picture
+from refcolor.io.image import Picture
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
 from refcolor.params import ModelParams
+from refcolor.training.checkpoint import save_model
 
 SIZE = 32  # pixels at which the tiny models work; their stride is 4
 

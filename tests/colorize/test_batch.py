@@ -11,13 +11,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refcolor import image
 from refcolor.colorize import batch
 from refcolor.colorize import colorizer as colorizer_module
 from refcolor.colorize.batch import Options, Report, color_all
 from refcolor.colorize.colorizer import Colored, Colorizer, Prediction, Prepared
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.errors import RefcolorError
+from refcolor.io import image
 
 from .material import blocks, line_art
 

@@ -11,14 +11,14 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refcolor import image, params
-from refcolor.checkpoint import DESCRIPTION, GENERATOR
+from refcolor import characters, params
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
 from refcolor.errors import RefcolorError
+from refcolor.io import image
+from refcolor.lines.sketch import PRESETS, sketch_picture
 from refcolor.model.generator import build_generator
-from refcolor.sketch import PRESETS, sketch_picture
-from refcolor.sources import sample
+from refcolor.training.checkpoint import DESCRIPTION, GENERATOR
 
 from .material import blocks, line_art, save_tiny, tiny
 
@@ -216,7 +216,7 @@ def test_a_match_moves_the_colour_of_its_spot_and_not_the_rest() -> None:
     """With the demo model a spot of the hair takes another colour of the reference, as told."""
     colorizer = Colorizer.demo(device="cpu")
     color, reference = (
-        sample.render(sample.draw_shape(3, i), sample.draw_palette(4, i), size=64).color
+        characters.render(characters.draw_shape(3, i), characters.draw_palette(4, i), size=64).color
         for i in (0, 1)
     )
     drawing = sketch_picture(color, PRESETS["default"])

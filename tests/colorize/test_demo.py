@@ -2,12 +2,11 @@
 
 import numpy as np
 
-from refcolor import Colorizer
+from refcolor import Colorizer, characters
 from refcolor.colorize.colorizer import DEMO
-from refcolor.metrics.baselines import grey
-from refcolor.metrics.color import difference, lab
-from refcolor.sketch import PRESETS, sketch_picture
-from refcolor.sources import sample
+from refcolor.evaluation.metrics.baselines import grey
+from refcolor.evaluation.metrics.color import difference, lab
+from refcolor.lines.sketch import PRESETS, sketch_picture
 
 SIZE = 256
 
@@ -17,11 +16,11 @@ def test_a_foreign_reference_gives_its_colors() -> None:
     demo = Colorizer.demo(device="cpu")
     errors = []
     for index in range(12):
-        shape, other = (sample.draw_shape(900, number) for number in (index, index + 1))
-        palette = sample.draw_palette(901, index)
-        truth = sample.render(shape, palette, size=SIZE).color
+        shape, other = (characters.draw_shape(900, number) for number in (index, index + 1))
+        palette = characters.draw_palette(901, index)
+        truth = characters.render(shape, palette, size=SIZE).color
         lines = sketch_picture(truth, PRESETS["default"])
-        found = demo.colorize(lines, sample.render(other, palette, size=SIZE).color).picture
+        found = demo.colorize(lines, characters.render(other, palette, size=SIZE).color).picture
         errors.append([difference(lab(one), lab(truth)).mean() for one in (found, grey(truth))])
     error, without = np.mean(errors, axis=0)
     assert error < 0.75 * without

@@ -8,11 +8,11 @@ import cv2
 import numpy as np
 import pytest
 
+from refcolor.characters import draw_palette, draw_shape, render
 from refcolor.colorize import fill
 from refcolor.colorize.fill import upsample
-from refcolor.image import from_unit, resize, to_unit
-from refcolor.metrics.color import difference, lab
-from refcolor.sources.sample import draw_palette, draw_shape, render
+from refcolor.evaluation.metrics.color import difference, lab
+from refcolor.io.image import from_unit, resize, to_unit
 
 RED, BLUE = (220, 40, 30), (30, 60, 210)
 

@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refcolor.colorize.drawing import Drawing
 from refcolor.colorize.layers import (
     color_layer,
     compose,
@@ -15,6 +14,7 @@ from refcolor.colorize.layers import (
     write_psd,
 )
 from refcolor.errors import PictureError
+from refcolor.lines.drawing import Drawing
 
 WHITE = np.full(3, 255, np.uint8)
 

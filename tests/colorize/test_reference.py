@@ -7,12 +7,12 @@ import numpy as np
 import pytest
 from PIL import Image
 
-from refcolor import image
+from refcolor import characters
 from refcolor.colorize.reference import as_file, is_line_art, read_reference
 from refcolor.errors import PictureError
+from refcolor.io import image
+from refcolor.lines.sketch import draw_settings, sketch_picture
 from refcolor.params import SketchParams
-from refcolor.sketch import draw_settings, sketch_picture
-from refcolor.sources import sample
 
 from .material import blocks, line_art
 
@@ -21,8 +21,8 @@ from .material import blocks, line_art
 @pytest.mark.parametrize("index", range(4))
 def test_a_drawn_character_is_a_picture_and_its_lines_are_lines(index: int, size: int) -> None:
     """The same character in colours and as line art are told apart."""
-    color = sample.render(
-        sample.draw_shape(7, index), sample.draw_palette(8, index), size=size
+    color = characters.render(
+        characters.draw_shape(7, index), characters.draw_palette(8, index), size=size
     ).color
     lines = sketch_picture(color, draw_settings(SketchParams(preset="default"), str(index)))
     assert not is_line_art(color)

@@ -7,8 +7,6 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor, nn
 
-from refcolor import losses
-from refcolor.augment import Match
 from refcolor.model.attention import (
     Concatenation,
     DenseCorrespondence,
@@ -19,6 +17,8 @@ from refcolor.model.attention import (
     twice_normalized,
 )
 from refcolor.model.blocks import NORMS
+from refcolor.training import losses
+from refcolor.training.augment import Match
 
 CHANNELS = 11
 

@@ -1,5 +1,6 @@
 """Which files a stage imports, read from the source, and which of them it must declare."""
 
+import ast
 from pathlib import Path
 
 import grimp
@@ -10,13 +11,26 @@ ROOT = Path(__file__).parents[2]
 ALLOWED = {
     "refcolor/__init__.py",
     "refcolor/errors.py",
-    "refcolor/inputs.py",
     "refcolor/interrupt.py",
     "refcolor/params.py",
-    "refcolor/stages.py",
-    "refcolor/tracker.py",
     "refcolor/tracking",
+    "refcolor/training/tracker.py",
 }
+
+
+# Reading and writing of files, which every stage lists whole.
+WHOLE = "refcolor/io"
+
+
+def declared_files(deps: list[str]) -> set[str]:
+    """Return the project's files that `deps` of a stage name, a folder as its files."""
+    files: set[str] = set()
+    for dep in deps:
+        if dep.startswith("refcolor/") and not dep.endswith(".py"):
+            files |= {file.relative_to(ROOT).as_posix() for file in (ROOT / dep).rglob("*.py")}
+        elif dep.endswith(".py"):
+            files.add(dep)
+    return {file for file in files if not _allowed(file)}
 
 
 def import_closure(stage: str) -> set[str]:
@@ -38,4 +52,7 @@ def _file(module: str) -> str | None:
 
 
 def _allowed(file: str) -> bool:
-    return file in ALLOWED or any(file.startswith(f"{folder}/") for folder in ALLOWED)
+    if file in ALLOWED or any(file.startswith(f"{folder}/") for folder in ALLOWED):
+        return True
+    # A package that holds nothing but its docstring.
+    return file.endswith("__init__.py") and len(ast.parse((ROOT / file).read_bytes()).body) <= 1

@@ -7,8 +7,8 @@ from typing import Any
 
 import pytest
 
-from refcolor import image
-from refcolor.shards import files
+from refcolor.io import image
+from refcolor.io.shards import files
 from refcolor.sources.manifest import read_manifest
 from tests.sources.danbooru_server import DanbooruServer, Fault
 

@@ -5,7 +5,7 @@ from ruamel.yaml import YAML
 
 from refcolor.params import flatten
 
-from .closure import ROOT, import_closure
+from .closure import ROOT, WHOLE, declared_files, import_closure
 
 STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 
@@ -13,17 +13,18 @@ STAGES = YAML(typ="safe").load(ROOT / "dvc.yaml")["stages"]
 @pytest.mark.parametrize("stage", STAGES)
 def test_declared_code_is_the_import_closure(stage: str) -> None:
     """A stage reruns when a file it imports changes, and for no other file of the library."""
-    declared = {dep for dep in STAGES[stage]["deps"] if dep.endswith(".py")}
-    assert declared == import_closure(stage)
+    declared, closure = declared_files(STAGES[stage]["deps"]), import_closure(stage)
+    assert closure <= declared
+    assert {file for file in declared - closure if not file.startswith(WHOLE)} == set()
 
 
 def test_every_stage_script_is_small_and_quiet_at_import() -> None:
-    """A stage script has at most 55 lines, defines functions, and does nothing when imported."""
+    """A stage script has at most 80 lines, defines functions, and does nothing when imported."""
     import ast
 
     for stage in STAGES:
         source = (ROOT / "pipeline" / f"{stage}.py").read_text(encoding="utf-8")
-        assert len(source.splitlines()) <= 55, stage
+        assert len(source.splitlines()) <= 80, stage
         quiet = (ast.Import, ast.ImportFrom, ast.FunctionDef, ast.Expr, ast.Assign, ast.If)
         assert all(isinstance(node, quiet) for node in ast.parse(source).body), stage
 

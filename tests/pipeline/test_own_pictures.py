@@ -7,7 +7,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refcolor import image
+from refcolor.io import image
 
 from .closure import ROOT
 from .conftest import TINY, Project, make_project

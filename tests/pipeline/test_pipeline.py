@@ -10,7 +10,7 @@ from typing import Any
 
 import pytest
 
-from refcolor import image
+from refcolor.io import image
 
 from .conftest import Project
 

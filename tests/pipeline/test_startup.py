@@ -12,7 +12,7 @@ HEAVY = {"torch", "torchvision", "mlflow", "dvc", "distributed", "gradio", "onnx
 
 @pytest.mark.parametrize(
     "module",
-    ["refcolor.cli"]
+    ["refcolor.cli.main"]
     + [
         f"pipeline.{stage}"
         for stage in ("discover", "download", "clean", "sketch", "split", "train", "evaluate")

@@ -14,8 +14,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refcolor import image
-from refcolor.sources import sample
+from refcolor import characters
+from refcolor.io import image
 
 from .closure import ROOT
 from .conftest import TINY, Project, make_project
@@ -28,7 +28,9 @@ FOLDER: dict[str, Any] = TINY | {"source.kind": "folder", "source.count": 0}
 def drawn(count: int, size: int = 64) -> list[np.ndarray]:
     """Draw some characters."""
     return [
-        sample.render(sample.draw_shape(5, i), sample.draw_palette(6, i), size=size).color
+        characters.render(
+            characters.draw_shape(5, i), characters.draw_palette(6, i), size=size
+        ).color
         for i in range(count)
     ]
 

@@ -11,7 +11,7 @@ from typing import Any
 
 from PIL import Image
 
-from refcolor.sources import sample
+from refcolor import characters
 from refcolor.sources.manifest import Record
 
 FIRST, STEP = 1001, 3  # ids of posts have gaps
@@ -142,8 +142,8 @@ class Site:
 
     def _draw(self, number: int, kind: str) -> bytes:
         if (number, kind) not in self._drawings:
-            drawing = sample.render(
-                sample.draw_shape(7, number), sample.draw_palette(7, number), size=self.size
+            drawing = characters.render(
+                characters.draw_shape(7, number), characters.draw_palette(7, number), size=self.size
             )
             file = BytesIO()
             Image.fromarray(drawing.color).save(file, kind, quality=90)

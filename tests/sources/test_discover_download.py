@@ -9,8 +9,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refcolor import image
 from refcolor.errors import RefcolorError
+from refcolor.io import image
 from refcolor.params import Params, SourceParams
 from refcolor.sources.drawn import draw, list_drawn
 from refcolor.sources.fetching.download import check_success, download

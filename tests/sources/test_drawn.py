@@ -6,17 +6,17 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refcolor.errors import RefcolorError
-from refcolor.params import SampleParams
-from refcolor.sources.drawn import draw, is_drawn, iterate_drawable, list_drawn
-from refcolor.sources.manifest import Record, write_manifest
-from refcolor.sources.sample import (
+from refcolor.characters import (
     ACCESSORIES,
     CLOTHES,
     HAIR_STYLES,
     UNSEEN_CLOTHES,
     UNSEEN_HAIR_STYLES,
 )
+from refcolor.errors import RefcolorError
+from refcolor.params import SampleParams
+from refcolor.sources.drawn import draw, is_drawn, iterate_drawable, list_drawn
+from refcolor.sources.manifest import Record, write_manifest
 
 PARAMS = SampleParams(shape_seed=1, palette_seed=2, size=48)
 FACTS = {"shape": "0", "palette": "0", "shape_seed": "1", "palette_seed": "2"}

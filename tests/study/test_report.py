@@ -5,8 +5,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refcolor import image
 from refcolor.errors import RefcolorError
+from refcolor.io import image
 from refcolor.study import tables
 from refcolor.study.plan import load_plan, runs
 from refcolor.study.report import write_report

@@ -185,7 +185,7 @@ def test_dirty_code_is_refused(trial: Trial) -> None:
     file.write_text(code + "\n# an idea\n")
     said = trial.go_on(check=False)
     file.write_text(code)
-    assert "refcolor/train.py" in said and "commit or restore" in said
+    assert "refcolor/training/train.py" in said and "commit or restore" in said
 
 
 def test_another_evaluation_trains_nothing(trial: Trial) -> None:

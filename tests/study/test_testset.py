@@ -4,19 +4,19 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refcolor import image
-from refcolor.checkpoint import save_model
-from refcolor.clean import clean_picture
+from refcolor.characters import CLOTHES, HAIR_STYLES, UNSEEN_CLOTHES, UNSEEN_HAIR_STYLES
 from refcolor.errors import RefcolorError
+from refcolor.io import image
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
 from refcolor.params import Params, SampleParams
+from refcolor.prepare.clean import clean_picture
 from refcolor.sources import drawn
 from refcolor.sources.manifest import read_manifest
-from refcolor.sources.sample import CLOTHES, HAIR_STYLES, UNSEEN_CLOTHES, UNSEEN_HAIR_STYLES
 from refcolor.study.plan import TestSet, load_plan, runs
 from refcolor.study.rows import Row
 from refcolor.study.testset import draw_test_set, judge, refuse_another_look, unseen_characters
+from refcolor.training.checkpoint import save_model
 
 TEST = TestSet(shape_seed=5, palette_seed=6, count=20)
 

@@ -6,8 +6,8 @@ from unittest.mock import Mock
 
 import pytest
 
-from refcolor.stages import read_lock
 from refcolor.study.workspace import Workspace
+from refcolor.tracking.stages import read_lock
 
 LOCK = """\
 schema: '2.0'

@@ -7,9 +7,9 @@ from pathlib import Path
 import pytest
 
 from refcolor.errors import RefcolorError
-from refcolor.stages import locked_key, parse_lock
 from refcolor.tracking.runs import find
 from refcolor.tracking.session import Training, open_evaluation, open_training
+from refcolor.tracking.stages import locked_key, parse_lock
 from refcolor.tracking.store import Store
 
 LOCK = """

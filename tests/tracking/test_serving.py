@@ -22,10 +22,10 @@ import pytest
 import requests
 from PIL import Image
 
-from refcolor import image
+from refcolor.characters import draw_palette, draw_shape, render
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.sketch import PRESETS, sketch_picture
-from refcolor.sources.sample import draw_palette, draw_shape, render
+from refcolor.io import image
+from refcolor.lines.sketch import PRESETS, sketch_picture
 from refcolor.tracking.model import REQUIREMENTS
 from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store, quiet

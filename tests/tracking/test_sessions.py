@@ -10,11 +10,11 @@ from typing import TYPE_CHECKING
 import numpy as np
 import pytest
 
-from refcolor import image
-from refcolor.tracker import NullTracker, Tracker
+from refcolor.io import image
 from refcolor.tracking.runs import find_by_key
 from refcolor.tracking.session import STUDY_VARIABLE, Training, open_evaluation, open_training
 from refcolor.tracking.store import Store, quiet
+from refcolor.training.tracker import NullTracker, Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

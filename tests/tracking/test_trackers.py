@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pytest
 
-from refcolor.tracker import NullTracker, Tracker
 from refcolor.tracking.mlflow_tracker import POINTS_PER_CALL, MlflowTracker, as_text
 from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store, quiet
+from refcolor.training.tracker import NullTracker, Tracker
 
 if TYPE_CHECKING:
     from mlflow.entities import Run

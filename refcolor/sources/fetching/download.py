@@ -5,16 +5,16 @@ from errno import EDQUOT, ENOSPC
 from functools import partial
 from pathlib import Path, PurePosixPath
 
-from refcolor import image
 from refcolor.errors import PictureError, RefcolorError
-from refcolor.files import replacing
-from refcolor.parallel import map_pictures
+from refcolor.io import image
+from refcolor.io.files import replacing
 from refcolor.params import SourceParams
 from refcolor.sources import drawn
 from refcolor.sources.fetching.transfer import Failure, fetch_all
 from refcolor.sources.manifest import ONLINE, Record
 from refcolor.sources.network.settings import client_for
 from refcolor.sources.takedown import read_takedown
+from refcolor.workers.parallel import map_pictures
 
 
 def download(

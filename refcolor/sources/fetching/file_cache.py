@@ -10,8 +10,8 @@ from errno import EDQUOT, ENOSPC
 from pathlib import Path
 from urllib.parse import quote, unquote
 
-from refcolor.files import replacing
-from refcolor.locks import locked
+from refcolor.io.files import replacing
+from refcolor.io.locks import locked
 
 _LONGEST_VERSION = 150  # characters of a file name
 _PART = ".part"

@@ -19,8 +19,8 @@ from pathlib import Path
 from requests import Response
 from tqdm import tqdm
 
-from refcolor import image
 from refcolor.errors import PictureError, RefcolorError
+from refcolor.io import image
 from refcolor.params import TransferParams
 from refcolor.sources.fetching.file_cache import FileCache, Part, link_or_copy
 from refcolor.sources.manifest import Record
@@ -41,7 +41,7 @@ class Failure:
 
     reason: not_found, gone, taken_down, forbidden, refused, rate_limited, server_error, timeout,
     unreachable, cut_short, wrong_type, wrong_checksum, too_large, other_host, private_address,
-    too_many_redirects, bad_address, not_http, or a reason of `refcolor.image.read`.
+    too_many_redirects, bad_address, not_http, or a reason of `refcolor.io.image.read`.
     """
 
     id: str
@@ -68,7 +68,7 @@ def fetch_all(
     client: knows rate, hosts, timeout and tries; `params` gives threads and largest size.
     cache: kept between runs; one process at a time works on it, another waits.
     destination: made if missing; other files there are left alone.
-    label: of the progress bar.  max_megapixels: as in `refcolor.image.read`.
+    label: of the progress bar.  max_megapixels: as in `refcolor.io.image.read`.
 
     Returns the failures, sorted by id.
     Raises SourceBlockedError when the source blocks this client, RefcolorError when 50 files in a

@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Literal
 
 from refcolor.errors import RefcolorError
-from refcolor.image import EXTENSIONS
+from refcolor.io.image import EXTENSIONS
 from refcolor.sources.manifest import Record
 from refcolor.sources.naming import readable_id
 

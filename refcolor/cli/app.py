@@ -1,0 +1,54 @@
+"""Colour drawings on a page in the browser.
+
+Drop a drawing and a picture you like, colour, see where each colour comes from, correct it, and
+save picture and layers.
+
+Examples:
+  open the page on this machine, with sample pictures to begin with:
+    refcolor app
+  with a model of your own, and without opening a browser:
+    refcolor app --model my-model --no-browser
+  for everybody in the same network, without a password:
+    refcolor app --host 0.0.0.0
+
+Nothing that is dropped on the page leaves this machine, and nothing is kept when it is closed.
+"""
+
+import argparse
+
+from refcolor.cli.options import add_model, load_model
+from refcolor.errors import RefcolorError
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    add_model(parser)
+    parser.add_argument("--port", type=_port, help="default: the first free one from 7860 on")
+    parser.add_argument(
+        "--host",
+        default="127.0.0.1",
+        help="address to listen at; any but the default lets others use the page too",
+    )
+    parser.add_argument("--no-browser", action="store_true", help="only print the address")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from importlib.util import find_spec
+
+    if find_spec("gradio") is None:
+        raise RefcolorError("the page needs Gradio; install it: pip install 'refcolor[app]'")
+    from refcolor.app.serve import serve
+
+    serve(
+        load_model(arguments),
+        host=arguments.host,
+        port=arguments.port,
+        browser=not arguments.no_browser,
+    )
+
+
+def _port(text: str) -> int:
+    if text.isdecimal() and 0 < int(text) < 65536:
+        return int(text)
+    raise argparse.ArgumentTypeError(f"a port is a number from 1 to 65535, got {text!r}")

@@ -1,0 +1,167 @@
+"""Colour line drawings after reference pictures.
+
+Hair is coloured like the hair there, clothes like the clothes there. A small model comes with
+refcolor.
+
+Examples:
+  one drawing in the colours of one picture:
+    refcolor colorize girl.png --reference painting.jpg -o girl-colored.png
+  a folder of drawings, all after one picture; results are colored/NAME.png:
+    refcolor colorize drawings/ --reference painting.jpg -o colored/
+  each drawing after the picture of the same name (drawings/a.png after paintings/a.jpg):
+    refcolor colorize drawings/ --reference paintings/ -o colored/
+  after several pictures at once, each part after the one that suits it best:
+    refcolor colorize girl.png --reference hair.png dress.png --together -o colored/
+  who goes with whom from a table (columns sketch,reference; more columns reference2, ... and
+  output if you like; names are relative to the table):
+    refcolor colorize --pairs pairs.csv -o colored/
+  a photograph of a drawing on paper, with colours and lines as layers for a paint program:
+    refcolor colorize photo.jpg --reference painting.jpg --clean-lines --psd -o colored/
+  the spot 120,80 of the drawing in the colour of the spot 300,45 of the picture:
+    refcolor colorize girl.png --reference painting.jpg --match 120,80=300,45 -o colored/
+
+The drawing's own lines stay as they are, at the drawing's own size. What exists already is skipped;
+a drawing that cannot be used is reported at the end and stops no other.
+Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
+"""
+
+import argparse
+import sys
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+from refcolor.cli.options import add_model, load_model
+from refcolor.errors import RefcolorError, UsageError
+
+if TYPE_CHECKING:
+    from refcolor.colorize.hints import PointMatch
+    from refcolor.colorize.jobs import Plan
+
+
+def add_arguments(parser: argparse.ArgumentParser) -> None:
+    """Add the options of the command."""
+    parser.usage = (
+        "refcolor colorize SKETCH... --reference REF... -o OUT [options]\n"
+        "       refcolor colorize --pairs CSV -o OUT [options]"
+    )
+    parser.add_argument(
+        "sketches",
+        metavar="SKETCH",
+        nargs="*",
+        type=Path,
+        help="a line drawing, or a folder of them (PNG, JPEG, WebP, BMP, GIF, TIFF)",
+    )
+    parser.add_argument(
+        "-r",
+        "--reference",
+        dest="references",
+        metavar="REF",
+        nargs="+",
+        type=Path,
+        default=[],
+        help="a coloured picture, several, or a folder: one is for every drawing, several are for "
+        "the drawings of the same names",
+    )
+    parser.add_argument(
+        "-o",
+        "--output",
+        metavar="OUT",
+        type=Path,
+        required=True,
+        help="a folder, or a name that ends in .png for a single drawing",
+    )
+    parser.add_argument(
+        "--together", action="store_true", help="colour every drawing after all references at once"
+    )
+    parser.add_argument(
+        "--pairs", metavar="CSV", type=Path, help="a table instead of SKETCH and --reference"
+    )
+    parser.add_argument(
+        "--match",
+        dest="matches",
+        metavar="X,Y=U,V",
+        action="append",
+        type=_match,
+        default=[],
+        help="give the spot X,Y of the drawing the colour of the spot U,V of the reference, in "
+        "pixels from the upper left; may be repeated; X,Y=N:U,V for the N-th of several references",
+    )
+    parser.add_argument(
+        "--clean-lines",
+        action="store_true",
+        help="the drawing is a photograph or scan of paper: flatten light, shadow and grain first",
+    )
+    parser.add_argument(
+        "--layers",
+        action="store_true",
+        help="write NAME_colors.png and NAME_lines.png as well, with transparency",
+    )
+    parser.add_argument(
+        "--psd", action="store_true", help="write NAME.psd with these two layers as well"
+    )
+    parser.add_argument(
+        "--size",
+        type=int,
+        metavar="PIXELS",
+        help="longer side at which the model works (default: as it was trained): up to 360 for a "
+        "model of 3 levels, as sample-64 makes, 720 for 4 levels, 1024 for 5; less with several "
+        "references at once. The result has the drawing's own size in any case",
+    )
+    add_model(parser)
+    parser.add_argument("--force", action="store_true", help="make again what exists already")
+
+
+def run(arguments: argparse.Namespace) -> None:
+    """Run the command."""
+    from refcolor.colorize.batch import Options, color_all
+    from refcolor.colorize.jobs import refuse_overwriting
+
+    plan = _plan(arguments)
+    if arguments.matches and len(plan.jobs) != 1:
+        raise UsageError(
+            f"--match points at spots of one drawing, but there are {len(plan.jobs)}; colour that "
+            "drawing alone"
+        )
+    options = Options(
+        size=arguments.size,
+        matches=tuple(arguments.matches),
+        clean_lines=arguments.clean_lines,
+        layers=arguments.layers,
+        psd=arguments.psd,
+        force=arguments.force,
+    )
+    refuse_overwriting(plan.jobs, layers=options.layers, psd=options.psd)
+    report = color_all(load_model(arguments), plan.jobs, options)
+    report.failures[:0] = plan.failures
+    there = f", {report.skipped} were there already (--force makes them again)"
+    print(f"coloured: {report.done}{there if report.skipped else ''}")
+    for line in report.lines():
+        print(f"failed: {line}", file=sys.stderr)
+    if report.failures:
+        raise RefcolorError(f"{len(report.failures)} failed, as listed above; all else is done")
+
+
+def _plan(arguments: argparse.Namespace) -> "Plan":
+    from refcolor.colorize.jobs import plan, plan_pairs
+
+    if arguments.pairs is None:
+        return plan(
+            arguments.sketches,
+            arguments.references,
+            output=arguments.output,
+            together=arguments.together,
+        )
+    if arguments.sketches or arguments.references or arguments.together:
+        raise UsageError(
+            "--pairs lists drawings and references; leave SKETCH, --reference and --together out"
+        )
+    return plan_pairs(arguments.pairs, output=arguments.output)
+
+
+def _match(text: str) -> "PointMatch":
+    from refcolor.colorize.hints import parse_match
+
+    try:
+        return parse_match(text)
+    except ValueError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error

@@ -1,0 +1,34 @@
+"""The command line: `refcolor --help`."""
+
+import argparse
+
+import refcolor.interrupt  # noqa: F401
+from refcolor import errors
+from refcolor.cli import app, card, colorize, export, forget, match, metrics, runs, sketch, study
+
+# In the order of `refcolor --help`.
+COMMANDS = (colorize, match, app, sketch, metrics, export, card, runs, forget, study)
+
+
+def main() -> None:
+    """Run one command; errors become one line and an exit code."""
+    parser = argparse.ArgumentParser(
+        prog="refcolor", description="Colour line drawings after a reference picture."
+    )
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    for module in COMMANDS:
+        text = module.__doc__ or ""
+        summary = text.partition(".\n")[0].strip(".")
+        description, begin, examples = text.partition("Examples:\n")
+        command = commands.add_parser(
+            module.__name__.rpartition(".")[2],
+            help=summary[:1].lower() + summary[1:],
+            description=description,
+            epilog=begin + examples,
+            formatter_class=argparse.RawDescriptionHelpFormatter,
+        )
+        module.add_arguments(command)
+        # The verbs of a command without `run` name their own functions.
+        command.set_defaults(command=getattr(module, "run", None))
+    arguments = parser.parse_args()
+    errors.run(lambda: arguments.command(arguments))

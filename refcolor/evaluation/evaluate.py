@@ -1,0 +1,88 @@
+"""Evaluate a trained generator on the evaluation set."""
+
+import math
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+
+from refcolor.evaluation.evaluation_set import load_evaluation_set
+from refcolor.evaluation.features.inception import Inception
+from refcolor.evaluation.features.random_convolutions import RandomConvolutions
+from refcolor.evaluation.features.tagger import Tagger, load_tagger
+from refcolor.evaluation.measurements import Measured, measurements
+from refcolor.evaluation.metrics.confusion import write_confusion
+from refcolor.evaluation.metrics.distance import Features
+from refcolor.evaluation.predictions import Predictions
+from refcolor.io import image
+from refcolor.params import EvaluateParams, Params
+from refcolor.sources.naming import result_name
+from refcolor.training.checkpoint import load_generator
+
+SIGNIFICANT_DIGITS = 6
+
+
+@dataclass
+class Report(Measured):
+    """All that was measured, and results: the coloured pairs by the name of their file."""
+
+    results: dict[str, image.Picture] = field(default_factory=dict)
+
+    def write(self, *, results: Path, images: Path, confusion: Path) -> None:
+        """Write everything but the numbers.
+
+        results, images: folders. confusion: CSV, empty where parts are not known.
+        """
+        for name, picture in self.results.items():
+            image.write(results / name, picture)
+        for name, picture in self.pictures.items():
+            image.write(images / f"{name}.png", picture)
+        write_confusion(confusion, self.tables)
+
+
+def evaluate(
+    params: Params, *, models: Path, data: Path, device: torch.device | str = "cpu"
+) -> Report:
+    """Measure a model on the validation pictures.
+
+    data: the folder of what the stages before wrote, see `load_evaluation_set`.
+    Equal input gives equal numbers on one machine and device.
+    Raises RefcolorError for weights or pictures that are missing, and for a tagger that is not one.
+    """
+    torch.set_num_threads(params.train.threads)
+    features = load_features(params.evaluate, device=device)
+    tagger = load_tagger(Path(params.evaluate.tagger)) if params.evaluate.tagger else None
+    generator = load_generator(models, device=device).to(memory_format=torch.channels_last)
+    evaluation_set = load_evaluation_set(data, params)
+    predictions = Predictions(evaluation_set, generator, params.evaluate, device=device)
+    return measure(predictions, features=features, tagger=tagger)
+
+
+def measure(predictions: Predictions, *, features: Features, tagger: Tagger | None) -> Report:
+    """Take every measurement; a number that does not exist is left out."""
+    report = Report()
+    for measurement in measurements(features, tagger):
+        measured = measurement(predictions)
+        report.numbers |= {
+            name: rounded(number)
+            for name, number in measured.numbers.items()
+            if math.isfinite(number)
+        }
+        report.pictures |= measured.pictures
+        report.tables |= measured.tables
+    ids, pairs = predictions.data.pictures.ids, predictions.data.pairs
+    names = [result_name(ids[i], ids[j]) for i, j in pairs]
+    report.results = dict(zip(names, predictions.cross_reference.pictures, strict=True))
+    return report
+
+
+def load_features(params: EvaluateParams, *, device: torch.device | str) -> Features:
+    """Make what `evaluate.features` and `evaluate.fid` name."""
+    if params.features == "inception":
+        return Inception(resize=params.fid, device=device)
+    return RandomConvolutions(device=device)
+
+
+def rounded(number: float) -> float:
+    """Round to 6 significant digits: the last bits differ between machines."""
+    return float(f"{number:.{SIGNIFICANT_DIGITS}g}")

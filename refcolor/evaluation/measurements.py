@@ -1,0 +1,316 @@
+"""The measurements of an evaluation, each a function of the predictions and what else it needs.
+
+A number that does not exist (no attention, no known target, too few pictures) is NaN or left out.
+"""
+
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
+from functools import partial
+
+import numpy as np
+import torch
+from tqdm import tqdm
+
+from refcolor.evaluation.evaluation_set import Stack, second_references
+from refcolor.evaluation.features.tagger import Tagger
+from refcolor.evaluation.metrics.attention import attention_accuracy
+from refcolor.evaluation.metrics.baselines import grey, mean_color, moved
+from refcolor.evaluation.metrics.color import delta_e
+from refcolor.evaluation.metrics.confusion import (
+    Counts,
+    attention_counts,
+    color_counts,
+    diagonal,
+    palettes,
+)
+from refcolor.evaluation.metrics.distance import Features, fid, kid
+from refcolor.evaluation.metrics.edges import entanglement
+from refcolor.evaluation.metrics.heatmap import draw_confusion
+from refcolor.evaluation.metrics.histogram import color_histogram, histogram_distance
+from refcolor.evaluation.metrics.sheets import SHOWN, sheet, spread, spread_by_sketch
+from refcolor.evaluation.metrics.structure import ms_ssim, psnr, ssim
+from refcolor.evaluation.metrics.tags import tag_numbers
+from refcolor.evaluation.metrics.transfer import (
+    mean_of_known,
+    pair_means,
+    part_differences,
+    transfer_numbers,
+)
+from refcolor.evaluation.metrics.truth import BACKGROUND
+from refcolor.evaluation.predictions import Predictions
+from refcolor.io.image import Picture
+from refcolor.sources.drawn import is_drawn
+
+
+@dataclass
+class Measured:
+    """What a measurement returns.
+
+    numbers: by the key in metrics/eval.json. pictures: by name. tables: confusions of parts.
+    """
+
+    numbers: dict[str, float] = field(default_factory=dict)
+    pictures: dict[str, Picture] = field(default_factory=dict)
+    tables: dict[str, Counts] = field(default_factory=dict)
+
+
+def measurements(
+    features: Features, tagger: Tagger | None
+) -> list[Callable[[Predictions], Measured]]:
+    """List every measurement, with the networks that it needs."""
+    return [
+        self_reference,
+        attention,
+        following,
+        line_art,
+        cross_reference,
+        recoloring,
+        confusion,
+        partial(distance_of_sets, features=features),
+        *([partial(tag_transfer, tagger=tagger)] if tagger else []),
+    ]
+
+
+def self_reference(predictions: Predictions) -> Measured:
+    """Compare pictures coloured after their own warped selves with the truth."""
+    pictures, truths = predictions.data.pictures, predictions.data.truths
+    references, results = predictions.warped[0], predictions.self_reference.pictures
+    targets = [truth.color for truth in truths]
+    numbers = {
+        "images": float(len(pictures)),
+        "ms_ssim": _mean(map(ms_ssim, results, targets)),
+        "psnr": _mean(map(psnr, results, targets)),
+    }
+    for prefix, answers in _with_baselines(results, targets, references).items():
+        numbers[f"{prefix}ssim"] = _mean(map(ssim, answers, targets))
+        numbers[f"{prefix}delta_e"] = _mean(
+            delta_e(answer, truth.color, line=truth.line)
+            for answer, truth in zip(answers, truths, strict=True)
+        )
+    columns = [pictures.sketch, references, results, pictures.color]
+    return Measured(numbers, {"self": sheet(columns, spread(len(pictures)))})
+
+
+def attention(predictions: Predictions) -> Measured:
+    """Say how often the attention finds the known match of a foreground query.
+
+    Needs attention. The identity beside it is attention that never moves.
+    """
+    strongest = predictions.self_reference.strongest
+    if strongest is None:
+        return Measured()
+    match = predictions.warped[1]
+    mask = match.known & (predictions.parts != BACKGROUND)
+    accuracy = partial(attention_accuracy, key=match.key, mask=mask, cells=predictions.cells)
+    identity = torch.arange(strongest.shape[1]).expand_as(strongest)
+    return Measured(
+        {"attention_accuracy": accuracy(strongest), "attention_identity": accuracy(identity)}
+    )
+
+
+def following(predictions: Predictions) -> Measured:
+    """Say whether references are followed, without knowing the true recolouring.
+
+    Each sketch is also coloured after a second reference, and the sketch of each reference after
+    the result. `histogram_distance` with grey_*, mean_color_* and copy_*, `entanglement` with
+    copy_*, where there is a second reference, and `cycle_delta_e`, which copying passes.
+    """
+    data, results = predictions.data, predictions.cross_reference.pictures
+    drawn_from, colored_after = ([data.truths[i] for i in side] for side in data.pairs.T)
+    references = predictions.references
+    others = second_references(data.pairs)
+    second = predictions.color(predictions.sketches, references[others], "second reference")
+    back = data.pictures.sketch[data.pairs[:, 1]]
+    cycle = predictions.color(back, results, "there and back")
+    numbers = {"pairs": float(len(data.pairs))}
+    targets = [color_histogram(truth.color, line=truth.line) for truth in colored_after]
+    for prefix, answers in _cross_reference_answers(predictions).items():
+        histograms = (
+            color_histogram(answer, line=truth.line)
+            for answer, truth in zip(answers, drawn_from, strict=True)
+        )
+        distances = map(histogram_distance, histograms, targets)
+        numbers[f"{prefix}histogram_distance"] = _mean(distances)
+    two = np.flatnonzero(others != np.arange(len(others)))
+    for prefix, one, other in (
+        ("", results, second.pictures),
+        ("copy_", references, references[others]),
+    ):
+        numbers[f"{prefix}entanglement"] = _mean(map(entanglement, one[two], other[two]))
+    numbers["cycle_delta_e"] = _mean(
+        delta_e(picture, truth.color, line=truth.line)
+        for picture, truth in zip(cycle.pictures, colored_after, strict=True)
+    )
+    columns = [predictions.sketches, references, results, cycle.pictures]
+    columns += [references[others], second.pictures]
+    return Measured(numbers, {"following": sheet(columns, spread(len(data.pairs)))})
+
+
+def line_art(predictions: Predictions) -> Measured:
+    """Show line art by hand in the colours of validation pictures. Needs such line art."""
+    drawings, pictures = predictions.data.line_art, predictions.data.pictures
+    if not drawings:
+        return Measured()
+    references = pictures.color[spread(len(pictures), len(drawings))]
+    sketches = np.stack(drawings[: len(references)])
+    results = predictions.color(sketches, references, "line art").pictures
+    columns = [sketches, references, results]
+    return Measured(pictures={"lineart": sheet(columns, range(len(references)))})
+
+
+def cross_reference(predictions: Predictions) -> Measured:
+    """Show pairs beside their true recolouring; all pairs where no recolouring is known."""
+    data = predictions.data
+    known = data.drawn_pairs
+    shown = known if known.size else np.arange(len(data.pairs))
+    columns = [predictions.sketches, predictions.references, predictions.cross_reference.pictures]
+    columns = [column[shown] for column in columns]
+    if known.size:
+        columns.append(np.stack([case.target.color for case in data.recolorings]))
+    chosen = spread_by_sketch(data.pairs[shown, 0].tolist())
+    return Measured(pictures={"foreign": sheet(columns, chosen)})
+
+
+def recoloring(predictions: Predictions) -> Measured:
+    """Compare pairs with their true recolouring. Needs pairs of drawn pictures.
+
+    With the baselines grey_*, mean_color_*, copy_*; the grey one also for each part; true_* is what
+    the true recolouring scores where that is not 0.
+    """
+    data, known = predictions.data, predictions.data.drawn_pairs
+    if not known.size:
+        return Measured()
+    cases = data.recolorings
+    targets = [case.target.color for case in cases]
+    sketches, references = predictions.sketches[known], predictions.references[known]
+    results = predictions.cross_reference.pictures[known]
+    table = part_differences(results, cases)
+    numbers = transfer_numbers(table)
+    turned = np.stack([moved(reference) for reference in references])
+    moved_table = part_differences(
+        predictions.color(sketches, turned, "moved reference").pictures,
+        [case.with_reference_moved() for case in cases],
+    )
+    numbers["transfer_delta_e_moved"] = transfer_numbers(moved_table)["transfer_delta_e"]
+    for prefix, answers in _with_baselines(results, targets, references).items():
+        numbers[f"{prefix}transfer_psnr"] = _mean(map(psnr, answers, targets))
+        if prefix:
+            baseline = transfer_numbers(part_differences(answers, cases))
+            keys = baseline if prefix == "grey_" else ["transfer_delta_e"]
+            numbers |= {f"{prefix}{key}": baseline[key] for key in keys}
+    numbers["true_histogram_distance"] = _mean(
+        histogram_distance(
+            *(color_histogram(t.color, line=t.line) for t in (case.target, case.reference))
+        )
+        for case in cases
+    )
+    originals = data.pictures.color[data.pairs[known, 0]]
+    numbers["true_entanglement"] = _mean(map(entanglement, originals, targets))
+    worst = np.argsort(-np.nan_to_num(pair_means(table)), kind="stable")[:SHOWN]
+    columns = [sketches, references, results, np.stack(targets)]
+    return Measured(numbers, {"worst": sheet(columns, worst.tolist())})
+
+
+def confusion(predictions: Predictions) -> Measured:
+    """Say which part took which part's colour, and looked at it. Needs pairs of drawn pictures.
+
+    Numbers of the attention need attention; those of the colours have baselines grey_ and copy_.
+    """
+    data, known = predictions.data, predictions.data.drawn_pairs
+    if not known.size:
+        return Measured()
+    measured = Measured()
+    strongest = predictions.cross_reference.strongest
+    if strongest is not None:
+        sketch_parts, reference_parts = (predictions.parts[side] for side in data.pairs[known].T)
+        count = partial(
+            attention_counts, sketch_parts=sketch_parts, reference_parts=reference_parts
+        )
+        measured.tables["attention"] = count(strongest[known])
+        identity = torch.arange(strongest.shape[1]).expand_as(sketch_parts)
+        measured.numbers = {
+            "attention_part_accuracy": diagonal(measured.tables["attention"]),
+            "attention_part_identity": diagonal(count(identity)),
+        }
+    targets = [case.target for case in data.recolorings]
+    references = [case.reference for case in data.recolorings]
+    count_colors = partial(
+        color_counts,
+        targets=palettes([truth.color for truth in targets], targets),
+        references=palettes([truth.color for truth in references], references),
+    )
+    answers: dict[str, Sequence[Picture]] = {
+        "": list(predictions.cross_reference.pictures[known]),
+        "grey_": [grey(truth.color) for truth in targets],
+        "copy_": [truth.color for truth in references],
+    }
+    for prefix, pictures in answers.items():
+        counts = count_colors(palettes(pictures, targets))
+        measured.numbers[f"{prefix}color_part_accuracy"] = diagonal(counts)
+        measured.tables.setdefault("colour", counts)
+    measured.pictures["confusion"] = draw_confusion(measured.tables)
+    return measured
+
+
+def distance_of_sets(predictions: Predictions, *, features: Features) -> Measured:
+    """Measure how far the set of results is from real pictures.
+
+    The real side takes part in no pair: else copying the references would be perfect. Keys end in
+    `_random` unless the features are Inception's. Needs two pictures on each side.
+    """
+    data = predictions.data
+    real = data.pictures.color[data.unpaired]
+    numbers = {"real_images": float(len(real))}
+    if min(len(real), len(data.training), len(data.pairs)) < 2:
+        tqdm.write(
+            f"FID and KID are left out: they need 2 pairs, 2 validation pictures in no pair and "
+            f"2 training pictures, got {len(data.pairs)}, {len(real)} and {len(data.training)}; "
+            "add pictures or raise split.validation"
+        )
+        return Measured(numbers)
+    suffix = "" if features.name == "inception" else f"_{features.name}"
+    real_rows = features(real)
+    numbers["fid_floor"] = fid(features(data.training), real_rows)
+    answers = _cross_reference_answers(predictions)
+    for prefix in ("", "copy_", "grey_"):
+        rows = features(answers[prefix])
+        numbers[f"{prefix}fid{suffix}"] = fid(rows, real_rows)
+        numbers[f"{prefix}kid{suffix}"] = kid(rows, real_rows)
+    return Measured(numbers)
+
+
+def tag_transfer(predictions: Predictions, *, tagger: Tagger) -> Measured:
+    """Say how often a tagger calls hair and eyes by the reference's colour.
+
+    Needs a tagger, and posts whose colours people have named.
+    """
+    data = predictions.data
+    named = [
+        {} if record is None or is_drawn(record) else record.attributes for record in data.records
+    ]
+    sketches, references = ([named[i] for i in side] for side in data.pairs.T)
+    answers = _cross_reference_answers(predictions)
+    scores = {prefix: tagger(answers[prefix]) for prefix in ("", "copy_", "grey_")}
+    tags = tagger.tags
+    return Measured(tag_numbers(scores, tags=tags, sketches=sketches, references=references))
+
+
+def _cross_reference_answers(predictions: Predictions) -> dict[str, Stack]:
+    originals = predictions.data.pictures.color[predictions.data.pairs[:, 0]]
+    results = predictions.cross_reference.pictures
+    return _with_baselines(results, originals, predictions.references)
+
+
+def _with_baselines(
+    results: Stack, targets: Iterable[Picture], references: Stack
+) -> dict[str, Stack]:
+    return {
+        "": results,
+        "grey_": np.stack([grey(target) for target in targets]),
+        "mean_color_": np.stack([mean_color(reference) for reference in references]),
+        "copy_": references,
+    }
+
+
+def _mean(values: Iterable[float]) -> float:
+    return mean_of_known(np.array(list(values)))

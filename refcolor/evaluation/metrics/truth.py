@@ -1,0 +1,70 @@
+"""What a picture should look like and what lies where: exactly for drawn characters."""
+
+from dataclasses import dataclass
+from typing import Literal
+
+import numpy as np
+from numpy.typing import NDArray
+from PIL import Image
+
+from refcolor.characters import PARTS
+from refcolor.evaluation.metrics.color import LINE_BELOW
+from refcolor.io import image
+from refcolor.lines.sketch import PRESETS, sketch_picture
+from refcolor.sources.drawn import draw
+from refcolor.sources.manifest import Record
+
+BACKGROUND = PARTS.index("background")
+
+# Share of a pixel. Drawn lines are 0.4 pixels wide at 64: with a half most of them would be missed.
+_LINE_FROM = 0.25
+
+
+@dataclass(frozen=True)
+class Truth:
+    """A target picture, and what lies where.
+
+    color: (S, S, 3) uint8; line: (S, S) bool, where no colour is judged;
+    parts: (S, S) uint8, indices of PARTS; only background and other where they were not drawn.
+    """
+
+    color: NDArray[np.uint8]
+    line: NDArray[np.bool_]
+    parts: NDArray[np.uint8]
+
+
+def recolored(
+    sketch: Record, reference: Record, *, drawn_at: int, size: int, fit: Literal["pad", "crop"]
+) -> Truth:
+    """Draw the character of one record in the colours of another.
+
+    drawn_at: side in pixels of the drawing; size, fit: of the square made of it.
+    Parts are those that cover most of a pixel; a pixel is line where ink covers a quarter of it.
+    """
+    drawing = draw(sketch, size=drawn_at, palette_of=reference)
+    shares = [_reduced(drawing.parts == label, size) for label in range(len(PARTS))]
+    return Truth(
+        color=image.square(drawing.color, size, fit=fit),
+        line=_reduced(drawing.ink, size) >= _LINE_FROM,
+        parts=np.argmax(shares, axis=0).astype(np.uint8),
+    )
+
+
+def observed(picture: NDArray[np.uint8]) -> Truth:
+    """Take a picture of unknown content as its own truth.
+
+    picture: (S, S, 3) uint8. Lines are the default XDoG of the picture, background is what has the
+    colour of its border.
+    """
+    foreground = image.foreground_mask(picture)
+    return Truth(
+        color=picture,
+        line=sketch_picture(picture, PRESETS["default"]) < LINE_BELOW,
+        parts=np.where(foreground, PARTS.index("other"), BACKGROUND).astype(np.uint8),
+    )
+
+
+def _reduced(mask: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
+    """Give the share of each pixel of a smaller square that a mask covers."""
+    plane = Image.fromarray(mask.astype(np.float32))
+    return np.asarray(plane.resize((size, size), Image.Resampling.BOX))

@@ -1,0 +1,1 @@
+"""Files: pictures, atomic writes, locks, shards, tables and caches."""

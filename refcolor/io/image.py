@@ -1,0 +1,384 @@
+"""Pictures in files, arrays and tensors; the only module that knows that white is 255.
+
+A picture is a uint8 array in sRGB: (H, W, 3) in colour, (H, W) for line art. No torch is imported
+before a tensor is asked for, so the stages before training start quickly.
+"""
+
+import re
+import warnings
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
+from functools import lru_cache
+from io import BytesIO
+from pathlib import Path
+from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+from PIL import Image, ImageCms, ImageOps
+
+from refcolor.errors import PictureError
+from refcolor.io.files import replacing
+from refcolor.io.shards import Member
+
+if TYPE_CHECKING:
+    import torch
+    from matplotlib.figure import Figure
+
+# Pillow warns of sizes, EXIF and palettes; what matters of it is an error below. Ignored once, for
+# all threads: a filter set around each picture is undone by another thread that ends in between.
+warnings.filterwarnings("ignore", module=r"PIL\.")
+
+Picture: TypeAlias = npt.NDArray[np.uint8]
+Source: TypeAlias = Path | Member | bytes
+Unit: TypeAlias = npt.NDArray[np.float32]
+
+WHITE = 255
+MIDDLE = WHITE / 2
+GAP_GRAY = 200
+
+# Largest difference of a channel, in [0, 1], that still is background: 16 grey levels of noise.
+_BACKGROUND_TOLERANCE = 0.065
+
+FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+# How a file of one of these formats begins; a file that begins otherwise is not a picture.
+_MAGIC = re.compile(
+    rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpg>\xff\xd8\xff)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM)"
+    rb"|(?P<gif>GIF8[79]a)|(?P<tif>II[*+]\0|MM\0[*+])",
+    re.DOTALL,
+)
+
+
+def read(source: Source, *, max_megapixels: float = 50.0) -> Picture:
+    """Decode a picture completely and bring it to sRGB on white.
+
+    PNG, JPEG, WebP, BMP, GIF and TIFF. The EXIF orientation is applied, an embedded colour profile
+    is converted to sRGB, transparency is composited on white, 16-bit grey keeps its upper 8 bits.
+
+    source: a file, also one in a shard, or the bytes of one.  Returns (H, W, 3) uint8.
+    max_megapixels: a picture whose header claims more is refused before any pixel is decoded.
+    Raises PictureError with the reason unreadable_file, empty_file, not_a_picture,
+    too_many_pixels, animated (also a TIFF of several pages), unsupported_mode (32-bit or
+    floating-point TIFF) or truncated (begins like a picture, but is cut short or damaged).
+    """
+    with _decoded(source, max_megapixels) as image:
+        return np.array(_on_white(_upright(image)), np.uint8)
+
+
+def read_rgba(source: Source, *, max_megapixels: float = 50.0) -> Picture:
+    """Decode a picture as `read` does, but keep its transparency beside its colours.
+
+    Returns (H, W, 4) uint8: sRGB as stored, also where nothing of it shows, and opacity, 255 where
+    the file has none. Raises PictureError as `read` does.
+    """
+    with _decoded(source, max_megapixels) as image:
+        upright = _upright(image)
+        color, alpha = _in_srgb(upright), _alpha(upright)
+        opacity = alpha if alpha is not None else Image.new("L", color.size, WHITE)
+        return np.dstack([np.asarray(color, np.uint8), np.asarray(opacity, np.uint8)])
+
+
+def read_gray(source: Source, *, max_megapixels: float = 50.0) -> Picture:
+    """Read line art that `write` wrote.
+
+    Returns (H, W) uint8. Raises PictureError as `read` does, and with the reason not_gray for a
+    file with colour or transparency: a sketch of ours has neither.
+    """
+    with _decoded(source, max_megapixels) as image:
+        if image.mode not in ("L", "1"):
+            raise PictureError(
+                "not_gray", f"{_name(source)} is no grey picture (mode {image.mode}); redraw it"
+            )
+        return np.array(image.convert("L"))
+
+
+def extension(start: bytes) -> str:
+    """Give the extension, without dot, that fits the first 16 bytes of a picture's file."""
+    match = _MAGIC.match(start)
+    return (match and match.lastgroup) or ""
+
+
+def write(path: Path, picture: Picture) -> None:
+    """Write a picture as PNG under a temporary name, then rename it: never half a file.
+
+    picture: (H, W, 3) or (H, W) uint8. Equal pictures give equal bytes.
+    Missing folders are made. Any number of threads, processes and machines may write at once, the
+    same picture too. Raises ValueError for another shape or dtype.
+    """
+    _check(picture)
+    with replacing(path) as temporary:
+        Image.fromarray(picture).save(temporary, format="PNG", compress_level=6)
+
+
+def resize(picture: Picture, height: int, width: int) -> Picture:
+    """Scale a picture with antialiasing.
+
+    The filter is Pillow's Lanczos, after a box reduction of a picture that is much larger.
+
+    picture: (H, W, 3) or (H, W) uint8.  Returns (height, width, 3) or (height, width) uint8.
+    Raises ValueError for a size below one pixel.
+    """
+    _check(picture)
+    if height < 1 or width < 1:
+        raise ValueError(f"height and width must be at least 1 pixel, got {height} x {width}")
+    if picture.shape[:2] == (height, width):
+        return picture
+    image = Image.fromarray(picture)
+    scaled = image.resize((width, height), Image.Resampling.LANCZOS, reducing_gap=3.0)
+    return np.array(scaled)
+
+
+def scaled_size(shape: tuple[int, ...], longer: int, *, enlarge: bool = True) -> tuple[int, int]:
+    """Give the size of a picture scaled so that its longer side has `longer` pixels.
+
+    shape: (H, W, ...).  enlarge: False leaves a picture that is smaller as it is.
+    Returns height and width, at least 1.
+    """
+    height, width = shape[:2]
+    side = max(height, width)
+    target = longer if enlarge else min(longer, side)
+    return max(1, round(target * height / side)), max(1, round(target * width / side))
+
+
+def fit(picture: Picture, longer: int, *, enlarge: bool = True) -> Picture:
+    """Scale a picture with `resize` so that its longer side has `longer` pixels.
+
+    enlarge: False leaves a picture that is smaller as it is.
+    """
+    return resize(picture, *scaled_size(picture.shape, longer, enlarge=enlarge))
+
+
+def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") -> Picture:
+    """Scale a picture into a square.
+
+    picture: (H, W, 3) or (H, W) uint8.  Returns (size, size, 3) or (size, size) uint8.
+    fit: `pad` keeps the whole picture in the middle and fills with `border_color`; `crop` keeps
+    the middle of a wide picture and the top of a tall one, because that is where the head is.
+    """
+    if fit not in ("pad", "crop"):
+        raise ValueError(f"fit must be 'pad' or 'crop', got {fit!r}")
+    height, width = picture.shape[:2]
+    if fit == "crop":
+        side = min(height, width)
+        left = (width - side) // 2
+        return resize(picture[:side, left : left + side], size, size)
+    inner_height, inner_width = scaled_size(picture.shape, size)
+    inner = resize(picture, inner_height, inner_width)
+    padded = np.empty((size, size, *picture.shape[2:]), np.uint8)
+    padded[:] = border_color(picture)
+    top, left = (size - inner_height) // 2, (size - inner_width) // 2
+    padded[top : top + inner_height, left : left + inner_width] = inner
+    return padded
+
+
+def border_color(picture: Picture) -> Picture:
+    """Give the median colour of the outermost pixels: the background of most portraits.
+
+    picture: (H, W, 3) or (H, W) uint8.  Returns (3,) or () uint8.
+    """
+    _check(picture)
+    edges = (picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1])
+    # The upper median of an even number is a colour that occurs, the mean of two is not.
+    values = np.sort(np.concatenate(edges), axis=0)
+    median: Picture = values[len(values) // 2]
+    return median
+
+
+def foreground_mask(picture: Picture) -> npt.NDArray[np.bool_]:
+    """Mark the pixels that differ from the background, the median colour of the border.
+
+    picture: (H, W, 3) uint8.  Returns (H, W) bool.
+    """
+    difference: Unit = np.abs(to_unit(picture) - to_unit(border_color(picture)))
+    mask: npt.NDArray[np.bool_] = difference.max(axis=-1) > _BACKGROUND_TOLERANCE
+    return mask
+
+
+def to_unit(picture: Picture) -> Unit:
+    """Scale uint8 of any shape to float32 in [0, 1]."""
+    _check_dtype(picture)
+    values = picture.astype(np.float32)
+    values /= np.float32(WHITE)
+    return values
+
+
+def from_unit(values: npt.NDArray[np.floating]) -> Picture:
+    """Round floats of any shape in [0, 1] to uint8; what lies outside is clamped."""
+    levels: Picture = np.rint(np.clip(values, 0, 1) * WHITE).astype(np.uint8)
+    return levels
+
+
+def to_tensor(pictures: Picture, *, device: "torch.device | str" = "cpu") -> "torch.Tensor":
+    """Turn pictures into a tensor for a network.
+
+    pictures: (..., H, W, C) uint8.  Returns (..., C, H, W) float32 in [-1, 1] on the device, where
+    they are scaled too: bytes are a quarter of the way, and a GPU does it in no time.
+    """
+    import torch
+
+    _check_dtype(pictures)
+    if pictures.ndim < 3:
+        raise ValueError(f"pictures must be (..., H, W, C), got shape {pictures.shape}")
+    tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3)))
+    return tensor.to(device, non_blocking=True).to(torch.float32).div_(MIDDLE).sub_(1)
+
+
+def to_uint8(tensor: "torch.Tensor") -> Picture:
+    """Turn a network's tensor into pictures; the inverse of `to_tensor`.
+
+    tensor: (..., C, H, W) float on any device; values are clamped to [-1, 1] and rounded.
+    Returns (..., H, W, C) uint8.
+    """
+    if not tensor.is_floating_point():
+        raise ValueError(f"tensor must be floating-point in [-1, 1], got {tensor.dtype}")
+    values = tensor.detach().movedim(-3, -1).float().clamp(-1, 1)
+    array: Picture = values.add(1).mul(MIDDLE).round().byte().cpu().contiguous().numpy()
+    return array
+
+
+def from_figure(figure: "Figure") -> Picture:
+    """Draw a matplotlib figure: (H, W, 3) uint8."""
+    from matplotlib.backends.backend_agg import FigureCanvasAgg
+
+    canvas = FigureCanvasAgg(figure)
+    canvas.draw()  # type: ignore[no-untyped-call]
+    return np.array(canvas.buffer_rgba())[..., :3]  # type: ignore[no-untyped-call]
+
+
+def grid(rows: Sequence[Sequence[Picture]], gap: int = 2, *, background: int = GAP_GRAY) -> Picture:
+    """Lay pictures out in rows on light grey, or on another grey.
+
+    rows: (H, W, 3) or (H, W) uint8 pictures of any sizes, rows of any lengths; a row is as high and
+    a column as wide as its largest picture.  Returns (H, W, 3) uint8.
+    Raises ValueError when there is no picture.
+    """
+    columns = max((len(row) for row in rows), default=0)
+    if columns == 0:
+        raise ValueError("a grid needs at least one picture, got none")
+    heights = [max((picture.shape[0] for picture in row), default=0) for row in rows]
+    widths = [max(row[c].shape[1] for row in rows if c < len(row)) for c in range(columns)]
+    shape = (sum(heights) + gap * (len(rows) - 1), sum(widths) + gap * (columns - 1), 3)
+    sheet = np.full(shape, background, np.uint8)
+    for r, row in enumerate(rows):
+        for c, picture in enumerate(row):
+            _check(picture)
+            top, left = sum(heights[:r]) + gap * r, sum(widths[:c]) + gap * c
+            height, width = picture.shape[:2]
+            in_color = picture if picture.ndim == 3 else picture[..., None]
+            sheet[top : top + height, left : left + width] = in_color
+    return sheet
+
+
+@contextmanager
+def _decoded(source: Source, max_megapixels: float) -> Iterator[Image.Image]:
+    name = _name(source)
+    try:
+        file: BinaryIO = BytesIO(source) if isinstance(source, bytes) else source.open("rb")
+    except OSError as error:
+        raise PictureError("unreadable_file", f"{name} cannot be opened: {error}") from error
+    with file, _opened(file, name, max_megapixels) as image:
+        try:
+            image.load()
+        except Exception as error:  # decoders raise a dozen types for damaged files
+            raise _truncated(name, error) from error
+        yield image
+
+
+def _opened(file: BinaryIO, name: str, max_megapixels: float) -> Image.Image:
+    start = file.read(16)
+    if not start:
+        raise PictureError("empty_file", f"{name} is an empty file; fetch it again")
+    if not extension(start):
+        raise PictureError("not_a_picture", f"{name} is no picture: it begins with {start!r}")
+    file.seek(0)
+    try:
+        image = Image.open(file, formats=FORMATS)
+        _check_header(image, name, max_megapixels)
+    except PictureError:
+        raise
+    except Image.DecompressionBombError as error:  # Pillow's own cap, before ours can look
+        raise PictureError("too_many_pixels", f"{name}: {error}") from error
+    except Exception as error:  # damaged headers raise a dozen types
+        raise _truncated(name, error) from error
+    return image
+
+
+def _check_header(image: Image.Image, name: str, max_megapixels: float) -> None:
+    width, height = image.size
+    if width * height > max_megapixels * 1e6:
+        raise PictureError(
+            "too_many_pixels",
+            f"{name} claims {width} x {height} pixels, more than {max_megapixels:g} megapixels; "
+            "raise clean.max_megapixels if it is genuine",
+        )
+    # MPO is a still JPEG with previews behind it, as many cameras write.
+    if image.format != "MPO" and getattr(image, "is_animated", False):
+        raise PictureError("animated", f"{name} has several frames; save one as a picture")
+    if image.mode in ("I", "F"):
+        raise PictureError(
+            "unsupported_mode", f"{name} has 32-bit values of unknown range; save it as 8-bit"
+        )
+
+
+def _upright(image: Image.Image) -> Image.Image:
+    with suppress(Exception):  # a damaged EXIF block says nothing about the pixels
+        return ImageOps.exif_transpose(image)
+    return image
+
+
+def _on_white(image: Image.Image) -> Image.Image:
+    alpha = _alpha(image)
+    color = _in_srgb(image)
+    if alpha is None:
+        return color
+    white = Image.new("RGB", color.size, (WHITE, WHITE, WHITE))
+    return Image.composite(color, white, alpha)
+
+
+def _alpha(image: Image.Image) -> Image.Image | None:
+    if not image.has_transparency_data:
+        return None
+    if image.mode.startswith("I;16"):
+        opaque = np.asarray(image) != image.info["transparency"]
+        return Image.fromarray(from_unit(opaque.astype(np.float32)))
+    return image.convert("RGBA").getchannel("A")
+
+
+def _in_srgb(image: Image.Image) -> Image.Image:
+    profile = image.info.get("icc_profile")
+    if image.mode.startswith("I;16"):
+        image = Image.fromarray((np.asarray(image) >> 8).astype(np.uint8))
+    elif image.mode not in ("L", "RGB", "CMYK"):
+        image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
+    if profile:
+        # A damaged profile, or one of another colour space: take the values as sRGB.
+        with suppress(ImageCms.PyCMSError, OSError):
+            return _to_srgb(profile, image.mode).apply(image)
+    return image.convert("RGB")
+
+
+@lru_cache(maxsize=16)
+def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
+    embedded = ImageCms.ImageCmsProfile(BytesIO(profile))
+    return ImageCms.buildTransform(embedded, ImageCms.createProfile("sRGB"), mode, "RGB")
+
+
+def _truncated(name: str, error: Exception) -> PictureError:
+    what = " ".join(str(error).split()) or type(error).__name__
+    return PictureError("truncated", f"{name} is cut short or damaged ({what}); fetch it again")
+
+
+def _name(source: Source) -> str:
+    return "the picture" if isinstance(source, bytes) else str(source)
+
+
+def _check(picture: Picture) -> None:
+    _check_dtype(picture)
+    if not (picture.ndim == 2 or (picture.ndim == 3 and picture.shape[2] == 3)) or not picture.size:
+        raise ValueError(f"a picture must be (H, W, 3) or (H, W), got shape {picture.shape}")
+
+
+def _check_dtype(picture: Picture) -> None:
+    if picture.dtype != np.uint8:
+        raise ValueError(f"pictures must be uint8, got {picture.dtype}; see from_unit")

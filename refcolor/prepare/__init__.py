@@ -1,0 +1,1 @@
+"""What becomes of the pictures before training: cleaned, split and reported."""

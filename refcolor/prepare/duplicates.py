@@ -1,0 +1,104 @@
+"""Near-duplicates: a hash of how a picture looks, and groups that must never be torn apart."""
+
+import hashlib
+from collections.abc import Mapping, Sequence
+
+import cv2
+import numpy as np
+import numpy.typing as npt
+
+from refcolor.io.image import Picture, to_unit
+
+SIDE = 16  # rows and comparisons per row: 256 bits
+_BLOCK = 256  # rows of the distance table in memory at once
+
+
+def dhash(picture: Picture) -> str:
+    """Hash what a picture looks like: near-duplicates differ in few bits.
+
+    The picture is squeezed to 17 x 16 grey cells; a bit says that a cell is darker than its right
+    neighbour. 16 x 16 and not 8 x 8, because on white backgrounds 64 bits confuse different
+    characters.
+
+    picture: (H, W, 3) uint8 on white.  Returns 64 hexadecimal digits (256 bits).
+    """
+    gray = cv2.cvtColor(to_unit(picture), cv2.COLOR_RGB2GRAY)
+    cells = cv2.resize(gray, (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA)
+    # Equal cells must give equal bits on every machine, so the last bits are rounded away.
+    tones = np.rint(cells * 1024)
+    return np.packbits(tones[:, :-1] < tones[:, 1:]).tobytes().hex()
+
+
+def groups(
+    ids: Sequence[str],
+    hashes: Sequence[str],
+    *,
+    distance: int,
+    families: Mapping[str, str] | None = None,
+) -> dict[str, str]:
+    """Join pictures that are near-duplicates, and everything that hangs together through them.
+
+    Two pictures are joined when their hashes differ in at most `distance` bits or when they are of
+    one family (known beforehand; pictures without one are left out of `families` or have "").
+
+    Returns the key of its group for each id. Pictures that belong to other groups never change a
+    key. A group with families has the key "family:<name>" of one of them, which is there before
+    the relatives arrive. Any other has the id of the member whose SHA-256 is smallest, so that a
+    joining picture takes over in one case of n + 1, whichever way the ids are numbered; the
+    smallest id would hand every group to whoever adds older pictures.
+    Raises ValueError for ids that occur twice, or hashes that are missing or malformed.
+    """
+    if len(set(ids)) != len(ids) or len(ids) != len(hashes):
+        raise ValueError(
+            f"ids must differ and have one hash each, got {len(ids)} ids ({len(set(ids))} "
+            f"different) and {len(hashes)} hashes"
+        )
+    label = _by_family(ids, families or {})
+    _join_alike(label, _bits(hashes), distance)
+    members: dict[int, list[str]] = {}
+    for id, root in zip(ids, label.tolist(), strict=True):
+        members.setdefault(root, []).append(id)
+    keys = {root: _key(group, families or {}) for root, group in members.items()}
+    return {id: keys[root] for id, root in zip(ids, label.tolist(), strict=True)}
+
+
+def _by_family(ids: Sequence[str], families: Mapping[str, str]) -> npt.NDArray[np.int64]:
+    first: dict[str, int] = {}
+    return np.array(
+        [
+            first.setdefault(families[id], index) if families.get(id) else index
+            for index, id in enumerate(ids)
+        ],
+        dtype=np.int64,
+    )
+
+
+def _join_alike(label: npt.NDArray[np.int64], bits: npt.NDArray[np.uint64], distance: int) -> None:
+    # Labels of joined groups are overwritten at once: no list of pairs, which could be N^2 long.
+    for start in range(0, len(bits), _BLOCK):
+        block = bits[start : start + _BLOCK]
+        differing = np.zeros((len(block), len(bits) - start), np.uint16)
+        for word in range(bits.shape[1]):
+            differing += np.bitwise_count(block[:, word, None] ^ bits[start:, word])
+        alike = differing <= distance
+        for row in np.flatnonzero(alike.sum(axis=1) > 1):
+            joined = np.unique(label[start:][alike[row]])
+            if len(joined) > 1:
+                label[np.isin(label, joined)] = joined[0]
+
+
+def _bits(hashes: Sequence[str]) -> npt.NDArray[np.uint64]:
+    digits = SIDE * SIDE // 4
+    wrong = [value for value in hashes if len(value) != digits]
+    if wrong:
+        raise ValueError(f"a hash must have {digits} hexadecimal digits, got {wrong[0]!r}")
+    return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, digits // 16)
+
+
+def _key(group: Sequence[str], families: Mapping[str, str]) -> str:
+    names = {families[id] for id in group if families.get(id)}
+    return f"family:{min(names, key=_digest)}" if names else min(group, key=_digest)
+
+
+def _digest(name: str) -> bytes:
+    return hashlib.sha256(name.encode()).digest()

@@ -1,0 +1,153 @@
+"""The page of a model: what it is, what it learnt from, how good it is, what it cannot do.
+
+Markdown with the YAML head that model hubs read. Every sentence about quality comes from a number;
+what is not known is said to be.
+"""
+
+import json
+import math
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+
+from jinja2 import Environment, StrictUndefined
+from safetensors import SafetensorError, safe_open
+
+import refcolor
+from refcolor.errors import RefcolorError, UsageError
+from refcolor.publish.provenance import checksum, find_licence, find_origin
+from refcolor.tracking.stages import made_by, read_lock
+from refcolor.training.checkpoint import GENERATOR, describe
+
+_TEMPLATE = Path(__file__).with_name("card.md.jinja")
+
+# The parameters that shape a model; paths and addresses stay at home.
+_SHOWN = (
+    *("augment", "clean.fit", "clean.size", "loss", "model", "seed", "sketch"),
+    *("source.count", "source.kind", "split", "train"),
+)
+_PRIVATE = frozenset({"train.init"})
+
+_METHODS = {
+    "scft": "dense correspondence (SCFT): each cell of the drawing takes a mixture of all cells "
+    "of the reference",
+    "sga": "stop-gradient attention (SGA): each cell of the drawing takes a mixture of all cells "
+    "of the reference",
+    "none": "no attention: each cell of the drawing sees the same cell of the reference",
+}
+_SOURCES = {
+    "sample": "characters drawn by refcolor itself",
+    "folder": "pictures of a private folder",
+    "danbooru": "illustrations listed by Danbooru's API",
+    "archive": "illustrations of a Danbooru archive",
+    "url_list": "pictures of a list of addresses",
+    "manifest": "pictures of a published manifest",
+}
+
+_HUB_TYPES = {"ssim": "ssim", "psnr": "psnr", "fid": "fid", "delta_e": "ciede2000"}
+
+
+def write_card(folder: Path, *, root: Path | None = None) -> str:
+    """Write the card of a model folder and return it as Markdown.
+
+    root: the repository that trained the model, as `find_origin` takes it. What it cannot prove to
+    belong to these very weights is left out, and the card says so.
+    Raises RefcolorError for a folder without a model.
+    """
+    params, size = describe(folder)
+    origin = find_origin(folder, root)
+    licence = find_licence(folder, origin)
+    kind = origin.parameters.get("source.kind", "")
+    page = Environment(trim_blocks=True, undefined=StrictUndefined, keep_trailing_newline=True)
+    return page.from_string(_TEMPLATE.read_text(encoding="utf-8")).render(
+        origin=origin,
+        licence=licence,
+        size=size,
+        stride=params.stride,
+        attention=params.attention,
+        method=_METHODS[params.attention],
+        millions=f"{_parameter_count(folder / GENERATOR) / 1e6:.2g}",
+        kind=kind,
+        source=_SOURCES.get(kind, "pictures of unknown source"),
+        hub_types={name: hub for name, hub in _HUB_TYPES.items() if name in origin.numbers},
+        weaknesses=list(_weaknesses(origin.numbers)),
+        parameters={
+            name: json.dumps(value)
+            for name, value in origin.parameters.items()
+            if name not in _PRIVATE and any(f"{name}.".startswith(f"{part}.") for part in _SHOWN)
+        },
+        weights=GENERATOR,
+        checksum=checksum(folder),
+        version=refcolor.__version__,
+    )
+
+
+def refuse_stage_output(path: Path) -> None:
+    """Refuse to write into what a stage made: DVC would take it for changed, and train anew.
+
+    Raises UsageError.
+    """
+    for root in path.resolve().parents:
+        for out in made_by(read_lock(root)):
+            if path.resolve().is_relative_to((root / out).resolve()):
+                raise UsageError(
+                    f"{path} lies in {out}, which belongs to DVC, and a file added there makes "
+                    "`dvc repro` train anew; write it elsewhere and copy the folder to publish it"
+                )
+
+
+def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
+    """Say in sentences what a model does badly, each with its figures.
+
+    numbers: metrics/eval.json, of which any may be missing.
+    """
+    for key, what in (
+        ("transfer_delta_e", "the true colours of a foreign reference"),
+        ("delta_e", "the true colours with the own picture as reference"),
+    ):
+        if not {key, f"grey_{key}"} <= numbers.keys():
+            continue
+        error, grey = numbers[key], numbers[f"grey_{key}"]
+        verdict = "**no better than no colour at all**" if error >= grey else "visibly off"
+        # Below 2.3 a difference is hard to see side by side.
+        if error >= 2.3:
+            yield f"Its colours are {verdict}: {error:.1f} from {what}, where grey gets {grey:.1f}."
+    prefix = "transfer_delta_e_"
+    parts = {
+        key.removeprefix(prefix): numbers[key] / numbers[f"grey_{key}"]
+        for key in numbers
+        if key.startswith(prefix) and f"grey_{key}" in numbers
+    }
+    if len(parts) > 1:
+        best, *_, worst = sorted(parts, key=parts.__getitem__)
+        yield (
+            f"It is worst at {worst}: {parts[worst]:.0%} of the error that grey has there; its "
+            f"best is {best} with {parts[best]:.0%}."
+        )
+    if "color_part_accuracy" in numbers:
+        wrong = 1 - numbers["color_part_accuracy"]
+        yield f"{wrong:.0%} of the parts take the colour of another part, or of none."
+    if {"attention_accuracy", "attention_identity"} <= numbers.keys():
+        hit, ahead = numbers["attention_accuracy"], numbers["attention_identity"]
+        yield (
+            f"Its strongest match lies within one cell of the true one in {hit:.0%} of the cases; "
+            f"looking straight ahead gets {ahead:.0%}."
+        )
+    for key in ("fid", "fid_random"):
+        if numbers.get(f"copy_{key}", float("inf")) <= numbers.get(key, 0):
+            yield f"`{key}` ranks a copied reference above it: that number cannot judge colouring."
+
+
+def _parameter_count(path: Path) -> int:
+    """Count the numbers that learn; the running statistics of a norm do not."""
+    try:
+        with safe_open(path, "numpy") as weights:
+            shapes = {name: weights.get_slice(name).get_shape() for name in weights.keys()}
+    except FileNotFoundError as error:
+        raise RefcolorError(f"{path} is missing; train a model or name another folder") from error
+    except SafetensorError as error:
+        raise RefcolorError(f"{path} is not a safetensors file; train the model anew") from error
+    return sum(
+        math.prod(shape)
+        for name, shape in shapes.items()
+        if "running_" not in name and "num_batches" not in name
+    )

@@ -1,0 +1,104 @@
+"""The loss terms of the paper, eq. 5 to 9: pure, unweighted, batch means.
+
+Pictures are in [-1, 1]. Feature lists come from a frozen network (`features.vgg`).
+"""
+
+from collections.abc import Sequence
+from typing import Any
+
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from refcolor.training.augment import Match
+
+
+def reconstruction(result: Tensor, target: Tensor) -> Tensor:
+    """Eq. 6: mean absolute error. (B, 3, H, W) each."""
+    return F.l1_loss(result, target)
+
+
+def adversarial_discriminator(real: Tensor, fake: Tensor) -> Tensor:
+    """Eq. 7, the discriminator's side: 1/2 [(D(real) - 1)^2 + D(fake)^2]."""
+    return 0.5 * ((real.float() - 1).square().mean() + fake.float().square().mean())
+
+
+def adversarial_generator(fake: Tensor) -> Tensor:
+    """Eq. 7, the generator's side: (D(fake) - 1)^2."""
+    return (fake.float() - 1).square().mean()
+
+
+def perceptual(result: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+    """Eq. 8: mean absolute feature difference of each layer, summed over the layers."""
+    terms = [MeanDifference.apply(x, y) for x, y in zip(result, target, strict=True)]
+    return torch.stack(terms).sum()
+
+
+class MeanDifference(torch.autograd.Function):
+    """Mean absolute difference of two tensors of one shape, in float32.
+
+    The difference itself keeps the precision of the tensors. For the largest maps of VGG-19 the
+    float32 copies of `F.l1_loss` take as long as the convolutions.
+    """
+
+    @staticmethod
+    def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
+        """Keep the difference, of which the gradient needs the signs."""
+        difference = x - y
+        ctx.save_for_backward(difference)
+        return difference.abs().sum(dtype=torch.float32) / difference.numel()
+
+    @staticmethod
+    def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
+        """Give both their gradients, of opposite signs."""
+        (difference,), (gradient,) = ctx.saved_tensors, gradients
+        x = difference.sign().mul_(gradient / difference.numel())
+        return x, -x if ctx.needs_input_grad[1] else None
+
+
+def gram(features: Tensor) -> Tensor:
+    """Gram matrix of each picture: (B, C, H, W) -> (B, C, C) float32, divided by C * H * W."""
+    channels, height, width = features.shape[1:]
+    flat = features.float().flatten(2)
+    with torch.autocast(features.device.type, enabled=False):
+        return flat @ flat.mT / (channels * height * width)
+
+
+def style(result: Tensor, target: Tensor) -> Tensor:
+    """Eq. 9: mean absolute difference of the Gram matrices of one layer (relu5_1)."""
+    return F.l1_loss(gram(result), gram(target))
+
+
+def choose_negatives(match: Match, chance: Tensor, *, cells: tuple[int, int]) -> Tensor:
+    """Choose for each query the key with the highest chance over one cell from the right one.
+
+    chance: (B, N_s, N_r) float32, uniform draws.  cells: (rows, columns) of the reference.
+    Returns (B, N_s) int64. Distance is Chebyshev's.
+    """
+    rows, columns = cells
+    key = match.key
+    row, column = key // columns, key % columns
+    place = torch.arange(rows * columns, device=key.device)
+    apart = torch.maximum(
+        (place // columns - row[..., None]).abs(), (place % columns - column[..., None]).abs()
+    )
+    return chance.masked_fill(apart <= 1, -1).argmax(dim=-1)
+
+
+def triplet(logits: Tensor, match: Match, negative: Tensor, *, margin: float) -> Tensor:
+    """Eq. 5: mean over known queries of max(0, S(q, k_neg) - S(q, k_pos) + margin).
+
+    logits: (B, N_s, N_r) attention logits, negative: (B, N_s) keys. Zero when nothing is known.
+    """
+    right = logits.gather(2, match.key[..., None]).squeeze(2)
+    wrong = logits.gather(2, negative[..., None]).squeeze(2)
+    return _mean_over_known(F.relu(wrong - right + margin), match)
+
+
+def match(logits: Tensor, match: Match) -> Tensor:
+    """Cross-entropy over the keys against the known match, a softer eq. 5."""
+    return _mean_over_known(F.cross_entropy(logits.mT, match.key, reduction="none"), match)
+
+
+def _mean_over_known(values: Tensor, match: Match) -> Tensor:
+    return torch.where(match.known, values, 0.0).sum() / match.known.sum().clamp_min(1)

@@ -1,0 +1,1 @@
+"""Functions of one picture, mapped over processes or machines."""

@@ -1,0 +1,209 @@
+"""`refcolor colorize` and `refcolor match`, as a person calls them."""
+
+import os
+import shutil
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refcolor.colorize import colorizer
+from refcolor.io import image
+from tests.colorize.material import blocks, line_art, save_tiny
+
+from .conftest import Ended
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with a model, three drawings and two references, and we are in it."""
+    monkeypatch.chdir(tmp_path)
+    save_tiny(Path("models"))
+    for index, name in enumerate("abc"):
+        image.write(Path(f"drawings/{name}.png"), line_art(64, 40 + index))
+    for index, name in enumerate("ab"):
+        image.write(Path(f"colors/{name}.png"), blocks(48, 48, seed=index))
+    return tmp_path
+
+
+def test_a_drawing_is_coloured(here: Path, refcolor: Callable[..., Ended]) -> None:
+    """OUT that ends like a picture is the picture, in the drawing's own size."""
+    ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "x/y.png")
+    assert (ended.code, ended.out) == (0, "coloured: 1\n")
+    assert image.read(Path("x/y.png")).shape == (64, 40, 3)
+
+
+def test_a_folder_is_coloured_by_name(here: Path, refcolor: Callable[..., Ended]) -> None:
+    """The drawing without a partner is reported, the others are done, and the code is 1."""
+    ended = refcolor("colorize", "drawings", "--reference", "colors", "--output", "out")
+    assert ended.code == 1
+    assert sorted(os.listdir("out")) == ["a.png", "b.png"]
+    assert "failed: drawings/c.png has no reference called c" in ended.err
+    assert ended.last == "refcolor: 1 failed, as listed above; all else is done"
+    again = refcolor("colorize", "drawings", "--reference", "colors", "--output", "out")
+    assert again.out == "coloured: 0, 2 were there already (--force makes them again)\n"
+
+
+def test_layers_and_psd(here: Path, refcolor: Callable[..., Ended]) -> None:
+    """Colours, lines and a document lie beside the result."""
+    refcolor(
+        *("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out", "--layers", "--psd")
+    )
+    assert sorted(os.listdir("out")) == ["a.png", "a.psd", "a_colors.png", "a_lines.png"]
+
+
+def test_a_table_of_pairs(here: Path, refcolor: Callable[..., Ended]) -> None:
+    """One line after two references, one that would leave the folder: that one is refused."""
+    Path("pairs.csv").write_text(
+        "sketch,reference,reference2,output\n"
+        "drawings/a.png,colors/a.png,colors/b.png,\n"
+        "drawings/b.png,colors/a.png,,../b\n"
+    )
+    ended = refcolor("colorize", "--pairs", "pairs.csv", "-o", "out")
+    assert ended.code == 1
+    assert os.listdir("out") == ["a.png"]
+    assert not Path("b.png").exists()
+    assert "pairs.csv line 3: output '../b' would leave the folder out" in ended.err
+
+
+@pytest.mark.slow
+def test_ctrl_c_leaves_whole_results_and_the_next_call_goes_on(
+    here: Path, refcolor: Callable[..., Ended]
+) -> None:
+    """It ends with one line and 130; what was finished is complete and is not made again."""
+    image.write(Path("many/0.png"), line_art(256, 256))
+    for index in range(1, 100):
+        shutil.copy("many/0.png", f"many/{index}.png")
+    arguments = ["colorize", "many", "-r", "colors/a.png", "-o", "out", "--layers"]
+    process = subprocess.Popen(
+        [sys.executable, "-c", "from refcolor.cli.main import main; main()", *arguments],
+        stderr=subprocess.PIPE,
+        text=True,
+        # Tests in the background ignore Ctrl-C, and what they start would too.
+        preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
+    )
+    while not list(here.glob("out/1?.png")):
+        assert process.poll() is None, "it ended before it could be stopped"
+        time.sleep(0.01)
+    process.send_signal(signal.SIGINT)
+    _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.endswith("\nrefcolor: stopped. The same command goes on from here.\n")
+    assert "Traceback" not in said
+    files = sorted(os.listdir("out"))
+    assert all(image.read(Path("out", name)).shape == (256, 256, 3) for name in files)
+    done = [name for name in files if "_" not in name]
+    assert 0 < len(done) < 100
+    ended = refcolor(*arguments)
+    there = f"{len(done)} were there already (--force makes them again)"
+    assert ended.out == f"coloured: {100 - len(done)}, {there}\n"
+
+
+def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
+    """The same drawing with and without a hint differs."""
+    command = ("colorize", "drawings/a.png", "-r", "colors/a.png", "-o")
+    refcolor(*command, "plain.png")
+    refcolor(*command, "hinted.png", "--match", "20,30=40,8", "--match", "5,5=1:2,2")
+    plain, hinted = (image.read(Path(f"{name}.png")) for name in ("plain", "hinted"))
+    assert not np.array_equal(plain, hinted)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["drawings/a.png", "-o", "out"], "no reference was named"),
+        (["drawings", "-r", "colors/a.png", "-o", "drawings"], "would be written over"),
+        (["--pairs", "p.csv", "drawings", "-o", "out"], "leave SKETCH, --reference and"),
+        (["drawings", "-r", "colors/a.png", "-o", "o", "--match", "1,1=1,1"], "there are 3"),
+        (["drawings/a.png", "-r", "colors/a.png", "-o", "o", "--match", "1,1"], "a match reads X"),
+        (["drawings/a.png", "-r", "colors/a.png"], "required: -o/--output"),
+    ],
+)
+def test_wrong_use_is_one_line_and_code_2(
+    here: Path, refcolor: Callable[..., Ended], arguments: list[str], said: str
+) -> None:
+    """What makes no sense is refused before any work, and nothing is written."""
+    ended = refcolor("colorize", *arguments)
+    assert ended.code == 2
+    assert said in ended.last
+    assert "Traceback" not in ended.err
+    assert not list(here.glob("out/*"))
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["--model", "colors"], "colors holds no model"),
+        (["--match", "500,1=1,1"], "500,1 lies outside of the sketch, which is 40 x 64"),
+    ],
+)
+def test_what_cannot_be_is_one_line_and_code_1(
+    here: Path, refcolor: Callable[..., Ended], arguments: list[str], said: str
+) -> None:
+    """A size, device, model or spot that does not fit is said in a line."""
+    ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out", *arguments)
+    assert ended.code == 1
+    assert said in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_a_place_that_cannot_be_written_is_one_line(
+    here: Path, refcolor: Callable[..., Ended]
+) -> None:
+    """OUT below a file cannot be made: each drawing is reported, and no traceback shown."""
+    Path("file").touch()
+    ended = refcolor("colorize", "drawings", "-r", "colors/a.png", "-o", "file/out")
+    assert ended.code == 1
+    assert "Not a directory" in ended.err
+    assert "Traceback" not in ended.err
+
+
+def test_without_a_model_the_demo_model_is_used_and_said_so(
+    here: Path, refcolor: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only where no model was named: a name that is wrong is an error."""
+    Path("models").rename("demo")
+    monkeypatch.setattr(colorizer, "DEMO", Path("demo"))
+    ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out")
+    assert ended.code == 0
+    assert "no model in models/, so the small demo model is used" in ended.err
+    named = refcolor(
+        *("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "o", "--model", "models")
+    )
+    assert named.code == 1
+    assert "models holds no model" in named.err
+
+
+def test_match_draws_a_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
+    """The name of the picture is printed; a spot gives another one."""
+    ended = refcolor("match", "drawings/a.png", "colors/a.png", "-o", "who.png")
+    assert (ended.code, ended.out) == (0, "who.png\n")
+    spot = refcolor("match", "drawings/a.png", "colors/a.png", "-o", "at.png", "--at", "20,30")
+    assert spot.code == 0
+    whole, single = (image.read(Path(f"{name}.png")) for name in ("who", "at"))
+    assert whole.shape == single.shape
+    assert not np.array_equal(whole, single)
+
+
+@pytest.mark.parametrize(
+    ("arguments", "code", "said"),
+    [
+        (["-o", "who.jpg"], 2, "write -o who.png"),
+        (["-o", "drawings/a.png"], 2, "one of the pictures given"),
+        (["-o", "who.png", "--at", "1"], 2, "a spot reads X,Y"),
+        (["-o", "who.png", "--at", "99,1"], 1, "99,1 lies outside of the drawing"),
+    ],
+)
+def test_match_refuses_in_one_line(
+    here: Path, refcolor: Callable[..., Ended], arguments: list[str], code: int, said: str
+) -> None:
+    """Names and spots that make no sense."""
+    ended = refcolor("match", "drawings/a.png", "colors/a.png", *arguments)
+    assert ended.code == code
+    assert said in ended.err
+    assert "Traceback" not in ended.err

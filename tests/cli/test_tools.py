@@ -1,0 +1,139 @@
+"""The commands card, export, sketch and metrics: what they print, and how they end."""
+
+import json
+from collections.abc import Callable
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from refcolor.characters import draw_palette, draw_shape, render
+from refcolor.cli import sketch
+from refcolor.evaluation.features.inception import WEIGHTS
+from refcolor.io import image
+from refcolor.lines import sketch as xdog
+
+from ..colorize.material import save_tiny
+from .conftest import Ended
+
+Run = Callable[..., Ended]
+
+
+@pytest.fixture
+def model(tmp_path: Path) -> Path:
+    """A tiny model."""
+    return save_tiny(tmp_path / "models")
+
+
+@pytest.fixture
+def pictures(tmp_path: Path) -> Path:
+    """A folder of three characters."""
+    for index in range(3):
+        drawn = render(draw_shape(1, index), draw_palette(2, index), size=64).color
+        image.write(tmp_path / f"pictures/{index}.png", drawn)
+    return tmp_path / "pictures"
+
+
+def test_presets_are_those_of_the_pipeline() -> None:
+    """The command names every preset that there is: it does not import them for its help."""
+    assert set(sketch.PRESETS) == set(xdog.PRESETS)
+
+
+def test_sketch_draws_keeps_and_fails(pictures: Path, tmp_path: Path, refcolor: Run) -> None:
+    """0 when all is drawn, 0 when all is there, 1 with a line for what fails."""
+    out = tmp_path / "lines"
+    arguments = (pictures, "-o", out, "--preset", "all", "--size", 48, "--workers", 1)
+    said = refcolor("sketch", *arguments)
+    assert said.code == 0
+    assert said.out == f"9 drawn into {out}\n"
+    (pictures / "broken.png").write_bytes(b"no")
+    said = refcolor("sketch", *arguments)
+    assert said.code == 1
+    assert said.out == f"0 drawn into {out}, 9 were there already (--force draws them again)\n"
+    assert "broken.png is no picture" in said.err
+    assert said.err.endswith("refcolor: 3 could not be drawn; they are listed above\n")
+
+
+def test_sketch_of_nothing_is_wrong_use(tmp_path: Path, refcolor: Run) -> None:
+    """A folder that is missing ends with 2 and one line."""
+    said = refcolor("sketch", tmp_path / "nowhere", "-o", tmp_path)
+    assert said.code == 2
+    (line,) = said.err.strip().splitlines()
+    assert "nowhere does not exist" in line
+
+
+def test_metrics_prints_numbers_or_json(pictures: Path, tmp_path: Path, refcolor: Run) -> None:
+    """The same numbers both ways; names without a partner are told beside them."""
+    image.write(tmp_path / "b/0.png", image.read(pictures / "0.png")[:, ::-1])
+    image.write(tmp_path / "b/1.png", image.read(pictures / "1.png"))
+    said = refcolor("metrics", pictures, tmp_path / "b", "--workers", 1)
+    assert said.code == 0
+    assert f"only in {pictures}: 2" in said.err
+    rows = dict(line.rsplit(maxsplit=1) for line in said.out.splitlines())
+    assert rows["pairs"] == "2"
+    said = refcolor("metrics", pictures, tmp_path / "b", "--json", "--workers", 1)
+    assert said.code == 0
+    found = json.loads(said.out)
+    assert found["pictures"]["1"]["ssim"] == 1
+    assert found["alone"] == [["2"], []]
+    for name in ("ssim", "ms_ssim", "psnr", "delta_e", "fid_random", "kid_random"):
+        assert float(rows[name]) == pytest.approx(found[name], rel=1e-5)
+
+
+def test_metrics_fails_with_what_cannot_be_measured(
+    pictures: Path, tmp_path: Path, refcolor: Run
+) -> None:
+    """A pair of two sizes ends with 1 after all other numbers; a missing folder with 2."""
+    image.write(tmp_path / "b/0.png", np.zeros((20, 30, 3), np.uint8))
+    image.write(tmp_path / "b/1.png", image.read(pictures / "1.png"))
+    said = refcolor("metrics", pictures, tmp_path / "b", "--workers", 1)
+    assert said.code == 1
+    assert "0.png is 64 x 64 and" in said.err
+    assert "pairs               1\n" in said.out
+    said = refcolor("metrics", pictures, tmp_path / "nowhere")
+    assert said.code == 2
+
+
+def test_metrics_without_inception_names_the_option(
+    pictures: Path,
+    monkeypatch: pytest.MonkeyPatch,
+    tmp_path: Path,
+    refcolor: Run,
+) -> None:
+    """Weights that cannot be fetched are one line that names the option, not a parameter."""
+    monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
+    (tmp_path / "checkpoints").mkdir()
+    WEIGHTS.place.write_bytes(b"another file")
+    said = refcolor("metrics", pictures, pictures, "--features", "inception")
+    assert said.code == 1
+    (line,) = said.err.strip().splitlines()
+    assert "give --features random, which does without" in line
+    assert "evaluate.features" not in line
+
+
+def test_card_prints_or_writes(model: Path, tmp_path: Path, refcolor: Run) -> None:
+    """The page comes to the screen, or into a file, as the same text."""
+    said = refcolor("card", "--model", model, "--repository", tmp_path)
+    assert said.code == 0
+    page = said.out
+    assert page.startswith("---\nlicense: other\n")
+    said = refcolor("card", "--model", model, "--repository", tmp_path, "-o", tmp_path / "x/C.md")
+    assert said.code == 0
+    assert (tmp_path / "x/C.md").read_text() == page
+
+
+@pytest.mark.slow
+def test_export_says_what_it_wrote(model: Path, tmp_path: Path, refcolor: Run) -> None:
+    """One line: file, size, difference and checksum."""
+    said = refcolor("export", "--onnx", tmp_path / "g.onnx", "--model", model)
+    assert said.code == 0
+    (line,) = said.out.strip().splitlines()
+    assert line.startswith(f"{tmp_path / 'g.onnx'}: 32 x 32 pixels, ")
+    assert "weights SHA-256" in line
+
+
+def test_export_of_nothing_is_one_line(tmp_path: Path, refcolor: Run) -> None:
+    """A folder without a model ends with 1."""
+    said = refcolor("export", "--onnx", tmp_path / "g.onnx", "--model", tmp_path)
+    assert said.code == 1
+    assert "holds no model" in said.err

@@ -1,0 +1,58 @@
+"""Pictures on the command line: what counts as one, and under which name."""
+
+from pathlib import Path
+
+import pytest
+
+from refcolor.colorize.folders import find_pictures
+from refcolor.errors import UsageError
+
+
+def make(folder: Path, *names: str) -> None:
+    """Make empty files."""
+    for name in names:
+        path = folder / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+
+
+def test_a_folder_gives_names_without_extension(tmp_path: Path) -> None:
+    """Sub-folders are part of a name; other files, hidden ones and broken links are left alone."""
+    make(tmp_path, "b.PNG", "a/b.jpg", "a/.hidden.png", ".git/c.png", "notes.txt", "a/d.webp")
+    (tmp_path / "link.png").symlink_to("nowhere")
+    assert find_pictures([tmp_path]) == {
+        "a/b": tmp_path / "a/b.jpg",
+        "a/d": tmp_path / "a/d.webp",
+        "b": tmp_path / "b.PNG",
+    }
+
+
+def test_files_go_by_their_stems(tmp_path: Path) -> None:
+    """A file named by itself counts whatever its extension; the same file twice is one."""
+    make(tmp_path, "x/one.png", "two.drawing")
+    files = [tmp_path / "x/one.png", tmp_path / "two.drawing", tmp_path / "x/../x/one.png"]
+    assert list(find_pictures(files)) == ["one", "two"]
+
+
+def test_results_inside_a_source_are_no_sources(tmp_path: Path) -> None:
+    """The folder of results is left out of the folder around it."""
+    make(tmp_path, "a.png", "lines/a.png", "lines/deep/b.png")
+    assert list(find_pictures([tmp_path], but=tmp_path / "x/../lines")) == ["a"]
+
+
+@pytest.mark.parametrize(
+    ("names", "sources", "said"),
+    [
+        (["a.png", "a.jpg"], ["."], r"a\.(png|jpg) and .*a\.(png|jpg) would both be called a"),
+        (["x/a.png", "y/a.png"], ["x/a.png", "y/a.png"], "would both be called a; rename"),
+        (["a.txt"], ["."], "holds no pictures"),
+        ([], ["nowhere"], "nowhere does not exist; name a picture or a folder"),
+    ],
+)
+def test_what_cannot_be_used_is_refused(
+    tmp_path: Path, names: list[str], sources: list[str], said: str
+) -> None:
+    """Two pictures of one name, an empty folder and a missing one are wrong use."""
+    make(tmp_path, *names)
+    with pytest.raises(UsageError, match=said):
+        find_pictures([tmp_path / source for source in sources])

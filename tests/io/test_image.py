@@ -1,0 +1,519 @@
+"""Pictures are read as people see them, refused for a counted reason, and written whole."""
+
+import io
+import struct
+import subprocess
+import sys
+import threading
+import warnings
+import zlib
+from pathlib import Path
+from typing import Any, BinaryIO, Literal
+
+import numpy as np
+import pytest
+import torch
+from PIL import Image, ImageCms
+
+from refcolor.errors import PictureError
+from refcolor.io import image
+from refcolor.io.shards import Member
+
+RED, WHITE = (200, 30, 40), (255, 255, 255)
+
+
+def encoded(picture: Image.Image, format: str = "PNG", **options: Any) -> bytes:
+    """The bytes of a file in a format."""
+    file = io.BytesIO()
+    picture.save(file, format, **options)
+    return file.getvalue()
+
+
+def noise(height: int = 61, width: int = 47) -> np.ndarray:
+    """A colour picture without any order."""
+    return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
+
+
+def reason_of(data: bytes | Path, **options: Any) -> str:
+    """The reason for which `read` refuses; its message is one line."""
+    with pytest.raises(PictureError) as caught:
+        image.read(data, **options)
+    assert "\n" not in str(caught.value)
+    return caught.value.reason
+
+
+def header_only_png(width: int, height: int) -> bytes:
+    """A valid PNG header that claims a size, and no pixels."""
+    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
+    end = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
+    return (
+        b"\x89PNG\r\n\x1a\n"
+        + struct.pack(">I", 13)
+        + header
+        + struct.pack(">I", zlib.crc32(header))
+        + end
+    )
+
+
+def wide_profile() -> bytes:
+    """Swapped primaries: an ICC profile under which pure red means sRGB blue."""
+    profile = bytearray(ImageCms.ImageCmsProfile(ImageCms.createProfile("sRGB")).tobytes())
+    profile[:] = (
+        profile.replace(b"rXYZ", b"tmpX").replace(b"bXYZ", b"rXYZ").replace(b"tmpX", b"bXYZ")
+    )
+    return bytes(profile)
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [("PNG", {}), ("WEBP", {"lossless": True}), ("BMP", {}), ("TIFF", {})],
+)
+def test_lossless_formats_give_the_pixels_back(format: str, options: dict[str, Any]) -> None:
+    """PNG, lossless WebP, BMP and TIFF give exactly the pixels that were saved."""
+    pixels = noise()
+    read = image.read(encoded(Image.fromarray(pixels), format, **options))
+    assert read.dtype == np.uint8
+    np.testing.assert_array_equal(read, pixels)
+
+
+@pytest.mark.parametrize(
+    ("format", "options"),
+    [
+        ("PNG", {}),
+        ("JPEG", {}),
+        ("JPEG", {"progressive": True}),
+        ("WEBP", {}),
+        ("BMP", {}),
+        ("GIF", {}),
+        ("TIFF", {}),
+        ("TIFF", {"compression": "tiff_lzw"}),
+    ],
+)
+def test_pictures_cut_short_are_refused(format: str, options: dict[str, Any]) -> None:
+    """A file cut anywhere behind its first bytes is refused as truncated, in every format."""
+    data = encoded(Image.fromarray(noise()), format, **options)
+    assert image.read(data).shape == (61, 47, 3)
+    for share in (0.02, 0.3, 0.7, 0.95):
+        assert reason_of(data[: int(share * len(data))]) == "truncated"
+
+
+def test_damaged_headers_never_leak_another_error() -> None:
+    """Whatever bytes are flipped in a header, the outcome is a picture or a PictureError."""
+    random = np.random.default_rng(1)
+    outcomes = set()
+    for format in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"):
+        data = encoded(Image.fromarray(noise(13, 11)), format)
+        for _ in range(60):
+            damaged = np.frombuffer(data, np.uint8).copy()
+            # The entries of a TIFF stand behind its pixels.
+            part = damaged[-170:] if format == "TIFF" else damaged[:100]
+            part[random.integers(0, len(part), 3)] = random.integers(0, 256, 3)
+            try:
+                image.read(damaged.tobytes(), max_megapixels=1)
+                outcomes.add("picture")
+            except PictureError as error:
+                outcomes.add(error.reason)
+    assert {"picture", "truncated"} <= outcomes
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L", "1", "LA in TIFF"])
+def test_transparent_pixels_become_white(mode: str) -> None:
+    """Transparency is white in every mode that has any, and opaque pixels keep their colour."""
+    color = Image.new("RGBA", (4, 3), (0, 0, 0, 0))
+    color.paste((200, 200, 200, 255), (0, 0, 2, 3))
+    options: dict[str, Any] = {}
+    if mode == "RGB":
+        picture, options = color.convert("RGB"), {"transparency": (0, 0, 0)}
+    elif mode in ("L", "1"):
+        picture, options = color.convert("RGB").convert(mode), {"transparency": 0}
+    elif mode == "P":
+        picture = color.quantize()
+    else:
+        picture = color.convert(mode.removesuffix(" in TIFF"))
+    format = "TIFF" if mode.endswith("TIFF") else "PNG"
+    read = image.read(encoded(picture, format, **options))
+    opaque = (255, 255, 255) if mode == "1" else (200, 200, 200)
+    assert tuple(read[0, 3]) == WHITE
+    assert tuple(read[0, 0]) == opaque
+
+
+def test_half_transparent_is_half_white() -> None:
+    """Alpha 128 of black on white is the middle grey 127, not black."""
+    read = image.read(encoded(Image.new("RGBA", (2, 2), (0, 0, 0, 128))))
+    assert tuple(read[0, 0]) == (127, 127, 127)
+
+
+def test_sixteen_bit_grey_keeps_its_tones() -> None:
+    """16-bit grey is shifted, not clipped to white: 0x8000 becomes 128; its key becomes white."""
+    values = np.array([[0, 0x8000, 0xFFFF]], np.uint16)
+    assert image.read(encoded(Image.fromarray(values)))[0, :, 0].tolist() == [0, 128, 255]
+    keyed = encoded(Image.fromarray(values), transparency=0)
+    assert image.read(keyed)[0, :, 0].tolist() == [255, 128, 255]
+    assert image.read(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def test_embedded_profiles_are_applied() -> None:
+    """A profile whose red is sRGB's blue turns red pixels blue; transparency survives."""
+    red = Image.new("RGBA", (2, 2), (255, 0, 0, 255))
+    red.putpixel((1, 1), (255, 0, 0, 0))
+    read = image.read(encoded(red, icc_profile=wide_profile()))
+    np.testing.assert_allclose(read[0, 0], (0, 0, 255), atol=3)
+    assert tuple(read[1, 1]) == WHITE
+
+
+@pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
+def test_useless_profiles_are_passed_over(mode: str) -> None:
+    """A damaged profile, or one of another colour space, leaves the values as they are."""
+    picture = Image.new("RGB", (8, 8), (90, 90, 90)).convert(mode)
+    profile = b"no profile" if mode == "RGB" else wide_profile()
+    read = image.read(encoded(picture, "JPEG", icc_profile=profile))
+    np.testing.assert_allclose(read[0, 0], (90, 90, 90), atol=1)
+
+
+def test_cmyk_becomes_rgb() -> None:
+    """Full cyan ink in a CMYK JPEG is cyan, not red."""
+    red, green, blue = image.read(encoded(Image.new("CMYK", (8, 8), (255, 0, 0, 0)), "JPEG"))[0, 0]
+    assert red < 10
+    assert green > 200
+    assert blue > 200
+
+
+def test_exif_orientation_is_applied() -> None:
+    """A picture marked as turned by 90 degrees is read upright."""
+    pixels = noise(5, 7)
+    exif = Image.Exif()
+    exif[0x0112] = 6  # to be turned clockwise
+    read = image.read(encoded(Image.fromarray(pixels), exif=exif.tobytes()))
+    np.testing.assert_array_equal(read, np.rot90(pixels, -1))
+
+
+def test_damaged_exif_does_not_cost_the_picture() -> None:
+    """A broken EXIF block is passed over; the pixels are read."""
+    pixels = noise(5, 7)
+    data = encoded(Image.fromarray(pixels), exif=b"Exif\0\0XX not exif")
+    np.testing.assert_array_equal(image.read(data), pixels)
+
+
+def test_bombs_are_refused_from_the_header() -> None:
+    """A header that claims too many pixels is refused although there is nothing to decode."""
+    assert reason_of(header_only_png(8000, 7000)) == "too_many_pixels"
+    # Above the size of which Pillow warns, and above the one at which it raises.
+    assert reason_of(header_only_png(11000, 11000)) == "too_many_pixels"
+    assert reason_of(header_only_png(11000, 11000), max_megapixels=122) == "truncated"
+    assert reason_of(header_only_png(14000, 14000)) == "too_many_pixels"
+    # Above Pillow's own limit, where Pillow itself raises.
+    assert reason_of(header_only_png(60000, 60000), max_megapixels=1e6) == "too_many_pixels"
+    assert reason_of(header_only_png(8000, 7000), max_megapixels=60) == "truncated"
+    assert reason_of(encoded(Image.new("L", (30, 40))), max_megapixels=0.001) == "too_many_pixels"
+
+
+def test_threads_leave_the_warnings_of_the_program_alone() -> None:
+    """The first reader ends while the second reads: the filters are what they were before both."""
+    both_read, first_ended = threading.Event(), threading.Event()
+
+    class Slow(io.BytesIO):
+        """A file whose first bytes wait for something."""
+
+        def __init__(self, data: bytes, begun: threading.Event | None, waits: threading.Event):
+            super().__init__(data)
+            self.begun, self.waits = begun, waits
+
+        def read(self, size: int | None = -1) -> bytes:
+            if self.begun:
+                self.begun.set()
+            assert self.waits.wait(10)
+            return super().read(size)
+
+    class Source(Member):
+        """A file in a shard that is `Slow`."""
+
+        def open(self, _mode: Literal["rb"]) -> BinaryIO:
+            return files.pop(self.name)
+
+    data = encoded(Image.fromarray(noise()))
+    files = {"first": Slow(data, None, both_read), "second": Slow(data, both_read, first_ended)}
+    first, second = (
+        threading.Thread(target=image.read, args=[Source(Path("x.tar"), name, 0, len(data))])
+        for name in files
+    )
+    before = list(warnings.filters)
+    first.start()
+    second.start()
+    first.join(10)
+    first_ended.set()
+    second.join(10)
+    assert list(warnings.filters) == before
+    with pytest.raises(UserWarning, match="still an error"):
+        warnings.warn("still an error", stacklevel=1)
+
+
+def test_what_pillow_remarks_is_not_told(tmp_path: Path) -> None:
+    """A palette with opacities, which Pillow warns of, is read without a word, also under -W."""
+    picture = Image.new("P", (4, 3), 1)
+    picture.putpalette([0, 0, 0, 200, 30, 40])
+    path = tmp_path / "a.png"
+    picture.save(path, transparency=b"\x00\xff")
+    command = (
+        "import sys, pathlib; from refcolor import image; "
+        "print(image.read(pathlib.Path(sys.argv[1]))[0, 0].tolist())"
+    )
+    for options in ([], ["-W", "error"], ["-W", "always"]):
+        done = subprocess.run(
+            [sys.executable, *options, "-c", command, str(path)],
+            capture_output=True,
+            text=True,
+            check=False,
+        )
+        assert (done.stdout, done.stderr) == ("[200, 30, 40]\n", "")
+
+
+@pytest.mark.parametrize("mode", ["RGBA", "LA", "P", "RGB", "L"])
+def test_read_rgba_keeps_transparency(mode: str) -> None:
+    """Colours and opacity come as stored; laid on white they are what `read` gives."""
+    color = Image.new("RGBA", (4, 3), (0, 0, 0, 0))
+    color.paste((200, 200, 200, 255), (0, 0, 2, 3))
+    if mode == "P":
+        paletted = Image.new("P", (4, 3), 0)
+        paletted.putpalette([0, 0, 0, 200, 200, 200])
+        paletted.paste(1, (0, 0, 2, 3))
+        data = encoded(paletted, transparency=0)
+    else:
+        data = encoded(color.convert(mode))
+    pixels = image.read_rgba(data)
+    assert pixels.shape == (3, 4, 4)
+    assert (pixels[:, :2] == (200, 200, 200, 255)).all()
+    opaque = mode in ("RGB", "L")
+    assert (pixels[:, 2:] == (0, 0, 0, 255 if opaque else 0)).all()
+    on_white = np.where(pixels[..., 3:] == 255, pixels[..., :3], 255)
+    np.testing.assert_array_equal(on_white, image.read(data))
+
+
+def test_read_rgba_refuses_as_read_does() -> None:
+    """What is no picture, and what claims too many pixels, is refused for the same reasons."""
+    for data, reason in ((b"<html>", "not_a_picture"), (header_only_png(8000, 7000), "too_many")):
+        with pytest.raises(PictureError) as caught:
+            image.read_rgba(data)
+        assert caught.value.reason.startswith(reason)
+
+
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
+def test_animations_are_refused(format: str) -> None:
+    """A file of two frames is refused instead of becoming its first one."""
+    frames = [Image.fromarray(noise(9, 8)), Image.fromarray(255 - noise(9, 8))]
+    data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
+    assert reason_of(data) == "animated"
+
+
+def test_camera_pictures_with_a_preview_are_no_animations() -> None:
+    """An MPO, a JPEG with a preview behind it, is read as the still picture it is."""
+    frames = [Image.new("RGB", (16, 8), RED), Image.new("RGB", (8, 4))]
+    data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
+    np.testing.assert_allclose(image.read(data)[4, 8], RED, atol=4)
+
+
+@pytest.mark.parametrize(
+    "data",
+    [
+        b"<!DOCTYPE html><html>503</html>",
+        b"RIFF\x10\0\0\0WAVEfmt ",
+        b"%PDF-1.4",
+        b"\x89PN",
+        b"P6 1",
+    ],
+)
+def test_other_files_are_no_pictures(data: bytes, tmp_path: Path) -> None:
+    """HTML named .jpg, sounds, documents and formats outside the list are not_a_picture."""
+    path = tmp_path / "picture.jpg"
+    path.write_bytes(data)
+    assert reason_of(path) == "not_a_picture"
+
+
+def test_empty_and_missing_files_have_their_own_reason(tmp_path: Path) -> None:
+    """A file of no bytes is empty_file, a missing one unreadable_file, a folder too."""
+    (tmp_path / "a.png").touch()
+    assert reason_of(tmp_path / "a.png") == "empty_file"
+    assert reason_of(tmp_path / "b.png") == "unreadable_file"
+    assert reason_of(tmp_path) == "unreadable_file"
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.int32])
+def test_values_of_unknown_range_are_refused(dtype: type) -> None:
+    """A 32-bit or floating-point TIFF does not say what white is."""
+    assert reason_of(encoded(Image.fromarray(np.ones((3, 4), dtype)), "TIFF")) == "unsupported_mode"
+
+
+def test_write_and_read_gray_are_inverse(tmp_path: Path) -> None:
+    """Line art comes back as it was; the bytes repeat; nothing else is left in the folder."""
+    gray = noise()[..., 0]
+    image.write(tmp_path / "new" / "a.png", gray)
+    image.write(tmp_path / "new" / "b.png", gray)
+    np.testing.assert_array_equal(image.read_gray(tmp_path / "new" / "a.png"), gray)
+    first, second = sorted((tmp_path / "new").iterdir())
+    assert (first.name, second.name) == ("a.png", "b.png")
+    assert first.read_bytes() == second.read_bytes()
+
+
+def test_read_gray_refuses_colour(tmp_path: Path) -> None:
+    """A colour file among the sketches is an error, not silently its luma."""
+    image.write(tmp_path / "a.png", noise())
+    with pytest.raises(PictureError, match="no grey picture") as caught:
+        image.read_gray(tmp_path / "a.png")
+    assert caught.value.reason == "not_gray"
+
+
+def test_a_failed_write_leaves_the_old_file(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """When the disk is full in the middle, the old file stays and no part remains."""
+    path = tmp_path / "a.png"
+    image.write(path, noise())
+    before = path.read_bytes()
+
+    def fail(_self: Image.Image, file: Path, **_options: Any) -> None:
+        file.write_bytes(b"half")
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(Image.Image, "save", fail)
+    with pytest.raises(OSError, match="No space"):
+        image.write(path, 255 - noise())
+    assert path.read_bytes() == before
+    assert list(tmp_path.iterdir()) == [path]
+
+
+@pytest.mark.parametrize("shape", [(4,), (4, 4, 4), (0, 4, 3), (2, 4, 4, 3)])
+def test_write_refuses_what_is_no_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
+    """An array of another shape names the shape."""
+    with pytest.raises(ValueError, match=r"must be \(H, W, 3\) or \(H, W\)"):
+        image.write(tmp_path / "a.png", np.zeros(shape, np.uint8))
+    with pytest.raises(ValueError, match="must be uint8, got float32"):
+        image.write(tmp_path / "a.png", np.zeros((4, 4), np.float32))
+
+
+def test_resize_averages_fine_patterns() -> None:
+    """A checkerboard of pixels becomes flat grey, where sampling would give black or white."""
+    board = (np.indices((64, 96)).sum(0) % 2 * 255).astype(np.uint8)
+    small = image.resize(board, 7, 11)
+    assert small.shape == (7, 11)
+    assert np.abs(small.astype(int) - 127).max() <= 3
+    assert image.resize(noise(), 5, 3).shape == (5, 3, 3)
+    np.testing.assert_array_equal(image.resize(noise(), 61, 47), noise())
+    with pytest.raises(ValueError, match="at least 1 pixel, got 0 x 3"):
+        image.resize(board, 0, 3)
+
+
+def test_square_pads_with_the_background() -> None:
+    """A tall picture keeps its height; the bars at its sides have the colour of its border."""
+    picture = np.full((40, 20, 3), RED, np.uint8)
+    picture[10:30, 5:15] = 0
+    padded = image.square(picture, 32)
+    assert padded.shape == (32, 32, 3)
+    assert tuple(padded[16, 0]) == tuple(padded[16, 31]) == RED
+    assert tuple(padded[16, 16]) == (0, 0, 0)
+    assert tuple(image.square(picture.transpose(1, 0, 2), 32)[0, 16]) == RED
+
+
+def test_square_crop_keeps_the_head() -> None:
+    """Crop takes the top of a tall picture and the middle of a wide one."""
+    tall = np.zeros((30, 10), np.uint8)
+    tall[:10] = 200
+    assert (image.square(tall, 8, fit="crop") == 200).all()
+    wide = np.zeros((10, 30, 3), np.uint8)
+    wide[:, 10:20] = 200
+    assert (image.square(wide, 8, fit="crop") == 200).all()
+    with pytest.raises(ValueError, match="'pad' or 'crop', got 'fill'"):
+        image.square(tall, 8, fit="fill")  # type: ignore[arg-type]
+
+
+def test_square_survives_a_thread_of_pixels() -> None:
+    """A picture one pixel high and 300 wide still gives a square."""
+    assert image.square(np.zeros((1, 300, 3), np.uint8), 16).shape == (16, 16, 3)
+
+
+def test_border_color_is_a_colour_of_the_border() -> None:
+    """The median ignores a foot that crosses the lower edge, and everything inside."""
+    picture = np.full((10, 12, 3), WHITE, np.uint8)
+    picture[2:, 3:8] = 0
+    assert tuple(image.border_color(picture)) == WHITE
+
+
+def test_unit_range_round_trips() -> None:
+    """All 256 levels survive float32 in [0, 1] and the tensor range [-1, 1]."""
+    levels = np.arange(256, dtype=np.uint8).reshape(8, 32)
+    unit = image.to_unit(levels)
+    assert unit.dtype == np.float32
+    assert (unit.min(), unit.max()) == (0, 1)
+    np.testing.assert_array_equal(image.from_unit(unit), levels)
+    assert image.from_unit(np.array([-1.0, 0.5, 2.0])).tolist() == [0, 128, 255]
+    tensor = image.to_tensor(levels[..., None])
+    assert (tensor.min().item(), tensor.max().item()) == (-1, 1)
+    np.testing.assert_array_equal(image.to_uint8(tensor)[..., 0], levels)
+
+
+def test_tensors_have_channels_first() -> None:
+    """(B, H, W, C) becomes (B, C, H, W) without mixing rows, columns and channels."""
+    pictures = np.stack([noise(5, 7), noise(5, 7)])
+    pictures[1, 2, 3] = (255, 0, 128)
+    tensor = image.to_tensor(pictures)
+    assert tensor.shape == (2, 3, 5, 7)
+    assert tensor.dtype == torch.float32
+    expected = torch.tensor([1.0, -1.0, 128 / 127.5 - 1])
+    torch.testing.assert_close(tensor[1, :, 2, 3], expected)
+    np.testing.assert_array_equal(image.to_uint8(tensor), pictures)
+
+
+def test_to_uint8_clamps_and_rounds() -> None:
+    """Values outside [-1, 1] saturate, and halves of bf16 or graph tensors are accepted."""
+    tensor = torch.tensor([-3.0, 3.0, 0.0]).reshape(3, 1, 1).to(torch.bfloat16).requires_grad_()
+    assert image.to_uint8(tensor).reshape(3).tolist() == [0, 255, 128]
+    with pytest.raises(ValueError, match="floating-point in"):
+        image.to_uint8(torch.zeros(3, 1, 1, dtype=torch.uint8))
+    with pytest.raises(ValueError, match=r"\(\.\.\., H, W, C\), got shape \(4, 4\)"):
+        image.to_tensor(np.zeros((4, 4), np.uint8))
+
+
+def test_grid_places_every_picture() -> None:
+    """Rows and columns are as large as their largest picture; grey is shown in colour."""
+    red = np.full((3, 5, 3), RED, np.uint8)
+    black = np.zeros((2, 4), np.uint8)
+    sheet = image.grid([[red, black], [black]], gap=1)
+    assert sheet.shape == (3 + 1 + 2, 5 + 1 + 4, 3)
+    assert (sheet[:3, :5] == RED).all()
+    assert (sheet[:2, 6:] == 0).all()
+    assert (sheet[4:, :4] == 0).all()
+    assert (sheet[3] == image.GAP_GRAY).all()
+    for empty in ([], [[]]):
+        with pytest.raises(ValueError, match="at least one picture"):
+            image.grid(empty)
+
+
+def test_reading_pictures_needs_no_torch() -> None:
+    """The stages before training import the module without paying for torch."""
+    code = "import sys, refcolor.io.image; sys.exit('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
+
+
+@pytest.mark.parametrize(
+    ("enlarge", "shape", "size"),
+    [
+        (True, (41, 82), (25, 50)),
+        (True, (900, 7), (50, 1)),
+        (True, (10, 5), (50, 25)),
+        (False, (41, 82), (25, 50)),
+        (False, (10, 5), (10, 5)),
+    ],
+)
+def test_the_longer_side_decides_the_size(
+    enlarge: bool, shape: tuple[int, int], size: tuple[int, int]
+) -> None:
+    """The longer side gets 50 pixels, the other follows, at least 1; a small picture may stay."""
+    assert image.scaled_size(shape, 50, enlarge=enlarge) == size
+    assert image.fit(np.zeros(shape, np.uint8), 50, enlarge=enlarge).shape == size
+
+
+def test_a_figure_becomes_its_pixels() -> None:
+    """A figure of 3 x 2 inches at 50 dots an inch, painted red, is 100 x 150 red pixels."""
+    from matplotlib.figure import Figure
+
+    picture = image.from_figure(Figure(figsize=(3, 2), dpi=50, facecolor="red"))
+    assert picture.shape == (100, 150, 3)
+    assert (picture == (255, 0, 0)).all()

@@ -1,0 +1,191 @@
+"""Which side a picture is on follows from its group alone; pairs stay among validation pictures."""
+
+import random
+from collections.abc import Sequence
+
+import pytest
+
+from refcolor.errors import RefcolorError
+from refcolor.params import SplitParams
+from refcolor.prepare.split import Split, split
+from refcolor.sources.manifest import Record
+
+
+def params(**changes: object) -> SplitParams:
+    """Hold out a tenth, with two references for each sketch."""
+    usual = {"seed": 0, "validation": 0.1, "hold_out": [], "references": 2}
+    return SplitParams.model_validate(usual | {"duplicate_distance": 24} | changes)
+
+
+def records(count: int, **fields: object) -> list[Record]:
+    """Make records id-000, id-001, ..."""
+    return [Record(f"id-{i:03d}", "x", **fields) for i in range(count)]  # type: ignore[arg-type]
+
+
+def alone(records: Sequence[Record]) -> dict[str, str]:
+    """Put every record into a group of its own."""
+    return {record.id: record.id for record in records}
+
+
+def in_fours(records: Sequence[Record]) -> dict[str, str]:
+    """Put four records that follow each other into one group."""
+    return {record.id: f"group-{index // 4}" for index, record in enumerate(records)}
+
+
+def divided(sides: Split) -> set[str]:
+    """Name the pictures that occur in pairs."""
+    return {id for pair in sides.pairs for id in pair}
+
+
+def test_every_picture_is_on_one_side() -> None:
+    """The sides are sorted, share nothing, lose nothing, and have about the sizes asked for."""
+    all_of_them = records(700)
+    sides = split(all_of_them, alone(all_of_them), params())
+    assert sorted(sides.train + sides.validation) == [record.id for record in all_of_them]
+    assert sides.train == sorted(sides.train)
+    assert sides.validation == sorted(sides.validation)
+    # Binomial: 70 +- 8.
+    assert 45 < len(sides.validation) < 95
+
+
+def test_a_picture_keeps_its_side_when_pictures_are_added() -> None:
+    """The side is a function of group and seed, not of what else there is."""
+    few, many = records(200), records(700)
+    before, after = (split(x, alone(x), params()) for x in (few, many))
+    assert set(before.validation) == set(after.validation) & {record.id for record in few}
+
+
+def test_another_seed_splits_otherwise() -> None:
+    """The seed is what to change for another split."""
+    all_of_them = records(200)
+    one, other = (split(all_of_them, alone(all_of_them), params(seed=s)) for s in (0, 1))
+    assert one.validation != other.validation
+
+
+def test_a_group_is_never_torn() -> None:
+    """Near-duplicates are all trained on or all held out."""
+    all_of_them = records(400)
+    group_of = in_fours(all_of_them)
+    sides = split(all_of_them, group_of, params())
+    train, validation = ({group_of[id] for id in side} for side in (sides.train, sides.validation))
+    assert not train & validation
+    assert len(validation) * 4 == len(sides.validation)
+
+
+def test_hold_out_by_attribute_takes_the_group_along() -> None:
+    """Pictures with the attribute are validation, and so are their near-duplicates."""
+    all_of_them = [
+        Record(f"id-{i:03d}", "x", attributes={"hair": "bob" if i % 10 == 0 else "long"})
+        for i in range(100)
+    ]
+    group_of = in_fours(all_of_them)
+    held = {group_of[record.id] for record in all_of_them if record.attributes["hair"] == "bob"}
+    sides = split(all_of_them, group_of, params(hold_out=["hair=bob"], validation=1e-9))
+    assert {id for id, group in group_of.items() if group in held} == set(sides.validation)
+
+
+def test_hold_out_by_artist_looks_at_every_artist() -> None:
+    """A picture by several artists is held out with any of them; a name may hold a `=`."""
+    artists = [("a",), ("b", "x=y"), ("x=y",), ("xy",), ("c",), ("x",)]
+    all_of_them = [Record(f"id-{i}", "x", artist=names) for i, names in enumerate(artists)]
+    sides = split(all_of_them, alone(all_of_them), params(hold_out=["artist=x=y"], validation=1e-9))
+    assert sides.validation == ["id-1", "id-2"]
+
+
+def test_hold_out_entries_add_up() -> None:
+    """Each entry holds out its own, beside the usual share."""
+    all_of_them = [
+        Record(f"id-{i:03d}", "x", attributes={"hair": str(i % 7), "clothes": str(i % 11)})
+        for i in range(200)
+    ]
+    usual = set(split(all_of_them, alone(all_of_them), params()).validation)
+    sides = split(all_of_them, alone(all_of_them), params(hold_out=["hair=3", "clothes=5"]))
+    held = {f"id-{i:03d}" for i in range(200) if i % 7 == 3 or i % 11 == 5}
+    assert set(sides.validation) == usual | held
+
+
+def test_a_hold_out_that_names_nothing_is_refused() -> None:
+    """A misspelt value would silently test nothing."""
+    all_of_them = records(200, attributes={"hair": "bob"})
+    with pytest.raises(RefcolorError, match=r"split\.hold_out names no picture: 'hair=bop'"):
+        split(all_of_them, alone(all_of_them), params(hold_out=["hair=bop"]))
+
+
+@pytest.mark.parametrize(
+    ("count", "share", "said"),
+    [
+        (5, 1e-9, r"at least 2 validation pictures and 1 to train on, got 0 and 5 of 5"),
+        (5, 1 - 1e-9, r"got 5 and 0 of 5; add pictures, or change split\.validation \(0\.99999"),
+        (0, 0.1, r"got 0 and 0 of 0"),
+    ],
+)
+def test_an_empty_side_is_refused(count: int, share: float, said: str) -> None:
+    """Fewer than two validation pictures, or none to train on, are refused with the numbers."""
+    all_of_them = records(count)
+    with pytest.raises(RefcolorError, match=said):
+        split(all_of_them, alone(all_of_them), params(validation=share))
+
+
+def test_pairs_are_foreign_and_as_many_as_asked() -> None:
+    """Each sketch gets its fixed number of different references, itself never among them."""
+    all_of_them = records(300)
+    sides = split(all_of_them, alone(all_of_them), params(references=3))
+    assert divided(sides) <= set(sides.validation)
+    sketches = [sketch for sketch, _ in sides.pairs]
+    assert all(sketches.count(sketch) == 3 for sketch in sketches)
+    assert len(set(sides.pairs)) == len(sides.pairs)
+    assert all(sketch != reference for sketch, reference in sides.pairs)
+
+
+def test_a_near_duplicate_is_no_foreign_reference() -> None:
+    """References come from other groups than the sketch's."""
+    all_of_them = records(400)
+    group_of = in_fours(all_of_them)
+    sides = split(all_of_them, group_of, params(references=50, validation=0.3))
+    assert all(group_of[sketch] != group_of[reference] for sketch, reference in sides.pairs)
+
+
+def test_near_duplicates_serve_where_there_is_nothing_else() -> None:
+    """With one group held out, its members are each other's references rather than none."""
+    all_of_them = [
+        Record(f"id-{i:03d}", "x", attributes={"hair": "bob" if i < 4 else "long"})
+        for i in range(100)
+    ]
+    sides = split(
+        all_of_them, in_fours(all_of_them), params(hold_out=["hair=bob"], validation=1e-9)
+    )
+    assert {sketch for sketch, _ in sides.pairs} == set(sides.validation)
+    assert all(sketch != reference for sketch, reference in sides.pairs)
+
+
+def test_the_real_side_holds_no_near_duplicate_of_a_pair() -> None:
+    """A group is in pairs as a whole or not at all: the real side of FID is really foreign."""
+    all_of_them = records(400)
+    group_of = in_fours(all_of_them)
+    sides = split(all_of_them, group_of, params(validation=0.3))
+    inside = {group_of[id] for id in divided(sides)}
+    outside = {group_of[id] for id in set(sides.validation) - divided(sides)}
+    assert inside and outside and not inside & outside
+
+
+def test_half_of_validation_is_in_no_pair() -> None:
+    """The real side of FID is neither sketch nor reference of any pair, and as large."""
+    all_of_them = records(300)
+    sides = split(all_of_them, alone(all_of_them), params())
+    apart = set(sides.validation) - divided(sides)
+    assert abs(len(apart) - len(divided(sides))) <= 1
+
+
+def test_two_validation_pictures_make_a_pair_of_pairs() -> None:
+    """The smallest validation side still has a foreign reference each way."""
+    all_of_them = [Record(f"id-{i}", "x", attributes={"v": str(i < 2)}) for i in range(5)]
+    sides = split(all_of_them, alone(all_of_them), params(hold_out=["v=True"], validation=1e-9))
+    assert sides.pairs == [("id-0", "id-1"), ("id-1", "id-0")]
+
+
+def test_the_order_of_records_changes_nothing() -> None:
+    """Shuffled records give the same split and the same pairs, in the same order."""
+    all_of_them = records(200)
+    shuffled = random.Random(0).sample(all_of_them, len(all_of_them))
+    group_of = in_fours(all_of_them)
+    assert split(shuffled, group_of, params()) == split(all_of_them, group_of, params())

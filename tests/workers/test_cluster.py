@@ -1,0 +1,435 @@
+"""Pictures prepared by the workers of a Dask scheduler: real ones, in processes of their own."""
+
+import hashlib
+import json
+import os
+import shutil
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from pathlib import Path
+from typing import Any
+
+import pytest
+from ruamel.yaml import YAML
+
+import refcolor
+from refcolor.errors import PictureError, RefcolorError
+from refcolor.params import Params
+from refcolor.sources.fetching.download import download
+from refcolor.sources.listing.discover import discover
+from refcolor.sources.manifest import write_manifest
+from refcolor.workers import cluster
+from refcolor.workers.cluster import map_on_cluster, refusal
+from refcolor.workers.parallel import map_pictures
+
+ROOT = Path(__file__).parents[2]
+PICTURES = 160  # enough for a worker to die in the middle of
+
+
+class Cluster:
+    """A scheduler and its workers on loopback; workers run in a folder without any project."""
+
+    def __init__(self, folder: Path, processes: ExitStack, *, code: str = "") -> None:
+        self.folder, self.processes = folder, processes
+        named = folder / "scheduler.json"
+        self.scheduler = self.start_dask(
+            "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
+            "--scheduler-file", str(named), code=code,
+        )  # fmt: skip
+        wait_until(named.exists)
+        self.address: str = json.loads(named.read_text())["address"]
+
+    def start_dask(
+        self, *arguments: str, code: str = "", **environment: str
+    ) -> "subprocess.Popen[bytes]":
+        """Start a process that ends with the test; code: what it runs before."""
+        process = subprocess.Popen(
+            [sys.executable, "-c", f"{code}\nfrom dask.__main__ import main; main()", *arguments],
+            cwd=self.folder,
+            env=os.environ | environment,
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+        )
+        self.processes.callback(process.wait)
+        self.processes.callback(process.kill)
+        return process
+
+    def add_worker(self, *, code: str = "", **environment: str) -> "subprocess.Popen[bytes]":
+        """Start a worker and wait until the scheduler has it."""
+        from distributed import Client
+
+        process = self.start_dask(
+            "worker", self.address, "--nthreads", "1", "--no-nanny", "--no-dashboard",
+            "--local-directory", str(self.folder), code=code, **environment,
+        )  # fmt: skip
+        with Client(self.address, set_as_default=False) as client:
+            before = len(client.nthreads())
+            wait_until(lambda: len(client.nthreads()) > before)
+        return process
+
+
+def wait_until(happened: Callable[[], Any], seconds: float = 30) -> None:
+    """Wait until something is true, and fail when it takes too long."""
+    end = time.monotonic() + seconds
+    while not happened():
+        assert time.monotonic() < end, "it did not happen"
+        time.sleep(0.01)
+
+
+@contextmanager
+def started(folder: Path, *, workers: int) -> Iterator[Cluster]:
+    """Run a cluster."""
+    with ExitStack() as processes:
+        made = Cluster(folder, processes)
+        for _ in range(workers):
+            made.add_worker()
+        yield made
+
+
+@pytest.fixture(scope="module")
+def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A cluster of two workers, left as it is."""
+    with started(tmp_path_factory.mktemp("two"), workers=2) as made:
+        yield made
+
+
+@pytest.fixture
+def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Work in an empty folder."""
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+class Data:
+    """A folder whose pictures are downloaded, on which the real stages run."""
+
+    def __init__(self, folder: Path) -> None:
+        self.folder = folder
+
+    def copy(self, folder: Path) -> "Data":
+        """Copy it, so that stages can run without touching this one."""
+        shutil.copytree(self.folder, folder, dirs_exist_ok=True)
+        return Data(folder)
+
+    def set(self, **runtime: Any) -> None:
+        """Change `runtime` parameters."""
+        path = self.folder / "params.yaml"
+        content = YAML(typ="safe").load(path)
+        content["runtime"] |= runtime
+        YAML(typ="safe").dump(content, path)
+
+    def start(self, stage: str) -> "subprocess.Popen[str]":
+        """Start a stage as DVC does."""
+        return subprocess.Popen(
+            [sys.executable, "-m", f"pipeline.{stage}"],
+            cwd=self.folder,
+            env=os.environ | {"PYTHONPATH": str(ROOT)},
+            stderr=subprocess.PIPE,
+            text=True,
+        )
+
+    def run(self, *stages: str) -> str:
+        """Run stages to their end; return what the last one said."""
+        said = ""
+        for stage in stages:
+            with self.start(stage) as process:
+                _, said = process.communicate(timeout=60)
+            assert process.returncode == 0, said
+        return said
+
+    def digests(self) -> dict[str, str]:
+        """Give the SHA-256 of every file in data/ by its path."""
+        data = self.folder / "data"
+        return {
+            path.relative_to(data).as_posix(): hashlib.sha256(path.read_bytes()).hexdigest()
+            for path in sorted(data.rglob("*"))
+            if path.is_file()
+        }
+
+
+@pytest.fixture(scope="module")
+def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Data:
+    """Drawn characters of 96 pixels in data/raw, one of them cut short."""
+    from tests.conftest import TINY
+
+    folder = tmp_path_factory.mktemp("downloaded")
+    content = YAML(typ="safe").load(TINY)
+    content["source"] |= {"count": PICTURES, "exclude_file": str(folder / "data/exclude.txt")}
+    content["source"]["sample"]["size"] = 96
+    YAML(typ="safe").dump(content, folder / "params.yaml")
+    data = folder / "data"
+    data.mkdir()
+    (data / "exclude.txt").touch()
+    params = Params.model_validate(content)
+    listed = discover(params.source, params.filter, state=folder)
+    for name, raw, records in (("manifest", "raw", listed.records), ("lineart", "raw_lineart", [])):
+        write_manifest(data / f"{name}.jsonl", records)
+        download(
+            data / f"{name}.jsonl",
+            params.source,
+            destination=data / raw,
+            state=folder,
+            workers=1,
+            max_megapixels=1,
+        )
+    cut = data / "raw" / "sample-000007.png"
+    cut.write_bytes(cut.read_bytes()[:400])
+    return Data(folder)
+
+
+@pytest.fixture(scope="module")
+def expected(downloaded: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
+    """What clean and sketch make on one machine."""
+    data = downloaded.copy(tmp_path_factory.mktemp("expected"))
+    data.run("clean", "sketch")
+    digests = data.digests()
+    assert sum(name.startswith("sketch/") for name in digests) == PICTURES - 1
+    return digests
+
+
+@pytest.mark.slow
+def test_two_workers_give_the_bytes_of_one_machine(
+    two: Cluster, downloaded: Data, expected: dict[str, str], tmp_path: Path
+) -> None:
+    """Every file of clean and sketch is the same, and the bar counts to the end."""
+    data = downloaded.copy(tmp_path)
+    data.set(engine="dask", scheduler=two.address)
+    assert f"sketch: 100%|██████████| {PICTURES - 1}/{PICTURES - 1}" in data.run("clean", "sketch")
+    assert data.digests() == expected
+    assert list((tmp_path / ".refcolor").iterdir()) == []
+
+
+def test_results_come_in_item_order_from_both_workers(two: Cluster, here: Path) -> None:
+    """Whoever finishes first, the order is that of the items, and nobody is idle."""
+
+    def slow_first(item: int) -> tuple[int, int]:
+        time.sleep(0.5 if item == 0 else 0.005)
+        return item, os.getpid()
+
+    found = list(map_pictures(slow_first, range(90), workers=1, label="x", cluster=two.address))
+    assert [item for item, _ in found] == list(range(90))
+    processes = {process for _, process in found}
+    assert len(processes) == 2
+    assert os.getpid() not in processes
+
+
+def test_the_error_of_a_worker_is_raised_here(two: Cluster, here: Path) -> None:
+    """A worker's error keeps its type and reason on the way."""
+
+    def refuse(item: int) -> int:
+        if item == 3:
+            raise PictureError("truncated", "3.png is cut")
+        return item
+
+    with pytest.raises(PictureError, match=r"^3\.png is cut$") as error:
+        list(map_on_cluster(refuse, range(5), scheduler=two.address))
+    assert error.value.reason == "truncated"
+
+
+def test_nothing_to_do_asks_nobody() -> None:
+    """No items need no scheduler."""
+    assert list(map_on_cluster(str, [], scheduler="tcp://127.0.0.1:1")) == []
+
+
+def free_port() -> int:
+    """Find a port on which nobody listens."""
+    with socket.socket() as one:
+        one.bind(("127.0.0.1", 0))
+        port: int = one.getsockname()[1]
+        return port
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_is_away_is_named_within_seconds(downloaded: Data, tmp_path: Path) -> None:
+    """One line says which address and what to do; no traceback, no log of a library."""
+    data = downloaded.copy(tmp_path)
+    address = f"tcp://127.0.0.1:{free_port()}"
+    data.set(engine="dask", scheduler=address)
+    before = time.monotonic()
+    with data.start("clean") as process:
+        _, said = process.communicate(timeout=60)
+    assert time.monotonic() - before < 10
+    assert process.returncode == 1
+    *bar, line = said.splitlines()
+    assert line == (
+        f"refcolor: runtime.scheduler is {address}, but no Dask scheduler answers there; "
+        "start it with `dask scheduler`, or set runtime.engine to processes"
+    )
+    assert all(not one or one.startswith("clean raw:") for one in bar)
+
+
+@pytest.fixture
+def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
+    """A scheduler without workers, to which a test adds its own."""
+    with started(tmp_path_factory.mktemp("lone"), workers=0) as made:
+        yield made
+
+
+@pytest.mark.slow
+def test_a_killed_worker_loses_nothing_and_leaves_nothing(
+    lone: Cluster, downloaded: Data, expected: dict[str, str], tmp_path: Path
+) -> None:
+    """SIGKILL half-way, once in each stage: the other worker makes the same bytes alone."""
+    data = downloaded.copy(tmp_path)
+    data.set(engine="dask", scheduler=lone.address)
+    lone.add_worker()
+    for stage, made in (("clean", "color"), ("sketch", "sketch")):
+        dying = lone.add_worker()
+        half = tmp_path / "data" / made / ".half.0123456789abcdef.part"
+        with data.start(stage) as process:
+            wait_until(lambda made=made: len(list((tmp_path / "data" / made).glob("*.png"))) > 8)
+            dying.kill()
+            half.write_bytes(b"as one that was being written")
+            count = len(list((tmp_path / "data" / made).glob("*.png")))
+            _, said = process.communicate(timeout=60)
+        assert process.returncode == 0, said
+        assert all(
+            not one or one.startswith((f"{stage} raw", "sketch:")) for one in said.splitlines()
+        )
+        assert count < PICTURES - 1
+    assert data.digests() == expected
+
+
+@pytest.mark.slow
+def test_ctrl_c_stops_the_workers_too(
+    two: Cluster, downloaded: Data, expected: dict[str, str], tmp_path: Path
+) -> None:
+    """One line and exit code 130; workers stop within a picture, and a second run completes it."""
+    data = downloaded.copy(tmp_path)
+    data.set(engine="dask", scheduler=two.address)
+    color = tmp_path / "data/color"
+    with data.start("clean") as process:
+        wait_until(lambda: len(list(color.glob("*.png"))) > 8)
+        process.send_signal(signal.SIGINT)
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 130
+    assert said.splitlines()[-1] == "refcolor: stopped. The same command goes on from here."
+    assert "Traceback" not in said
+    time.sleep(1)  # for the pictures at hand
+    count = len(list(color.iterdir()))
+    time.sleep(1)
+    assert len(list(color.iterdir())) == count < PICTURES - 1
+    data.run("clean", "sketch")
+    assert data.digests() == expected
+
+
+@pytest.mark.slow
+def test_other_code_is_refused_at_once_and_when_it_joins_later(
+    lone: Cluster, here: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """A worker whose refcolor differs by a comment makes no picture, whenever it comes."""
+    other = tmp_path_factory.mktemp("other")
+    package = Path(refcolor.__file__).parent
+    shutil.copytree(package, other / "refcolor", ignore=shutil.ignore_patterns("__pycache__"))
+    with (other / "refcolor/lines/sketch.py").open("a") as file:
+        file.write("# changed\n")
+
+    def slow(item: int) -> int:
+        time.sleep(0.01)
+        return item
+
+    lone.add_worker()
+    ours = cluster.build()["refcolor"]
+    results = map_on_cluster(slow, range(3000), scheduler=lone.address)
+    assert next(results) == 0
+    lone.add_worker(PYTHONPATH=str(other))
+    with pytest.raises(RefcolorError, match=rf"process \d+\) has refcolor \w+, this .* {ours};"):
+        list(results)
+    with pytest.raises(RefcolorError, match=rf"^the worker at tcp://\S+ has refcolor .* {ours};"):
+        next(map_on_cluster(slow, range(3000), scheduler=lone.address))
+
+
+@pytest.mark.slow
+def test_a_machine_without_refcolor_is_refused(
+    lone: Cluster, here: Path, tmp_path_factory: pytest.TempPathFactory
+) -> None:
+    """Workers need it, and the scheduler too; it is said who lacks it."""
+    lacking = "import sys; sys.modules['refcolor'] = None"
+    lone.add_worker(code=lacking)
+    with pytest.raises(RefcolorError, match=r"worker at tcp://.* cannot load refcolor .*commit"):
+        next(map_on_cluster(str, [1], scheduler=lone.address))
+    with ExitStack() as processes:
+        other = Cluster(tmp_path_factory.mktemp("other"), processes, code=lacking)
+        other.add_worker()
+        with pytest.raises(RefcolorError, match=f"scheduler at {other.address} cannot load refcol"):
+            next(map_on_cluster(str, [1], scheduler=other.address))
+
+
+def test_another_folder_of_the_same_name_is_refused(
+    two: Cluster, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A worker that does not see the file that was just made would find no pictures either."""
+    monkeypatch.setattr(Path, "touch", lambda _self: None)
+    with pytest.raises(RefcolorError, match=rf"does not see {here} as this machine does; mount"):
+        next(map_on_cluster(str, [1], scheduler=two.address))
+
+
+@pytest.mark.slow
+def test_a_scheduler_without_workers_is_said(
+    lone: Cluster, here: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Nobody waits for ever, neither at the beginning nor when all workers have gone."""
+    monkeypatch.setattr(cluster, "WORKERS", 0.2)
+    monkeypatch.setattr(cluster, "DESERTED", 0.2)
+    with pytest.raises(RefcolorError, match=rf"{lone.address} has no worker; start some with `das"):
+        next(map_on_cluster(str, [1], scheduler=lone.address))
+    worker = lone.add_worker()
+    results = map_on_cluster(time.sleep, [0.01] * 400, scheduler=lone.address)
+    next(results)
+    worker.kill()
+    with pytest.raises(RefcolorError, match=rf"all workers of {lone.address} are gone; start"):
+        list(results)
+
+
+@pytest.mark.slow
+def test_a_scheduler_that_ends_is_said(lone: Cluster, downloaded: Data, tmp_path: Path) -> None:
+    """The stage ends with a line instead of waiting for it, and no library adds its own."""
+    data = downloaded.copy(tmp_path)
+    data.set(engine="dask", scheduler=lone.address)
+    lone.add_worker()
+    with data.start("clean") as process:
+        wait_until(lambda: len(list((tmp_path / "data/color").glob("*.png"))) > 8)
+        lone.scheduler.kill()
+        _, said = process.communicate(timeout=60)
+    assert process.returncode == 1
+    *bar, line = said.splitlines()
+    assert line == (
+        f"refcolor: the scheduler at {lone.address} went away; start it again and run the same "
+        "command again"
+    )
+    assert all(not one or one.startswith("clean raw:") for one in bar)
+
+
+@pytest.mark.slow
+def test_pictures_that_end_every_worker_are_said(lone: Cluster, here: Path) -> None:
+    """A task that kills whoever does it ends the run, with where to look."""
+    for _ in range(4):
+        lone.add_worker()
+
+    def end(item: int) -> None:
+        os.kill(os.getpid(), signal.SIGKILL)
+
+    with pytest.raises(RefcolorError, match="the same pictures ended several workers of tcp://"):
+        list(map_on_cluster(end, [1], scheduler=lone.address))
+
+
+def test_without_dask_the_extra_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """The refusal says what to install."""
+    monkeypatch.setitem(sys.modules, "distributed", None)
+    with pytest.raises(RefcolorError, match=r"pip install -e '\.\[cluster\]', or set runtime.eng"):
+        next(map_on_cluster(str, [1], scheduler="tcp://127.0.0.1:1"))
+
+
+def test_a_refusal_names_what_differs() -> None:
+    """Equal builds are welcome; of different ones both sides are said."""
+    ours = {"refcolor": "1a", "numpy": "2.4", "python": "3.11"}
+    assert refusal(ours, ours) == ""
+    assert refusal({"refcolor": "1a", "numpy": "2.3"}, ours) == (
+        "has numpy 2.3, python none, this machine has numpy 2.4, python 3.11; install the same "
+        "commit and requirements.lock there and start it again"
+    )
