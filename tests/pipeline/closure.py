@@ -30,7 +30,7 @@ def declared_files(deps: list[str]) -> set[str]:
             files |= {file.relative_to(ROOT).as_posix() for file in (ROOT / dep).rglob("*.py")}
         elif dep.endswith(".py"):
             files.add(dep)
-    return {file for file in files if not _allowed(file)}
+    return {file for file in files if not allowed(file)}
 
 
 def import_closure(stage: str) -> set[str]:
@@ -40,7 +40,7 @@ def import_closure(stage: str) -> set[str]:
     parents = {module.rpartition(".")[0] for module in modules}
     parents |= {parent.rpartition(".")[0] for parent in parents}
     files = {_file(module) for module in modules | parents if module}
-    return {file for file in files if file and not _allowed(file)}
+    return {file for file in files if file and not allowed(file)}
 
 
 def _file(module: str) -> str | None:
@@ -51,7 +51,8 @@ def _file(module: str) -> str | None:
     return None
 
 
-def _allowed(file: str) -> bool:
+def allowed(file: str) -> bool:
+    """Whether a file need not be declared."""
     if file in ALLOWED or any(file.startswith(f"{folder}/") for folder in ALLOWED):
         return True
     # A package that holds nothing but its docstring.

@@ -1,18 +1,23 @@
 """A small copy of the repository in which the real pipeline ran once."""
 
+import contextlib
 import json
 import os
 import shutil
+import sqlite3
 import subprocess
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
 import pytest
 from ruamel.yaml import YAML
 
+from ..conftest import make_once
 from .closure import ROOT
+
+STAGES = ("discover", "download", "clean", "sketch", "split", "train", "evaluate")
 
 TINY: dict[str, Any] = {
     "source.count": 24,
@@ -82,10 +87,33 @@ class Project:
         """Return dvc.lock, which holds the md5 of everything."""
         return (self.root / "dvc.lock").read_text(encoding="utf-8")
 
+    def commit(self, message: str) -> None:
+        """Commit everything that Git does not ignore."""
+        self.run("git", "add", "-A")
+        self.run("git", "commit", "-qm", message)
+
     def numbers(self, name: str) -> dict[str, Any]:
         """Read a file of metrics."""
         content: dict[str, Any] = json.loads((self.root / "metrics" / name).read_text())
         return content
+
+
+def environment_of(root: Path) -> dict[str, str]:
+    """Return the environment in which a project's commands use its own code and DVC cache."""
+    environment = os.environ | {
+        "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
+        "PYTHONPATH": str(root),
+        "PYTHONDONTWRITEBYTECODE": "1",
+        "DVC_SITE_CACHE_DIR": str(root.parent / "site-cache"),
+        "DVC_NO_ANALYTICS": "1",
+        "OMP_NUM_THREADS": "1",
+        "GIT_AUTHOR_NAME": "a",
+        "GIT_AUTHOR_EMAIL": "a@example.org",
+        "GIT_COMMITTER_NAME": "a",
+        "GIT_COMMITTER_EMAIL": "a@example.org",
+    }
+    environment.pop("MLFLOW_TRACKING_URI", None)
+    return environment
 
 
 def make_project(
@@ -108,64 +136,76 @@ def make_project(
     shutil.copy(ROOT / preset, root / "params.yaml")
     (root / "metrics").mkdir()
     (root / "metrics" / ".gitkeep").touch()
-    environment = (
-        os.environ
-        | environment
-        | {
-            "PATH": f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}",
-            "PYTHONPATH": str(root),
-            "PYTHONDONTWRITEBYTECODE": "1",
-            "DVC_SITE_CACHE_DIR": str(root.parent / "site-cache"),
-            "DVC_NO_ANALYTICS": "1",
-            "OMP_NUM_THREADS": "1",
-            "GIT_AUTHOR_NAME": "a",
-            "GIT_AUTHOR_EMAIL": "a@example.org",
-            "GIT_COMMITTER_NAME": "a",
-            "GIT_COMMITTER_EMAIL": "a@example.org",
-        }
-    )
-    environment.pop("MLFLOW_TRACKING_URI", None)
-    project = Project(root, environment)
+    project = Project(root, environment_of(root) | environment)
     project.set(values)
     project.run("git", "init", "-q")
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "start")
+    project.commit("start")
     return project
 
 
 def copy_project(source: Project, folder: Path) -> Project:
     """Copy a project, with all that it has made, to `folder/project`."""
     root = folder / "project"
-    shutil.copytree(source.root, root, symlinks=True)
-    environment = source.environment | {
-        "PYTHONPATH": str(root),
-        "DVC_SITE_CACHE_DIR": str(folder / "site-cache"),
-    }
-    return Project(root, environment)
-
-
-def shard_above(project: Project, count: int) -> None:
-    """Let a project pack folders of more than `count` files, instead of ten thousand."""
-    module = project.root / "refcolor" / "shards.py"
-    code = module.read_text(encoding="utf-8")
-    assert code.count("SHARD_ABOVE = 10_000") == 1
-    module.write_text(code.replace("10_000", str(count)), encoding="utf-8")
+    locks = shutil.ignore_patterns("rwlock*", "lock")  # another worker's, gone at any moment
+    shutil.copytree(source.root, root, symlinks=True, ignore=locks)
+    places = {"PYTHONPATH": str(root), "DVC_SITE_CACHE_DIR": str(folder / "site-cache")}
+    return Project(root, source.environment | places)
 
 
 @pytest.fixture(scope="session")
 def finished(tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project whose pipeline ran; tests leave it as it is."""
-    root = tmp_path_factory.mktemp("finished") / "project"
-    root.mkdir()
-    project = make_project(root, TINY)
-    ran = project.repro()
-    assert ran == ["discover", "download", "clean", "sketch", "split", "train", "evaluate"]
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "baseline")
-    return project
+    """A project whose pipeline ran once for the whole session; tests leave it as it is.
+
+    Where strace is installed, `traces/pipeline.STAGE` lists the files that the stage opened.
+    """
+
+    def make(folder: Path) -> None:
+        project = make_project(folder / "project", TINY)
+        traced = _trace_stages(project, folder)
+        assert traced.repro() == list(STAGES)
+        project.commit("baseline")
+
+    folder = make_once(tmp_path_factory, "finished", make)
+    return Project(folder / "project", environment_of(folder / "project"))
+
+
+@pytest.fixture(scope="session")
+def experiment(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
+    """That project after the README's first experiment, whose results lie in the workspace."""
+
+    def make(folder: Path) -> None:
+        project = copy_project(finished, folder)
+        # A copied repository starts an MLflow experiment of its own; here it is the original.
+        with contextlib.closing(sqlite3.connect(project.root / "mlflow.db")) as store, store:
+            for place in ("experiments.artifact_location", "runs.artifact_uri"):
+                table, column = place.split(".")
+                store.execute(
+                    f"update {table} set {column} = replace({column}, ?, ?)",
+                    (str(finished.root), str(project.root)),
+                )
+        project.run("dvc", "exp", "run", "-n", "triplet-on", "-S", "loss.triplet=1")
+
+    folder = make_once(tmp_path_factory, "experiment", make)
+    return Project(folder / "project", environment_of(folder / "project"))
 
 
 @pytest.fixture
 def project(finished: Project, tmp_path: Path) -> Project:
     """A copy of the finished project that a test may change."""
     return copy_project(finished, tmp_path)
+
+
+def _trace_stages(project: Project, folder: Path) -> Project:
+    strace = shutil.which("strace")
+    if strace is None:
+        return project
+    (folder / "traces").mkdir()
+    program = folder / "bin" / "python"
+    program.parent.mkdir()
+    options = "-f -qq --seccomp-bpf -e trace=open,openat"
+    program.write_text(
+        f'#!/bin/sh\nexec {strace} {options} -o {folder}/traces/$2 {sys.executable} "$@"\n'
+    )
+    program.chmod(0o755)
+    path = f"{program.parent}{os.pathsep}{project.environment['PATH']}"
+    return replace(project, environment=project.environment | {"PATH": path})

@@ -4,7 +4,6 @@ import os
 import re
 import signal
 import socket
-import sqlite3
 import subprocess
 import time
 import urllib.error
@@ -17,7 +16,7 @@ import pytest
 
 from ..browser import CHROMIUM, FLAGS
 from .closure import ROOT
-from .conftest import Project, copy_project
+from .conftest import Project
 
 if TYPE_CHECKING:
     from playwright.sync_api import Page
@@ -35,23 +34,6 @@ pytestmark = [
     pytest.mark.browser,
     pytest.mark.skipif(CHROMIUM is None, reason="chromium is missing"),
 ]
-
-
-@pytest.fixture(scope="module")
-def experiment(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
-    """A project with a committed baseline and one experiment in the workspace."""
-    project = copy_project(finished, tmp_path_factory.mktemp("experiment"))
-    # A copied repository starts an MLflow experiment of its own; here it stands for the original.
-    with sqlite3.connect(project.root / "mlflow.db") as store:
-        for place in ("experiments.artifact_location", "runs.artifact_uri"):
-            table, column = place.split(".")
-            store.execute(
-                f"update {table} set {column} = replace({column}, ?, ?)",
-                (str(finished.root), str(project.root)),
-            )
-    store.close()
-    project.run("dvc", "exp", "run", "--name", EXPERIMENT, "-S", "loss.triplet=1")
-    return project
 
 
 @pytest.fixture(scope="module")

@@ -2,30 +2,38 @@
 
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
 import pytest
 
+from pipeline import download
 from refcolor.io import image
-from refcolor.io.shards import files
+from refcolor.io.shards import files, pack
 from refcolor.sources.manifest import read_manifest
 from tests.sources.danbooru_server import DanbooruServer, Fault
 
-from .conftest import Project, copy_project, make_project, shard_above
+from .conftest import STAGES, Project, copy_project, make_project
 
 pytestmark = pytest.mark.slow
 
+COUNT, DRAWINGS, SIZE = 40, 12, 64  # posts that pass the filter, line art by hand, pixels
 SMALL: dict[str, Any] = {
     "source.danbooru.rate": 0,
     "source.danbooru.contact": "tests@example.org",
-    "source.count": 64,
+    "source.count": COUNT,
+    "filter.line_art.count": DRAWINGS,
+    "clean.size": SIZE,
     "model.width": 2,
+    "model.blocks": 1,
+    "model.discriminator_width": 2,
     "train.epochs": 1,
     "train.batch_size": 4,
     "loss.perceptual": 0,
     "loss.style": 0,
     "evaluate.features": "random",
+    "runtime.tracker": "none",
 }
 ALONE = {"NO_PROXY": "*", "DANBOORU_CONTACT": "", "DANBOORU_LOGIN": "", "DANBOORU_API_KEY": ""}
 
@@ -50,39 +58,36 @@ def server() -> Iterator[DanbooruServer]:
 def project(server: DanbooruServer, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """A project whose pipeline ran on the site."""
     root = tmp_path_factory.mktemp("danbooru") / "project"
-    root.mkdir()
     values = SMALL | {"source.danbooru.url": server.url}
     project = make_project(root, values, preset="presets/danbooru-256.yaml", **ALONE)
-    ran = project.repro()
-    assert ran == ["discover", "download", "clean", "sketch", "split", "train", "evaluate"]
-    project.run("git", "add", "-A")
-    project.run("git", "commit", "-qm", "baseline")
+    assert project.repro() == list(STAGES)
+    project.commit("baseline")
     return project
 
 
 def test_the_filtered_set_is_trained_and_judged(server: DanbooruServer, project: Project) -> None:
-    """Sixty-four posts pass, one cannot be had, and each of the others has its place."""
+    """All posts asked for pass, one cannot be had, and each of the others has its place."""
     records = read_manifest(project.root / "data/manifest.jsonl")
-    assert {record.id for record in records} == {f"danbooru-{id}" for id in server.good[:64]}
+    assert {record.id for record in records} == {f"danbooru-{id}" for id in server.good[:COUNT]}
     failures = (project.root / "data/download.jsonl").read_text().splitlines()
     gone = {"id": f"danbooru-{server.good[9]}", "list": "manifest", "reason": "not_found"}
     assert [json.loads(line) for line in failures] == [gone]
     counts = project.numbers("data.json")
-    assert counts["download"]["kept"] == counts["clean"]["kept"] == 63
-    assert counts["split"]["train"] + counts["split"]["validation"] == 63
+    assert counts["download"]["kept"] == counts["clean"]["kept"] == COUNT - 1
+    assert counts["split"]["train"] + counts["split"]["validation"] == COUNT - 1
     assert project.numbers("eval.json")["pairs"] > 0
 
 
 def test_every_file_is_the_one_of_the_site(server: DanbooruServer, project: Project) -> None:
     """Cut, refused and mistyped at first, each picture ends as the site has it, byte for byte."""
-    wanted = server.files(id for id in server.good[:64] if id != server.good[9])
+    wanted = server.files(id for id in server.good[:COUNT] if id != server.good[9])
     raw = project.root / "data/raw"
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == wanted
 
 
 def test_nothing_was_asked_twice_without_need(server: DanbooruServer, project: Project) -> None:
     """Each picture was asked for once, and once more for each fault; each page once."""
-    for number, id in enumerate(server.good[:64]):
+    for number, id in enumerate(server.good[:COUNT]):
         extra = {3: 2, 5: 1, 8: 1}.get(number, 0)
         assert len(server.requests_of(server.path_of(id))) == 1 + extra
     pages = [request.path for request in server.requests_of("/posts.json") if request.status == 200]
@@ -90,10 +95,10 @@ def test_nothing_was_asked_twice_without_need(server: DanbooruServer, project: P
 
 
 def test_line_art_by_hand_is_coloured_and_counted_apart(project: Project) -> None:
-    """Twenty-four drawings lie in data/lineart, none in the set, and evaluation shows them."""
+    """All drawings asked for lie in data/lineart, none in the set, and evaluation shows them."""
     drawings = list((project.root / "data/lineart").iterdir())
-    assert len(drawings) == project.numbers("data.json")["line_art"]["kept"] == 24
-    assert all(image.read_gray(path).shape == (256, 256) for path in drawings)
+    assert len(drawings) == project.numbers("data.json")["line_art"]["kept"] == DRAWINGS
+    assert all(image.read_gray(path).shape == (SIZE, SIZE) for path in drawings)
     assert not {path.stem for path in drawings} & {
         path.stem for path in (project.root / "data/color").iterdir()
     }
@@ -103,26 +108,29 @@ def test_line_art_by_hand_is_coloured_and_counted_apart(project: Project) -> Non
 def test_another_filter_asks_the_network_nothing(server: DanbooruServer, project: Project) -> None:
     """A stricter filter within what was listed lists anew from the pages that are kept."""
     before = len(server.log)
-    project.change(source__count=20)
+    project.change(source__count=30)
     assert project.repro("discover", "download") == ["discover", "download"]
-    assert len(read_manifest(project.root / "data/manifest.jsonl")) == 20
+    assert len(read_manifest(project.root / "data/manifest.jsonl")) == 30
     assert len([one for one in server.log[before:] if one.status == 200]) == 0
     project.run("git", "checkout", "-q", ".")
     project.run("dvc", "checkout")
 
 
 def test_downloads_are_packed_and_kept(
-    server: DanbooruServer, project: Project, tmp_path: Path
+    server: DanbooruServer, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Shards hold the site's bytes; the files that came stay, and none is asked for again."""
     copied = copy_project(project, tmp_path)
     kept = {path: path.read_bytes() for path in copied.root.glob(".refcolor/downloads/*/*")}
     before = len(server.log)
-    shard_above(copied, 5)
-    assert copied.repro("download") == ["discover", "download"]
+    monkeypatch.chdir(copied.root)
+    monkeypatch.setattr(download, "pack", partial(pack, above=5))
+    for name, value in ALONE.items():
+        monkeypatch.setenv(name, value)
+    download.main()
     raw = copied.root / "data/raw"
     assert {path.suffix for path in raw.iterdir()} == {".tar"}
-    wanted = server.files(id for id in server.good[:64] if id != server.good[9])
+    wanted = server.files(id for id in server.good[:COUNT] if id != server.good[9])
     assert {file.name: file.read_bytes() for file in files(raw)} == wanted
     assert {path: path.read_bytes() for path in kept} == kept
     assert [one for one in server.log[before:] if one.status == 200] == []

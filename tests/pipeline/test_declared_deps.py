@@ -18,6 +18,48 @@ def test_declared_code_is_the_import_closure(stage: str) -> None:
     assert {file for file in declared - closure if not file.startswith(WHOLE)} == set()
 
 
+@pytest.mark.parametrize(
+    ("name", "stages"),
+    [
+        ("seed", ["train"]),
+        ("source.count", ["discover"]),
+        ("source.sample.palette_seed", ["discover"]),
+        ("source.folder.layout", ["discover", "clean"]),
+        ("source.danbooru.max_id", ["discover"]),
+        ("source.danbooru.contact", []),
+        ("source.danbooru.rate", []),
+        ("source.transfer.threads", []),
+        ("source.transfer.min_success", ["download"]),
+        ("filter.max_aspect", ["discover"]),
+        ("clean.min_colorfulness", ["clean"]),
+        ("source.sample.size", ["download", "evaluate"]),
+        ("clean.fit", ["clean", "evaluate"]),
+        ("sketch.preset", ["sketch"]),
+        ("split.seed", ["split"]),
+        ("augment.warp", ["train"]),
+        ("model.blocks", ["train"]),
+        ("loss.triplet", ["train"]),
+        ("train.epochs", ["train"]),
+        ("train.threads", ["train", "evaluate"]),
+        ("train.processes", ["train"]),
+        ("evaluate.seed", ["evaluate"]),
+        ("evaluate.fid", ["evaluate"]),
+        ("runtime.workers", []),
+        ("runtime.engine", []),
+        ("runtime.tracker", []),
+    ],
+)
+def test_a_parameter_touches_only_the_stages_that_read_it(name: str, stages: list[str]) -> None:
+    """A changed parameter reruns exactly the stages that list it or a section around it."""
+    assert name in flatten(YAML(typ="safe").load(ROOT / "params.yaml"))
+    listed = [
+        stage
+        for stage, definition in STAGES.items()
+        if any(f"{name}.".startswith(f"{listed}.") for listed in definition["params"])
+    ]
+    assert listed == stages
+
+
 def test_every_stage_script_is_small_and_quiet_at_import() -> None:
     """A stage script has at most 80 lines, defines functions, and does nothing when imported."""
     import ast

@@ -2,23 +2,20 @@
 
 import re
 import shutil
-import subprocess
-from pathlib import Path
 
 import pytest
 from ruamel.yaml import YAML
 
 from refcolor.params import flatten
 
-from .closure import ALLOWED
-from .conftest import Project
+from .closure import ALLOWED, allowed
+from .conftest import STAGES, Project
 
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(shutil.which("strace") is None, reason="strace is missing"),
 ]
 
-STAGES = ("discover", "download", "clean", "sketch", "split", "train", "evaluate")
 # The files that say what to do, and plumbing outside DVC's view.
 PLUMBING = {
     "params.yaml",
@@ -26,6 +23,7 @@ PLUMBING = {
     "dvc.lock",
     ".refcolor",
     "mlflow.db",
+    "mlflow.db-journal",
     "mlartifacts",
     ".git",
     ".gitignore",
@@ -36,45 +34,30 @@ OPENED = re.compile(r'open(?:at)?\((?:AT_FDCWD, )?"([^"]+)", ([A-Z_|]+)[^)]*\) =
 
 
 @pytest.mark.parametrize("stage", STAGES)
-def test_a_stage_opens_only_declared_files(project: Project, stage: str, tmp_path: Path) -> None:
+def test_a_stage_opens_only_declared_files(finished: Project, stage: str) -> None:
     """Every file opened in the repository lies under a declared dep or out of the stage."""
-    project.set({"runtime.tracker": "none"})
-    trace = tmp_path / "trace"
-    definition = YAML(typ="safe").load(project.root / "dvc.yaml")["stages"][stage]
-    environment = project.environment | {"PYTHONPYCACHEPREFIX": str(tmp_path / "pycache")}
-    subprocess.run(
-        [
-            "strace",
-            "-f",
-            "-qq",
-            "-e",
-            "trace=open,openat",
-            "-o",
-            str(trace),
-            *definition["cmd"].split(),
-        ],
-        cwd=project.root,
-        env=environment,
-        check=True,
-        capture_output=True,
-        timeout=300,
-    )
-    values = flatten(YAML(typ="safe").load(project.root / "params.yaml"))
+    definition = YAML(typ="safe").load(finished.root / "dvc.yaml")["stages"][stage]
+    values = flatten(YAML(typ="safe").load(finished.root / "params.yaml"))
     declared = set(PLUMBING)
     for group in ("deps", "outs", "metrics", "plots"):
         for entry in definition.get(group, []):
             path = next(iter(entry)) if isinstance(entry, dict) else entry
             declared.add(INTERPOLATED.sub(lambda match: str(values[match[1]]), path))
+    trace = finished.root.parent / "traces" / f"pipeline.{stage}"
+    opened = OPENED.findall(trace.read_text(errors="replace"))
+    assert any(name.endswith(f"pipeline/{stage}.py") for name, _ in opened)
     undeclared = set()
-    for name, flags in OPENED.findall(trace.read_text(errors="replace")):
-        path = Path(name) if name.startswith("/") else project.root / name
-        if not path.is_relative_to(project.root) or "O_DIRECTORY" in flags or path.is_dir():
+    for name, flags in opened:
+        path = finished.root / name
+        if not path.is_relative_to(finished.root) or "O_DIRECTORY" in flags or path.is_dir():
             continue
         if path.name.startswith(".") and path.name.endswith(".part"):
             continue  # written under a temporary name, then renamed
-        relative = path.relative_to(project.root).as_posix()
-        if not any(
-            relative == one or relative.startswith((f"{one}/", f"{one}-")) for one in declared
-        ):
-            undeclared.add(relative)
+        relative = path.relative_to(finished.root)
+        if stage == "train" and relative.parts[0] == "refcolor":
+            continue  # MLflow copies the library beside the model; imports have a test of their own
+        if declared & {str(place) for place in (relative, *relative.parents)}:
+            continue
+        if path.suffix != ".py" or not allowed(str(relative)):
+            undeclared.add(str(relative))
     assert undeclared == set()

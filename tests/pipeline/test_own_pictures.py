@@ -48,9 +48,7 @@ def refuse(project: Project, *arguments: str) -> str:
 @pytest.fixture
 def folder_project(tmp_path: Path) -> Project:
     """A project on a folder that is still empty."""
-    root = tmp_path / "project"
-    root.mkdir()
-    return make_project(root, FOLDER)
+    return make_project(tmp_path / "project", FOLDER)
 
 
 def test_pictures_in_the_inbox_are_never_published(folder_project: Project) -> None:
