@@ -139,7 +139,7 @@ def test_a_large_drawing_fits_into_memory_and_time() -> None:
 import time
 from pathlib import Path
 import cv2, numpy as np
-from refcolor.colorize.drawing import read_drawing, working_sketch
+from refcolor.lines.drawing import read_drawing, working_sketch
 from refcolor.colorize.fill import upsample
 from refcolor.colorize.layers import compose
 cv2.setNumThreads(1)

@@ -254,7 +254,7 @@ def test_what_pillow_remarks_is_not_told(tmp_path: Path) -> None:
     path = tmp_path / "a.png"
     picture.save(path, transparency=b"\x00\xff")
     command = (
-        "import sys, pathlib; from refcolor import image; "
+        "import sys, pathlib; from refcolor.io import image; "
         "print(image.read(pathlib.Path(sys.argv[1]))[0, 0].tolist())"
     )
     for options in ([], ["-W", "error"], ["-W", "always"]):

@@ -134,7 +134,7 @@ def test_packing_again_replaces_what_was_there(packed: Path) -> None:
 PACK = """
 import os, signal, sys
 from pathlib import Path
-from refcolor.shards import pack
+from refcolor.io.shards import pack
 left, replace = int(sys.argv[2]), os.replace
 def dying(*paths):
     global left

@@ -22,7 +22,7 @@ PARAMETERS = {"train.processes": 2, "model.norm": "group", "train.epochs": 24}
 def shared(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Give a project that saves often and was trained by two processes, never stopped."""
     project = copy_project(finished, tmp_path_factory.mktemp("processes"))
-    checkpoint = project.root / "refcolor" / "checkpoint.py"
+    checkpoint = project.root / "refcolor" / "training" / "checkpoint.py"
     with checkpoint.open("a", encoding="utf-8") as file:
         file.write("\nSAVE_SECONDS = 0.05\n")  # of this copy, in every process of the stage
     project.set(PARAMETERS)

@@ -86,7 +86,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     plan["main"]["arms"] = PLAN["main"]["arms"] | {"triplet": fails}
     plan["screening"] = {"seeds": [0], "changes": {"train.epochs": 20}, "arms": {}}
     YAML().dump(plan, trial.folder / "plan.yaml")
-    checkpoint = root / "refcolor" / "checkpoint.py"
+    checkpoint = root / "refcolor" / "training" / "checkpoint.py"
     checkpoint.write_text(checkpoint.read_text().replace("20.0", "0.2"))
     trial.commit()
     project.set({"loss.margin": 5, "source.count": 25})  # of the user, and none of the study's
@@ -180,7 +180,7 @@ def test_the_experiments_are_handed_over(trial: Trial) -> None:
 
 def test_dirty_code_is_refused(trial: Trial) -> None:
     """A study does not start while code differs from the commit, and says which file."""
-    file = trial.project.root / "refcolor" / "train.py"
+    file = trial.project.root / "refcolor" / "training" / "train.py"
     code = file.read_text()
     file.write_text(code + "\n# an idea\n")
     said = trial.go_on(check=False)

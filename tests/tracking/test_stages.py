@@ -172,7 +172,7 @@ def test_nothing_ran_yet(tmp_path: Path) -> None:
 
 RECORD = """
 import os, pathlib
-from refcolor.stages import stage_key
+from refcolor.tracking.stages import stage_key
 keys = pathlib.Path(os.environ["DVC_ROOT"], "keys.txt")
 keys.open("a").write(stage_key("use") + "\\n")
 pathlib.Path("result.txt").write_text("done")

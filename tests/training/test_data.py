@@ -216,8 +216,8 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
 BUILD = """
 import os, signal, sys
 from pathlib import Path
-from refcolor import image
-from refcolor.data import load_pictures
+from refcolor.io import image
+from refcolor.training.data import load_pictures
 color, sketch, cache, dies = map(Path, sys.argv[1:])
 read = image.read
 def last_words(path):

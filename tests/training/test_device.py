@@ -11,7 +11,7 @@ SCRIPT = """
 import re, sys
 from pathlib import Path
 import torch
-from refcolor.device import keep_freed_memory
+from refcolor.training.device import keep_freed_memory
 
 def resident():
     return int(re.search(r"VmRSS:\\s*(\\d+)", Path("/proc/self/status").read_text())[1]) / 1000
