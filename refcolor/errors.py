@@ -97,7 +97,9 @@ def signals_deferred() -> Iterator[None]:
 
 
 def _end(line: str, code: int) -> None:
-    # Everything is closed: a SIGTERM that comes now ends the process and raises no exception.
+    # Everything is closed: a signal from here on ends the process instead of raising an exception in
+    # the clean-up of a library. torchrun sends each rank a second SIGINT after Ctrl-C.
+    signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     error_file = os.environ.get("TORCHELASTIC_ERROR_FILE")
     if error_file:

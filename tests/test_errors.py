@@ -6,7 +6,7 @@ import signal
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from pathlib import Path
 
 import pytest
@@ -14,14 +14,6 @@ from torch.distributed.elastic.multiprocessing.errors import ProcessFailure
 
 from refcolor import errors
 from refcolor.errors import PictureError, RefcolorError, UsageError
-
-
-@pytest.fixture(autouse=True)
-def same_signals() -> Iterator[None]:
-    """Put back the handler that `run` replaces."""
-    before = signal.getsignal(signal.SIGTERM)
-    yield
-    signal.signal(signal.SIGTERM, before)
 
 
 def raiser(error: BaseException) -> Callable[[], None]:
@@ -107,20 +99,21 @@ def test_sigterm_closes_files_and_ends_with_143() -> None:
     assert err.strip() == "refcolor: terminated. The same command goes on from here."
 
 
-def test_sigterm_while_a_program_ends_adds_nothing() -> None:
-    """When the line is said, a SIGTERM during the clean-up of libraries ends it without a word."""
+@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM])
+def test_a_signal_while_a_program_ends_prints_nothing(number: signal.Signals) -> None:
+    """After the message, a signal during the clean-up of libraries ends the process silently."""
     program = (
-        "import atexit, os, signal\n"
+        "import atexit, os\n"
         "from refcolor import errors\n"
         "def main():\n"
-        "    atexit.register(lambda: os.kill(os.getpid(), signal.SIGTERM))\n"
+        f"    atexit.register(lambda: os.kill(os.getpid(), {number.value}))\n"
         "    raise errors.RefcolorError('loss.x is wrong')\n"
         "errors.run(main)\n"
     )
     environment = os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)}
     command = [sys.executable, "-c", program]
     done = subprocess.run(command, capture_output=True, text=True, env=environment, timeout=30)
-    assert done.returncode == -signal.SIGTERM
+    assert done.returncode == -number
     assert done.stderr.strip() == "refcolor: loss.x is wrong"
 
 

@@ -1,8 +1,7 @@
 """The command line, called as a person calls it, in this process."""
 
-import signal
 import sys
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import pytest
@@ -27,9 +26,8 @@ class Ended:
 @pytest.fixture
 def refcolor(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Iterator[Callable[..., Ended]]:
+) -> Callable[..., Ended]:
     """Run `refcolor ...` and give exit code and output."""
-    before = signal.getsignal(signal.SIGTERM)
 
     def run(*arguments: object) -> Ended:
         monkeypatch.setattr(sys, "argv", ["refcolor", *map(str, arguments)])
@@ -42,5 +40,4 @@ def refcolor(
         said = capsys.readouterr()
         return Ended(code, said.out, said.err)
 
-    yield run
-    signal.signal(signal.SIGTERM, before)
+    return run
