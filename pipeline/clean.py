@@ -8,8 +8,8 @@ from refcolor import errors, params
 from refcolor.io import image
 from refcolor.io.shards import File, pack
 from refcolor.params import Params
-from refcolor.prepare.clean import Measurement, clean_picture, refuse_nothing, write_measurements
-from refcolor.sources.manifest import Record, files_of
+from refcolor.prepare.clean import Measurement, check_any_kept, clean_picture, write_measurements
+from refcolor.sources.manifest import Record, files_with_records
 from refcolor.sources.takedown import Takedown, read_takedown
 from refcolor.workers.parallel import map_pictures
 
@@ -39,7 +39,7 @@ def main() -> None:
     tables = {}
     for raw, listed, art in LISTS:
         one = partial(clean, settings=settings, banned=banned, art=shared / art)
-        files = files_of(data / f"{listed}.jsonl", shared / raw)
+        files = files_with_records(data / f"{listed}.jsonl", shared / raw)
         tables[raw] = list(
             map_pictures(
                 one,
@@ -53,7 +53,7 @@ def main() -> None:
     pack(*folders)
     write_measurements(data / "clean.csv", tables["raw"])
     write_measurements(data / "lineart.csv", tables["raw_lineart"])
-    refuse_nothing(tables["raw"])
+    check_any_kept(tables["raw"])
 
 
 if __name__ == "__main__":

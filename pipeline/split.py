@@ -7,7 +7,7 @@ from refcolor import errors, params
 from refcolor.io import image
 from refcolor.io.files import write_json, write_lines
 from refcolor.prepare.clean import read_measurements
-from refcolor.prepare.duplicates import groups
+from refcolor.prepare.duplicates import group_duplicates
 from refcolor.prepare.funnel import funnel, read_inks
 from refcolor.prepare.report import draw_report
 from refcolor.prepare.split import split
@@ -28,7 +28,9 @@ def main() -> None:
     records = [record for record in usable if not takedown.names(record)]
     ids, families = [one.id for one in records], {one.id: one.family for one in records}
     distance = settings.split.duplicate_distance
-    group_of = groups(ids, [hashes[id] for id in ids], distance=distance, families=families)
+    group_of = group_duplicates(
+        ids, [hashes[id] for id in ids], distance=distance, families=families
+    )
     sides = split(records, group_of, settings.split)
     write_lines(SPLIT / "train.txt", sides.train)
     write_lines(SPLIT / "val.txt", sides.validation)

@@ -1,1 +1,1 @@
-"""What becomes of the pictures before training: cleaned, split and reported."""
+"""Preparation of the dataset before training: cleaning, the split and the data report."""

@@ -1,4 +1,4 @@
-"""Whether a picture is worth training on: measurements, reasons to drop it, and its square."""
+"""Clean a picture: measure it, decide whether to drop it, and make its square."""
 
 import csv
 import dataclasses
@@ -23,19 +23,18 @@ from refcolor.prepare.letterbox import crop_bars
 Layout = Literal["pictures", "pairs", "side_by_side", "line_art"]
 
 MEASURED_SIDE = 128  # pixels of the longer side, at most; the thresholds hold for this size
-# The halves of a pair must have one shape, or the square of one would not lie on the other.
-ASPECT_TOLERANCE = 0.02
+ASPECT_TOLERANCE = 0.02  # relative difference between the halves of a pair, which must align
 
 
 @dataclass(frozen=True)
 class Measurement:
-    """What was measured on one picture, whether it was kept or not.
+    """Measurements of one picture, kept or dropped.
 
-    width, height: pixels as found, 0 if unreadable.
+    width, height: pixels of the original, 0 if unreadable.
     colorfulness, hue_spread, foreground: see the functions of these names; 0 if unreadable.
     dhash: see `refcolor.prepare.duplicates.dhash`; empty if unreadable.
-    reason: why it was dropped; empty if it was kept.
-    flag: what is doubtful about a picture that was kept: `bars_not_uniform`, or empty.
+    reason: for dropping it; empty if it was kept.
+    flag: a warning about a picture that was kept: `bars_not_uniform`, or empty.
     """
 
     id: str
@@ -50,7 +49,7 @@ class Measurement:
 
 
 def colorfulness(picture: Picture) -> float:
-    """Measure how colourful a picture is; 0 is grey, about 5 a hint of colour, 60 a bright poster.
+    """Measure the colourfulness of a picture: 0 is grey, about 5 slightly coloured, 60 very bright.
 
     picture: (H, W, 3) uint8 sRGB.
     Reference: Hasler and Suesstrunk, Human Vision and Electronic Imaging VIII (2003), M3, whose
@@ -65,10 +64,10 @@ def colorfulness(picture: Picture) -> float:
 
 
 def hue_spread(picture: Picture) -> float:
-    """Measure how far a picture is from being tinted in one hue.
+    """Measure the spread of hues: small for a picture tinted in one hue.
 
-    It is the standard deviation of the Lab colours (a, b) along the smaller axis of their spread:
-    0 for grey, for sepia and for every other mixture of two hues that lie opposite.
+    It is the standard deviation of the Lab colours (a, b) along their minor principal axis: 0 for
+    grey, for sepia and for all mixtures of two opposite hues.
 
     picture: (H, W, 3) uint8 sRGB.
     """
@@ -78,7 +77,7 @@ def hue_spread(picture: Picture) -> float:
 
 
 def foreground(picture: Picture) -> float:
-    """Share of the pixels that differ from the background, the median colour of the border.
+    """Measure the share of pixels that differ from the background, the median border colour.
 
     picture: (H, W, 3) uint8 sRGB.  Returns a number in [0, 1].
     """
@@ -95,54 +94,53 @@ def clean_picture(
 ) -> tuple[Picture | None, Picture | None, Measurement]:
     """Read a picture, measure it, and make its square.
 
-    layout: with `pairs` the line art is the file `<id>.sketch.<extension>` beside `source`; with
-    `side_by_side` the left half is the colour and the right half the line art (an odd middle
-    column belongs to neither). Measured is the colour alone. `line_art` is a drawing without any.
+    layout: with `pairs` the line art is the file `<id>.sketch.<extension>` next to `source`; with
+        `side_by_side` the left half is the colour and the right half the line art (an odd middle
+        column belongs to neither). Only the colour is measured. `line_art` has no colour.
     letterboxed: (width, height) of the original where the file is a square copy with bars, which
-    are cut off; see `refcolor.prepare.letterbox.crop_bars`.
+        are cut off; see `refcolor.prepare.letterbox.crop_bars`.
 
-    Returns the colour square (size, size, 3) uint8 and the line art (size, size) uint8, as far as
-    the layout has them, and the measurement. Both pictures are None when the measurement has a
-    reason: one of `refcolor.io.image.read`, `no_partner`, `pair_mismatch`, the reason of an
-    unreadable line art after `sketch_`, or, in the order in which they are checked, `too_small`,
-    `empty`, `grey`, `one_hue`. An empty picture is also grey, and a grey one has no second hue: the
-    first reason is the one that explains it.
+    Returns the colour square (size, size, 3) uint8, the line art (size, size) uint8, each None if
+    the layout does not have it, and the measurement. Both pictures are None when the measurement
+    has a reason: one of `refcolor.io.image.read`, the same with the prefix `sketch_` for line art,
+    `no_partner`, `pair_mismatch`, or, in this order, `too_small`, `empty`, `grey`, `one_hue`. The
+    order matters: an empty picture is also grey, and a grey one has no second hue.
     """
     try:
         picture = read(source, max_megapixels=params.max_megapixels)
         picture, uniform = crop_bars(picture, letterboxed) if letterboxed else (picture, True)
-        color, own_sketch = _parts(picture, source, id, params, layout)
+        color, line_art = _parts(picture, source, id, params, layout)
     except PictureError as error:
         return None, None, Measurement(id, reason=error.reason)
     measurement = _measure(picture if color is None else color, id)
     measurement = dataclasses.replace(measurement, flag="" if uniform else "bars_not_uniform")
     reason = _reason(measurement, params, colored=color is not None)
-    if not reason and color is not None and own_sketch is not None:
-        reason = "pair_mismatch" if _aspects_differ(color, own_sketch) else ""
+    if not reason and color is not None and line_art is not None:
+        reason = "pair_mismatch" if _aspects_differ(color, line_art) else ""
     if reason:
         return None, None, dataclasses.replace(measurement, reason=reason)
     color_square, sketch_square = (
         None if part is None else square(part, params.size, fit=params.fit)
-        for part in (color, own_sketch)
+        for part in (color, line_art)
     )
     return color_square, sketch_square, measurement
 
 
-def refuse_nothing(measurements: Iterable[Measurement]) -> None:
-    """Raise RefcolorError, with the reasons, when every picture was dropped."""
+def check_any_kept(measurements: Iterable[Measurement]) -> None:
+    """Raise RefcolorError with the counted reasons when every picture was dropped."""
     reasons = Counter(measurement.reason for measurement in measurements)
     if not reasons[""]:
         counts = ", ".join(
             f"{count} {reason}" for reason, count in sorted(reasons.items()) if count
         )
         raise RefcolorError(
-            f"no picture is left ({counts or 'none was there'}); data/clean.csv has the "
-            "measurements, the thresholds stand under `clean` in params.yaml"
+            f"every picture was dropped ({counts or 'there was none'}); data/clean.csv has the "
+            "measurements, `clean` in params.yaml has the thresholds"
         )
 
 
 def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
-    """Write measurements as CSV with a header, sorted by id, under a temporary name first."""
+    """Write measurements as CSV with a header, sorted by id; the write is atomic."""
     with (
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="") as file,
@@ -156,7 +154,7 @@ def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
 def read_measurements(path: Path) -> list[Measurement]:
     """Read what `write_measurements` wrote.
 
-    Raises RefcolorError naming the line that does not fit.
+    Raises RefcolorError with the number of an invalid line.
     """
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.reader(file))
@@ -180,7 +178,7 @@ def _parts(
     if layout == "side_by_side":
         half = picture.shape[1] // 2
         if half == 0:
-            raise PictureError("pair_mismatch", f"{source} is one pixel wide: it has no halves")
+            raise PictureError("pair_mismatch", f"{source} is one pixel wide and has no halves")
         return picture[:, :half], _luma(picture[:, -half:])
     return picture, None
 
@@ -188,7 +186,7 @@ def _parts(
 def _partner(source: File, id: str, params: CleanParams) -> Picture:
     partners = beside(source, f"{id}.sketch.")
     if not partners:
-        raise PictureError("no_partner", f"{source} has no line art {id}.sketch.* beside it")
+        raise PictureError("no_partner", f"{source} has no line art {id}.sketch.* next to it")
     try:
         return read(partners[0], max_megapixels=params.max_megapixels)
     except PictureError as error:
@@ -203,9 +201,9 @@ def _luma(picture: Picture) -> Picture:
 def _measure(picture: Picture, id: str) -> Measurement:
     height, width = picture.shape[:2]
     size = scaled_size(picture.shape, MEASURED_SIDE, enlarge=False)
-    # Averaging, because a sharper filter overshoots at edges into colours that nobody painted.
+    # Area averaging: sharper filters overshoot at edges into colours that are not in the picture.
     small = np.asarray(cv2.resize(picture, size[::-1], interpolation=cv2.INTER_AREA), np.uint8)
-    # Four digits say everything and survive the way through the file unchanged.
+    # Four digits are enough, and are exact after writing and reading the file.
     return Measurement(
         id,
         width,
@@ -229,8 +227,8 @@ def _reason(measurement: Measurement, params: CleanParams, *, colored: bool) -> 
     return "one_hue" if measurement.hue_spread < params.min_hue_spread else ""
 
 
-def _aspects_differ(color: Picture, own_sketch: Picture) -> bool:
-    ratio = (color.shape[1] * own_sketch.shape[0]) / (color.shape[0] * own_sketch.shape[1])
+def _aspects_differ(color: Picture, line_art: Picture) -> bool:
+    ratio = (color.shape[1] * line_art.shape[0]) / (color.shape[0] * line_art.shape[1])
     return bool(abs(ratio - 1) > ASPECT_TOLERANCE)
 
 

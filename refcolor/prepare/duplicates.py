@@ -1,4 +1,4 @@
-"""Near-duplicates: a hash of how a picture looks, and groups that must never be torn apart."""
+"""Near-duplicates: a perceptual hash, and groups that must stay on one side of the split."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -10,47 +10,46 @@ import numpy.typing as npt
 from refcolor.io.image import Picture, to_unit
 
 SIDE = 16  # rows and comparisons per row: 256 bits
-_BLOCK = 256  # rows of the distance table in memory at once
+_BLOCK = 256  # rows of the distance table in memory
 
 
 def dhash(picture: Picture) -> str:
-    """Hash what a picture looks like: near-duplicates differ in few bits.
+    """Compute the difference hash (dHash) of a picture: near-duplicates differ in few bits.
 
-    The picture is squeezed to 17 x 16 grey cells; a bit says that a cell is darker than its right
-    neighbour. 16 x 16 and not 8 x 8, because on white backgrounds 64 bits confuse different
-    characters.
+    The picture is reduced to 17 x 16 grey cells; a bit is set where a cell is darker than its right
+    neighbour. On white backgrounds the usual 8 x 8 bits are equal for different characters.
 
     picture: (H, W, 3) uint8 on white.  Returns 64 hexadecimal digits (256 bits).
     """
     gray = cv2.cvtColor(to_unit(picture), cv2.COLOR_RGB2GRAY)
     cells = cv2.resize(gray, (SIDE + 1, SIDE), interpolation=cv2.INTER_AREA)
-    # Equal cells must give equal bits on every machine, so the last bits are rounded away.
+    # Rounded, so that machines with different last bits give the same hash.
     tones = np.rint(cells * 1024)
     return np.packbits(tones[:, :-1] < tones[:, 1:]).tobytes().hex()
 
 
-def groups(
+def group_duplicates(
     ids: Sequence[str],
     hashes: Sequence[str],
     *,
     distance: int,
     families: Mapping[str, str] | None = None,
 ) -> dict[str, str]:
-    """Join pictures that are near-duplicates, and everything that hangs together through them.
+    """Compute connected components of near-duplicates.
 
-    Two pictures are joined when their hashes differ in at most `distance` bits or when they are of
-    one family (known beforehand; pictures without one are left out of `families` or have "").
+    Two pictures are connected when their hashes differ in at most `distance` bits or when they have
+    the same family (pictures without a family are missing in `families` or have "").
 
-    Returns the key of its group for each id. Pictures that belong to other groups never change a
-    key. A group with families has the key "family:<name>" of one of them, which is there before
-    the relatives arrive. Any other has the id of the member whose SHA-256 is smallest, so that a
-    joining picture takes over in one case of n + 1, whichever way the ids are numbered; the
-    smallest id would hand every group to whoever adds older pictures.
-    Raises ValueError for ids that occur twice, or hashes that are missing or malformed.
+    Returns id -> key of the group. A key depends only on the members of the group. A group with
+    families has the key "family:<name>" of one of them, which stays when relatives are added. Any
+    other group has the id of the member with the smallest SHA-256, which an added picture replaces
+    in one case of n + 1, in whatever order ids are numbered; with the smallest id, adding older
+    pictures would change every key.
+    Raises ValueError for ids that occur twice, and for missing or malformed hashes.
     """
     if len(set(ids)) != len(ids) or len(ids) != len(hashes):
         raise ValueError(
-            f"ids must differ and have one hash each, got {len(ids)} ids ({len(set(ids))} "
+            f"ids must be unique and have one hash each, got {len(ids)} ids ({len(set(ids))} "
             f"different) and {len(hashes)} hashes"
         )
     label = _by_family(ids, families or {})
@@ -74,7 +73,7 @@ def _by_family(ids: Sequence[str], families: Mapping[str, str]) -> npt.NDArray[n
 
 
 def _join_alike(label: npt.NDArray[np.int64], bits: npt.NDArray[np.uint64], distance: int) -> None:
-    # Labels of joined groups are overwritten at once: no list of pairs, which could be N^2 long.
+    # Labels are overwritten block by block, because a list of pairs may have N^2 entries.
     for start in range(0, len(bits), _BLOCK):
         block = bits[start : start + _BLOCK]
         differing = np.zeros((len(block), len(bits) - start), np.uint16)

@@ -1,4 +1,4 @@
-"""What became of every picture: kept + dropped = listed, at each stage, every reason counted."""
+"""The funnel: pictures listed, kept and dropped by reason at each stage."""
 
 from collections import Counter
 from collections.abc import Iterable, Mapping
@@ -32,28 +32,28 @@ class _Ink:
 
 
 def funnel(data: Path, measurements: Iterable[Measurement]) -> dict[str, Any]:
-    """Count the pictures through discover, download, clean and sketch, and the line art beside.
+    """Count the pictures of discover, download, clean and sketch, and the foreign line art.
 
     data: the folder with discover.json, lineart.jsonl, download.jsonl, lineart.csv and sketch.csv.
-    Raises RefcolorError for a file that a stage did not write so, and ValueError when a picture
-    was lost without a reason.
+    Raises RefcolorError for a malformed file, and ValueError when a picture is missing without a
+    reason.
     """
     discover = read_json(data / "discover.json", _Discovered, advice="rerun `dvc repro discover`")
     failures = [
         *read_json_lines(data / "download.jsonl", _Failure, advice="rerun `dvc repro download`")
     ]
-    failed = [one.reason for one in failures if one.list == "manifest"]
-    missing = [one.reason for one in failures if one.list == "lineart"]
+    failed = [failure.reason for failure in failures if failure.list == "manifest"]
+    failed_line_art = [failure.reason for failure in failures if failure.list == "lineart"]
     measurements = list(measurements)
-    clean = [one.reason for one in measurements]
-    line_art = [one.reason for one in read_measurements(data / "lineart.csv")]
+    clean = [measurement.reason for measurement in measurements]
+    line_art = [measurement.reason for measurement in read_measurements(data / "lineart.csv")]
     flags = [flag for _, flag in read_inks(data / "sketch.csv").values()]
-    flags_of_clean = [one.flag for one in measurements if not one.reason]
+    clean_flags = [measurement.flag for measurement in measurements if not measurement.reason]
     stages = {
         "discover": asdict(discover),
         "download": _stage(failed, kept=discover.kept - len(failed)),
         "clean": _stage([reason for reason in clean if reason], kept=clean.count(""))
-        | {"flagged": _counted(flags_of_clean)},
+        | {"flagged": _count(clean_flags)},
     }
     for before, after in (("discover", "download"), ("download", "clean")):
         if stages[before]["kept"] != stages[after]["listed"]:
@@ -63,18 +63,21 @@ def funnel(data: Path, measurements: Iterable[Measurement]) -> dict[str, Any]:
             )
     if len(flags) != stages["clean"]["kept"]:
         raise ValueError(f"clean kept {stages['clean']['kept']}, sketch drew {len(flags)}")
-    aside = _stage(missing + [reason for reason in line_art if reason], kept=line_art.count(""))
+    dropped_line_art = failed_line_art + [reason for reason in line_art if reason]
+    line_art_stage = _stage(dropped_line_art, kept=line_art.count(""))
     listed = len(_lines(data / "lineart.jsonl"))
-    if aside["listed"] != listed:
-        raise ValueError(f"discover kept {listed} drawings aside, clean saw {aside['listed']}")
+    if line_art_stage["listed"] != listed:
+        raise ValueError(
+            f"discover kept {listed} line drawings, clean saw {line_art_stage['listed']}"
+        )
     return stages | {
-        "sketch": {"drawn": len(flags), "flagged": _counted(flags)},
-        "line_art": aside,
+        "sketch": {"drawn": len(flags), "flagged": _count(flags)},
+        "line_art": line_art_stage,
     }
 
 
 def read_inks(path: Path) -> dict[str, tuple[float, str]]:
-    """Read data/sketch.csv: the share of ink of each sketch, and its flag."""
+    """Read data/sketch.csv: id -> (share of ink, flag)."""
     rows = read_csv(path, _Ink, advice="rerun `dvc repro sketch`")
     return {row.id: (row.ink, row.flag) for row in rows}
 
@@ -84,9 +87,9 @@ def _lines(path: Path) -> list[str]:
         return list(file)
 
 
-def _counted(reasons: Iterable[str]) -> dict[str, int]:
+def _count(reasons: Iterable[str]) -> dict[str, int]:
     return dict(sorted(Counter(reason for reason in reasons if reason).items()))
 
 
 def _stage(dropped: list[str], *, kept: int) -> dict[str, Any]:
-    return {"listed": kept + len(dropped), "kept": kept, "dropped": _counted(dropped)}
+    return {"listed": kept + len(dropped), "kept": kept, "dropped": _count(dropped)}

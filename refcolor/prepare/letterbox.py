@@ -1,4 +1,4 @@
-"""Bars around pictures that somebody fitted into a square."""
+"""Crop letterbox bars off pictures that were fitted into a square."""
 
 import math
 
@@ -6,36 +6,35 @@ import numpy as np
 
 from refcolor.io.image import WHITE, Picture
 
-MARGIN = 2  # pixels that the border between picture and bar may be off, and that are cut with it
+MARGIN = 2  # pixels of tolerance for the border between picture and bar; they are cut too
 
-_RINGING = 16  # pixels beside the border into which JPEG blocks carry the picture's contrast
-_TOLERANCE = 32  # of 255; what is farther from the bar's colour is a stray pixel
-_STRAY = 0.02  # share of stray pixels allowed beside the border; there are none farther out
+_RINGING = 16  # pixels of a bar next to the border that may have JPEG artefacts
+_TOLERANCE = 32  # of 255; pixels with a larger difference from the bar's colour are stray
+_STRAY = 0.02  # maximum share of stray pixels within _RINGING; beyond it, 0
 
 
 def crop_bars(picture: Picture, original: tuple[int, int]) -> tuple[Picture, bool]:
-    """Cut the bars off a picture that was scaled until its longer side filled a square.
+    """Crop the bars off a picture that was scaled and centred in a square.
 
-    The metadata's size says where the bars are, in the middle of what is left and right or above
-    and below, so a white background is never taken for a bar. `MARGIN` pixels of the picture are
-    cut with each, for rounding and for the blur between the two.
+    The size of the original determines the bars, so a white background is never taken for a bar.
+    `MARGIN` pixels of the picture are cut with each bar, for rounding and blur.
 
     picture: (S, S, 3) or (S, S) uint8.  original: (width, height) in pixels before scaling.
-    Returns the inner picture and True; the picture as it is and True where it has no bars, being a
-    square or of the original's shape; the picture as it is and False where what should be bars is
-    not uniformly black or uniformly white, or where nothing would be left between them.
+    Returns the cropped picture and True; the unchanged picture and True if it has no bars, because
+    the original is square or the picture has its shape; the unchanged picture and False if the
+    bars are not uniformly black or uniformly white, or nothing would remain between them.
     Raises ValueError for a size below one pixel.
     """
     width, height = original
     if width < 1 or height < 1:
         raise ValueError(f"original must be at least 1 x 1 pixel, got {width} x {height}")
-    side, across = picture.shape[:2]
-    if side != across:
+    side, columns = picture.shape[:2]
+    if side != columns:
         return picture, _has_shape(picture, width, height)
     if width < height:
-        lying, uniform = crop_bars(picture.swapaxes(0, 1), (height, width))
-        return lying.swapaxes(0, 1), uniform
-    bar = (side - side * height / width) / 2  # pixels above, and as many below
+        transposed, uniform = crop_bars(picture.swapaxes(0, 1), (height, width))
+        return transposed.swapaxes(0, 1), uniform
+    bar = (side - side * height / width) / 2  # pixels above and below each
     if round(2 * bar) == 0:
         return picture, True
     first, last = math.ceil(bar) + MARGIN, side - math.ceil(bar) - MARGIN

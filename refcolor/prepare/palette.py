@@ -1,4 +1,4 @@
-"""The colours of a set: how much of it has which hue and lightness."""
+"""The colours of a dataset: shares of pixels by hue and lightness."""
 
 from dataclasses import dataclass
 
@@ -13,19 +13,19 @@ HUES = (
     *("grey", "red", "orange", "yellow", "lime", "green", "mint"),
     *("cyan", "sky", "blue", "violet", "purple", "pink"),
 )
-BANDS, LEVELS = 10, 50  # of lightness: in the table of hues, in the histogram
-GREY_CHROMA = 8.0  # CIELAB; a colour with less has no hue to speak of
-APART = 12.0  # CIELAB distance below which two colours share a swatch
+BANDS, LEVELS = 10, 50  # bins of lightness in the table of hues and in the histogram
+GREY_CHROMA = 8.0  # CIELAB; colours with less chroma are grey
+SWATCH_RADIUS = 12.0  # CIELAB distance below which two colours share a swatch
 
 
 @dataclass(frozen=True)
 class Palette:
-    """The colours of a set.
+    """The colours of a dataset.
 
-    shares: (13, 10) float64, the share of the pixels by hue (`HUES`) and lightness, dark first.
-    means: (13, 10, 3) uint8, the mean colour of these pixels, black where there are none.
-    lightness: (50,) float64, the share of the pixels by CIELAB lightness, dark first.
-    frequent: the most frequent colours and the share of the pixels that each stands for.
+    shares: (13, 10) float64, share of the pixels by hue (`HUES`) and lightness, dark first.
+    means: (13, 10, 3) uint8, mean colour of these pixels, black where there are none.
+    lightness: (50,) float64, share of the pixels by CIELAB lightness, dark first.
+    frequent: the most frequent colours, each with the share of the pixels in its swatch.
     """
 
     shares: NDArray[np.float64]
@@ -37,11 +37,11 @@ class Palette:
 def palette(pixels: Picture, *, swatches: int = 10) -> Palette:
     """Count the colours of pixels.
 
-    Hues are sectors of 30 degrees of HSV, red in the middle of the first, as on a painter's wheel;
-    lightness and chroma are CIELAB's, and a chroma below `GREY_CHROMA` is grey. A frequent colour
-    stands for all within `APART` of it that a more frequent one does not stand for.
+    Hues are sectors of 30 degrees of HSV, the first centred on red; lightness and chroma are
+    CIELAB's, and a chroma below `GREY_CHROMA` is grey. The swatch of a frequent colour has all
+    colours within `SWATCH_RADIUS` that are not in the swatch of a more frequent one.
 
-    pixels: (N, 3) uint8 sRGB.  Raises ValueError when there is none.
+    pixels: (N, 3) uint8 sRGB.  Raises ValueError for no pixels.
     """
     if not len(pixels):
         raise ValueError("a palette needs at least one pixel, got none")
@@ -75,10 +75,10 @@ def _frequent(pixels: Picture) -> list[tuple[Picture, float]]:
     counts, means = _means((red * 16 + green) * 16 + blue, pixels, 16**3)
     order = np.argsort(-counts, kind="stable")[: np.count_nonzero(counts)]
     counts, means, lab = counts[order], means[order], _lab(means[order])
-    free, found = np.ones(len(order), bool), []
-    while free.any():
-        first = int(np.argmax(free))
-        taken = free & (np.linalg.norm(lab - lab[first], axis=1) < APART)
-        found.append((means[first], float(counts[taken].sum() / len(pixels))))
-        free &= ~taken
-    return sorted(found, key=lambda one: -one[1])
+    remaining, swatches = np.ones(len(order), bool), []
+    while remaining.any():
+        first = int(np.argmax(remaining))
+        swatch = remaining & (np.linalg.norm(lab - lab[first], axis=1) < SWATCH_RADIUS)
+        swatches.append((means[first], float(counts[swatch].sum() / len(pixels))))
+        remaining &= ~swatch
+    return sorted(swatches, key=lambda swatch: -swatch[1])

@@ -1,4 +1,4 @@
-"""The data report: one picture that tells a person whether the set is sound."""
+"""The data report: contact sheet, ink, colours and funnel of a dataset in one picture."""
 
 import math
 from collections import Counter
@@ -19,15 +19,15 @@ from refcolor.io.shards import File, locate
 from refcolor.lines.sketch import MAX_INK, MIN_INK
 from refcolor.prepare.palette import BANDS, HUES, LEVELS, Palette, palette
 
-SHOWN = 48  # pictures on the contact sheet
-SAMPLED = 512  # pictures whose colours are counted
-SAMPLED_SIDE = 64  # pixels of a side that are counted, at least, of a larger picture
+SHOWN = 48  # pictures on the contact sheet, at most
+SAMPLED = 512  # pictures whose colours are counted, at most
+SAMPLED_SIDE = 64  # pixels of a side that are counted, at least
 
 QUANTILES = {0: "lightest", 0.05: "5 %", 0.5: "median", 0.95: "95 %", 1: "darkest"}
-NUMBER_FROM = 0.02  # share of the pixels that is written beside a colour
-INK_STEP = 0.005  # width of a bar; both limits of ink lie between two bars
+NUMBER_FROM = 0.02  # share of the pixels from which it is written on a colour
+INK_STEP = 0.005  # width of a bin; both limits of ink are bin edges
 
-WIDTH, MARGIN, GAP = 1152, 24, 10  # pixels: of what is drawn, around it, between two pairs
+WIDTH, MARGIN, GAP = 1152, 24, 10  # pixels: width of the content, around it, between pairs
 TEXT, QUIET, WELL = "#222222", "#6b6b6b", "#efefed"
 KEPT, FLAGGED, LOST = "#3b6ea5", "#c27a14", "#b8503f"
 EDGE = {"edgecolor": "#00000038", "linewidth": 0.5}
@@ -53,7 +53,7 @@ STYLE = {
 
 @dataclass(frozen=True)
 class Line:
-    """A line of the funnel: a stage and what it was given, or a share of its pictures."""
+    """A line of the funnel: a stage and its input, or a share of its pictures."""
 
     name: str
     number: int = 0
@@ -69,16 +69,18 @@ def draw_report(
     inks: Mapping[str, tuple[float, str]],
     counts: Mapping[str, Any],
 ) -> Picture:
-    """Draw a contact sheet, the shares of ink, the palette and the funnel of a set.
+    """Draw a contact sheet, the shares of ink, the palette and the funnel of a dataset.
 
     At most `SHOWN` pictures, evenly spaced over the ids, are shown and the colours of at most
-    `SAMPLED` are counted, so a large set takes little longer than a small one. Equal sets give
-    equal bytes on one machine.
+    `SAMPLED` are counted, so the time hardly depends on the size. Equal inputs give equal bytes on
+    one machine.
 
-    ids: what the set consists of, in an order that repeats; color, sketch: the folders with
-    `<id>.png`, all squares of one size; inks: share of ink and flag of each id, and maybe of
-    others; counts: the funnel, as in metrics/data.json.  Returns (H, 1200, 3) uint8.
-    Raises ValueError for an empty set, PictureError for a picture that cannot be read.
+    ids: all pictures of the dataset, in a deterministic order.
+    color, sketch: folders with `<id>.png`, all squares of one size.
+    inks: share of ink and flag by id; other ids are ignored.
+    counts: the funnel, as in metrics/data.json.
+    Returns (H, 1200, 3) uint8.
+    Raises ValueError for no ids, PictureError for a picture that cannot be read.
     """
     if not ids:
         raise ValueError("a data report needs at least one picture, got none")
@@ -101,12 +103,12 @@ def draw_report(
         _draw_colors(next(parts), colors)
         _draw_funnel(next(parts), lines)
         page = np.concatenate([image.from_figure(head), sheet, image.from_figure(body)])
-    room = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
-    return np.pad(page, room, constant_values=image.WHITE)
+    padding = ((MARGIN, MARGIN), (MARGIN, MARGIN), (0, 0))
+    return np.pad(page, padding, constant_values=image.WHITE)
 
 
 def funnel_lines(counts: Mapping[str, Any]) -> Iterator[Line]:
-    """Give what became of the pictures, stage by stage, those that were given none left out.
+    """Yield the lines of the funnel, stage by stage, without stages that have no pictures.
 
     counts: as in metrics/data.json.
     """
@@ -116,15 +118,15 @@ def funnel_lines(counts: Mapping[str, Any]) -> Iterator[Line]:
             kept = {side: stage[side] for side in ("train", "validation")}
             dropped = {"excluded": stage["excluded"]}
             total = sum(kept.values()) + stage["excluded"]
-            given = f"{stage['groups']:,} groups, {stage['pairs']:,} pairs"
+            content = f"{stage['groups']:,} groups, {stage['pairs']:,} pairs"
         elif name == "sketch":
-            total, given = stage["drawn"], f"{stage['drawn']:,} drawn"
+            total, content = stage["drawn"], f"{stage['drawn']:,} drawn"
             kept = {"unflagged": total - sum(flagged.values())}
         else:
-            total, given = stage["listed"], f"{stage['listed']:,} listed"
+            total, content = stage["listed"], f"{stage['listed']:,} listed"
             kept = {"kept": stage["kept"]}
         if total:
-            yield Line(f"{name}: {given}")
+            yield Line(f"{name}: {content}")
             for reasons, color in ((kept, KEPT), (flagged, FLAGGED), (dropped, LOST)):
                 for reason, number in Counter(reasons).most_common():
                     if number:
@@ -132,14 +134,14 @@ def funnel_lines(counts: Mapping[str, Any]) -> Iterator[Line]:
 
 
 def _sheet(ids: Sequence[str], color: Path, sketch: Path) -> Picture:
-    # Three columns to four rows make a sheet about as high as wide: a pair is two squares.
+    # Three columns to four rows: a pair is two squares wide, so the sheet is nearly square.
     columns = max(3, math.ceil(math.sqrt(len(ids) * 3 / 4)))
     side = ((WIDTH + GAP) // columns - GAP - 3) // 2
     pairs = [_framed([[_shown(folder, id, side) for folder in (color, sketch)]]) for id in ids]
     rows = [pairs[start : start + columns] for start in range(0, len(ids), columns)]
     sheet = image.grid(rows, GAP, background=image.WHITE)
-    room = ((0, MARGIN), (0, WIDTH - sheet.shape[1]), (0, 0))
-    return np.pad(sheet, room, constant_values=image.WHITE)
+    padding = ((0, MARGIN), (0, WIDTH - sheet.shape[1]), (0, 0))
+    return np.pad(sheet, padding, constant_values=image.WHITE)
 
 
 def _draw_ink(
@@ -151,7 +153,10 @@ def _draw_ink(
     plot, *examples = part.subplots(1, 1 + len(QUANTILES), width_ratios=[5, 1, 1, 1, 1, 1])
     end = max(MAX_INK + 0.1, *(ink + INK_STEP for ink, _ in inks.values()))
     edges = INK_STEP * np.arange(math.ceil(end / INK_STEP) + 1)
-    groups = [[ink for ink, flag in inks.values() if bool(flag) == it] for it in (False, True)]
+    groups = [
+        [ink for ink, flag in inks.values() if bool(flag) == flagged_only]
+        for flagged_only in (False, True)
+    ]
     plot.hist(groups, bins=edges.tolist(), stacked=True, color=[KEPT, FLAGGED])
     plot.set(xlim=(0, end), ylabel="sketches")
     plot.set_title(f"share of a sketch that is darker than middle grey{notes}", loc="left")
@@ -233,17 +238,17 @@ def _draw_funnel(part: SubFigure, lines: Sequence[Line]) -> None:
     part.suptitle("What became of every picture", x=0, ha="left")
     axes = part.subplots()
     axes.set_title("bars: share of what the stage was given", loc="left")
-    places = range(len(lines))
+    rows = range(len(lines))
     colors = [line.color for line in lines]
-    axes.barh(places, [line.number > 0 for line in lines], color=WELL)
-    # An edge, so that a single picture of a million is seen.
-    axes.barh(places, [line.share for line in lines], color=colors, edgecolor=colors)
-    for place, line in enumerate(lines):
+    axes.barh(rows, [line.number > 0 for line in lines], color=WELL)
+    # The edge makes a single picture of a million visible.
+    axes.barh(rows, [line.share for line in lines], color=colors, edgecolor=colors)
+    for row, line in enumerate(lines):
         if line.number:
-            axes.text(1.1, place, f"{line.number:,}", ha="right", va="center")
-            axes.text(1.18, place, _percent(line.share), ha="right", va="center", color=QUIET)
+            axes.text(1.1, row, f"{line.number:,}", ha="right", va="center")
+            axes.text(1.18, row, _percent(line.share), ha="right", va="center", color=QUIET)
     axes.set(xlim=(0, 1.18), ylim=(len(lines) - 0.4, -0.6), xticks=[])
-    axes.set_yticks(places, [line.name for line in lines], color=TEXT)
+    axes.set_yticks(rows, [line.name for line in lines], color=TEXT)
     for label, line in zip(axes.get_yticklabels(), lines, strict=True):
         label.set_fontweight("normal" if line.number else "bold")
     axes.tick_params(length=0)
@@ -258,7 +263,7 @@ def _summary(counts: Mapping[str, Any]) -> str:
 
 
 def _scale(shares: np.ndarray) -> float:
-    # White paper and one colour behind everything would dwarf the rest.
+    # The third largest share: white paper and one background colour would dwarf the rest.
     return float(np.sort(shares, axis=None)[-3] or shares.max())
 
 
@@ -267,8 +272,8 @@ def _percent(share: float) -> str:
 
 
 def _framed(rows: Sequence[Sequence[Picture]]) -> Picture:
-    room = ((1, 1), (1, 1), (0, 0))
-    return np.pad(image.grid(rows, 1), room, constant_values=image.GAP_GRAY)
+    padding = ((1, 1), (1, 1), (0, 0))
+    return np.pad(image.grid(rows, 1), padding, constant_values=image.GAP_GRAY)
 
 
 def _shown(folder: Path, id: str, side: int) -> Picture:
@@ -278,9 +283,9 @@ def _shown(folder: Path, id: str, side: int) -> Picture:
 def _pixels(file: File) -> Picture:
     picture = image.read(file)
     step = max(1, picture.shape[0] // SAMPLED_SIDE)
-    # Every n-th pixel instead of a smaller picture: a mixture of two colours is neither.
+    # Every n-th pixel instead of a reduced picture: averaging would create new colours.
     return picture[step // 2 :: step, step // 2 :: step].reshape(-1, 3)
 
 
 def _spread(ids: Sequence[str], count: int) -> list[str]:
-    return [ids[int(place)] for place in np.linspace(0, len(ids) - 1, min(count, len(ids)))]
+    return [ids[int(index)] for index in np.linspace(0, len(ids) - 1, min(count, len(ids)))]

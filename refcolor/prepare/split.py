@@ -1,4 +1,4 @@
-"""Which pictures are never trained on, and which references their sketches get."""
+"""The split into training and validation, and the pairs of the evaluation."""
 
 import hashlib
 from collections.abc import Mapping, Sequence
@@ -11,7 +11,7 @@ from refcolor.sources.manifest import Record
 
 @dataclass(frozen=True)
 class Split:
-    """Ids of both sides, sorted, and the (sketch, reference) pairs of evaluation."""
+    """Sorted ids of both sides, and the (sketch, reference) pairs of the evaluation."""
 
     train: list[str]
     validation: list[str]
@@ -19,20 +19,22 @@ class Split:
 
 
 def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitParams) -> Split:
-    """Split by near-duplicate group, so that no picture is seen in two sides.
+    """Split by near-duplicate group, so that no group is on both sides.
 
-    The side of a group follows from the hash of its key alone, so that it stays when pictures are
-    added. A group with a picture named by `split.hold_out` is validation as a whole.
-    One half of the validation pictures, whole groups by hash, make the pairs; the others are the
-    real side of FID and KID, neither sketch nor reference of any pair.
-    Raises RefcolorError for fewer than 2 validation pictures, none to train on, or a hold-out that
-    names nothing.
+    The hash of its key determines the side of a group, so that it stays when pictures are added. A
+    group with a picture that matches `split.hold_out` is validation as a whole.
+    One half of the validation pictures, selected by the hash of their groups, makes the pairs; the
+    other half is the real set of FID and KID and not part of any pair.
+
+    group_of: id -> key of its group.
+    Raises RefcolorError for fewer than 2 validation pictures, no training pictures, or a hold-out
+    without a match.
     """
     for entry in params.hold_out:
         if not any(_has(record, entry) for record in records):
             raise RefcolorError(
-                f"split.hold_out names no picture: {entry!r}; data/manifest.jsonl shows the "
-                "attributes and artists that there are"
+                f"split.hold_out matches no picture: {entry!r}; data/manifest.jsonl has the "
+                "attributes and artists"
             )
     held_out = {
         group_of[record.id]
@@ -59,14 +61,14 @@ def _pairs(
 ) -> list[tuple[str, str]]:
     by_group = sorted(validation, key=lambda id: (_digest(params.seed, "pair", group_of[id]), id))
     half = max(2, len(by_group) // 2)
-    # A group that the middle cuts is a pair member as a whole.
+    # A group at the middle is not cut.
     while half < len(by_group) and group_of[by_group[half]] == group_of[by_group[half - 1]]:
         half += 1
     members = sorted(by_group[:half])
     pairs = []
     for sketch in members:
         others = [id for id in members if id != sketch]
-        # A near-duplicate is not a foreign reference, unless there is nothing else.
+        # References are of other groups, unless there is only one group.
         foreign = [id for id in others if group_of[id] != group_of[sketch]] or others
         foreign.sort(key=lambda id: _digest(params.seed, sketch, id))
         pairs += [(sketch, reference) for reference in foreign[: params.references]]

@@ -9,7 +9,7 @@ from refcolor.io.shards import File, files, remove
 from refcolor.sources.fetching.file_cache import FileCache
 from refcolor.sources.listing.danbooru import find_posts, forget_posts
 from refcolor.sources.manifest import Record, iterate_manifest
-from refcolor.sources.naming import in_result
+from refcolor.sources.naming import forms_in_result
 from refcolor.sources.takedown import PREFIX, add_ids, read_takedown
 from refcolor.training.pixel_cache import PIXEL_CACHE, clear_pixel_cache
 
@@ -141,7 +141,7 @@ def _is_inside(path: Path, root: Path) -> bool:
 
 def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[File, Set[str]]]:
     """Find the files of pictures, their line art, and results to which one of them gave a part."""
-    forms = {form: name for name in names for form in in_result(name)}
+    forms = {form: name for name in names for form in forms_in_result(name)}
     for folder in folders:
         for file in files(folder):
             stem = file.stem

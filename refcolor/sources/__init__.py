@@ -1,1 +1,1 @@
-"""Where pictures come from. Every source yields the same records."""
+"""Sources of pictures: listing, fetching and the network. Every source gives `Record`s."""

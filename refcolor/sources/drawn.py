@@ -1,4 +1,4 @@
-"""Drawn characters as records: facts enough to draw them again, in any colours."""
+"""Drawn characters as records: seeds and styles from which `draw` renders them in any colours."""
 
 import dataclasses
 from collections.abc import Iterator
@@ -17,7 +17,7 @@ _PARTS = {
 
 
 def list_drawn(params: SampleParams, count: int) -> list[Record]:
-    """List `count` characters; a larger count adds to a smaller one and changes nothing."""
+    """List the first `count` characters; a larger count only appends records."""
     records = []
     for index in range(count):
         shape = characters.draw_shape(params.shape_seed, index)
@@ -41,38 +41,40 @@ def list_drawn(params: SampleParams, count: int) -> list[Record]:
 
 
 def is_drawn(record: Record | None) -> TypeGuard[Record]:
-    """Say whether shape and palette of a picture are known."""
+    """Return True for a drawn character: its shape and palette are known."""
     return record is not None and record.address.startswith(DRAWN)
 
 
 def iterate_drawable(path: Path) -> Iterator[Record]:
-    """Read a manifest, and check that its drawn characters have hair and clothes we can draw.
+    """Read a manifest and check that `draw` knows the hair and clothes of its drawn characters.
 
     Raises RefcolorError naming the line, as `iterate_manifest` does.
     """
     for number, record in enumerate(iterate_manifest(path), start=1):
-        for part, known in _PARTS.items() if is_drawn(record) else ():
-            given = record.attributes.get(part, known[0])
-            if given not in known:
+        for part, styles in _PARTS.items() if is_drawn(record) else ():
+            style = record.attributes.get(part, styles[0])
+            if style not in styles:
                 raise RefcolorError(
-                    f"{path} line {number}: attributes.{part} must be one of {', '.join(known)}, "
-                    f"got {given[:80]!r}; {ADVICE}"
+                    f"{path} line {number}: attributes.{part} must be one of {', '.join(styles)}, "
+                    f"got {style[:80]!r}; {ADVICE}"
                 )
         yield record
 
 
 def draw(record: Record, *, size: int, palette_of: Record | None = None) -> characters.Drawing:
-    """Draw a character again, in the colours of another where one is given.
+    """Render a character in its own palette, or in that of another character.
 
-    Shape and palette are independent, so this is the true recolouring. Hair and clothes are those
-    that the record names, which need not be the ones that its seed draws. size: side in pixels.
+    Shape and palette are independent, so the second is the true recolouring. The record's hair and
+    clothes replace those that its seed draws.
+
+    palette_of: the character whose palette is used; None means `record`.  size: side in pixels.
     """
-    facts, palette = record.attributes, (palette_of or record).attributes
-    shape = characters.draw_shape(int(facts["shape_seed"]), int(facts["shape"]))
+    attributes, palette = record.attributes, (palette_of or record).attributes
+    shape = characters.draw_shape(int(attributes["shape_seed"]), int(attributes["shape"]))
     shape = dataclasses.replace(
         shape,
-        hair_style=facts.get("hair", shape.hair_style),
-        clothes=facts.get("clothes", shape.clothes),
+        hair_style=attributes.get("hair", shape.hair_style),
+        clothes=attributes.get("clothes", shape.clothes),
     )
     return characters.render(
         shape,

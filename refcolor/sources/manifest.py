@@ -1,4 +1,4 @@
-"""The manifest: the data set as a list of records, one JSON object a line, never a picture."""
+"""The manifest: one JSON record a line for each picture of the dataset; it holds no pixels."""
 
 import dataclasses
 import json
@@ -18,9 +18,9 @@ from refcolor.io.tables import read_json_lines
 from refcolor.sources.naming import LONGEST_ID
 
 ADVICE = "correct the line, restore the file from git, or rerun `dvc repro discover`"
-ONLINE = ("http://", "https://")  # how the address of a file in a network begins
-DRAWN = "sample:"  # how that of a drawn character does
-DRAWN_BY = ("shape", "shape_seed", "palette", "palette_seed")  # attributes that it has
+ONLINE = ("http://", "https://")  # schemes of addresses that are downloaded
+DRAWN = "sample:"  # scheme of drawn characters
+DRAWN_BY = ("shape", "shape_seed", "palette", "palette_seed")  # attributes that `draw` needs
 
 _SAFE_ID = re.compile(r"[A-Za-z0-9_][A-Za-z0-9._-]*")
 _NUMBER = "[0-9]{1,18}"
@@ -34,30 +34,30 @@ def _check_id(id: str) -> str:
     return id
 
 
-def _check_size(given: Any) -> Any:
-    sides = list(given) if isinstance(given, list | tuple) else [0]
+def _check_size(value: Any) -> Any:
+    sides = list(value) if isinstance(value, list | tuple) else [0]
     if sides and not (len(sides) == 2 and all(type(side) is int and side > 0 for side in sides)):
         raise ValueError(
-            f"letterboxed must be two sizes in pixels, width and height, got {str(given)[:80]}"
+            f"letterboxed must be two sizes in pixels, width and height, got {str(value)[:80]}"
         )
     return tuple(sides)
 
 
 @dataclass(frozen=True, config=ConfigDict(strict=True, extra="forbid"))
 class Record:
-    """One picture of the data set, its fields checked, whoever wrote them down.
+    """One picture of the dataset. Creating a record checks its fields.
 
-    id: stem of its file in every later folder; letters, digits, `.`, `_` and `-`.
-    address: where its bytes are: an http address, `sample:<shape seed>/<palette seed>/<number>` of
-        a drawn character, or a path inside the folder of the source.
-    family: pictures known beforehand to be variants of each other share one; empty if unknown.
-    attributes: facts about its content (hair, clothes, ...), usable in `split.hold_out`; a drawn
-        character has those of DRAWN_BY, a picture with line art of its own has its path as sketch.
-    page, source: where it was posted, and the artist's own page as the post names it.
-    md5: of the original file, by which a take-down may name it.
-    checksum: MD5 of the very bytes at `address`; empty where unknown, as for a reduced copy.
+    id: stem of the picture's file in every stage; letters, digits, `.`, `_` and `-`.
+    address: location of the file: an http address, `sample:<shape seed>/<palette seed>/<number>`
+        for a drawn character, or a path inside the folder of the source.
+    family: name shared by known variants of one picture; empty if unknown.
+    attributes: content of the picture (hair, clothes, ...), usable in `split.hold_out`; a drawn
+        character has those of DRAWN_BY, a picture of a pair has the path of its line art as sketch.
+    page, source: page of the post, and the artist's page that the post names.
+    md5: of the original file; a take-down may name it.
+    checksum: MD5 of the file at `address`; empty where unknown, as for a reduced copy.
     letterboxed: (width, height) of the original, where the file is a square copy with bars.
-    Raises ValueError for anything else.
+    Raises ValueError for invalid fields.
     """
 
     id: Annotated[str, AfterValidator(_check_id)]
@@ -76,9 +76,9 @@ class Record:
     @model_validator(mode="after")
     def _check_address(self) -> "Record":
         if self.address.startswith(DRAWN):
-            facts = [self.attributes.get(name, "") for name in DRAWN_BY]
+            seeds = [self.attributes.get(name, "") for name in DRAWN_BY]
             numbers = re.fullmatch(f"{DRAWN}{_NUMBER}/{_NUMBER}/{_NUMBER}", self.address)
-            if not (numbers and all(re.fullmatch(_NUMBER, fact) for fact in facts)):
+            if not (numbers and all(re.fullmatch(_NUMBER, seed) for seed in seeds)):
                 raise ValueError(
                     f"a drawn character has an address like {DRAWN}1/2/3 with the attributes "
                     f"{', '.join(DRAWN_BY)}, all of them numbers, got {self.address[:80]!r} with "
@@ -96,14 +96,14 @@ class Record:
 
 
 def write_manifest(path: Path, records: Iterable[Record]) -> None:
-    """Write records sorted by id; fields that say nothing are left out.
+    """Write records sorted by id, without their empty fields.
 
     Raises ValueError when two records share an id.
     """
     ordered = sorted(records, key=lambda record: record.id)
-    for one, other in pairwise(ordered):
-        if one.id == other.id:
-            raise ValueError(f"ids must be unique, got {one.id!r} twice")
+    for first, second in pairwise(ordered):
+        if first.id == second.id:
+            raise ValueError(f"ids must be unique, got {first.id!r} twice")
     write_lines(path, map(_line, ordered))
 
 
@@ -115,15 +115,15 @@ def read_manifest(path: Path) -> list[Record]:
 def iterate_manifest(path: Path) -> Iterator[Record]:
     """Read what `write_manifest` wrote, one record at a time.
 
-    Raises RefcolorError naming the line that is not a record or repeats an id.
+    Raises RefcolorError with the number of a line that is not a record or repeats an id.
     """
-    known = set[str]()
+    seen = set[str]()
     for number, record in enumerate(read_json_lines(path, Record, advice=ADVICE), start=1):
-        if record.id in known:
+        if record.id in seen:
             raise RefcolorError(
                 f"{path} line {number}: id {record.id!r} is on an earlier line too; {ADVICE}"
             )
-        known.add(record.id)
+        seen.add(record.id)
         yield record
 
 
@@ -133,8 +133,8 @@ def _line(record: Record) -> str:
     return json.dumps(filled, ensure_ascii=False, sort_keys=True)
 
 
-def files_of(path: Path, folder: Path) -> list[tuple[File, Record]]:
-    """Pair the files of a folder with the records of a manifest by their stems, sorted.
+def files_with_records(path: Path, folder: Path) -> list[tuple[File, Record]]:
+    """Match the files of a folder with the records of a manifest by stem, sorted by name.
 
     A record without a file and a file without a record are left out.
     """

@@ -1,22 +1,22 @@
-"""Readable ids for pictures that have none of their own, and names of files that fit."""
+"""Readable ids for pictures without an id, and file names within the length limit."""
 
 import hashlib
 import os
 import re
 import unicodedata
 
-LONGEST_ID = 200  # letters; as the stem of a file it needs room for an ending
-LONGEST_NAME = 255  # bytes of a file name, on every common file system
+LONGEST_ID = 200  # characters; leaves room for an extension
+LONGEST_NAME = 255  # bytes of a file name on common file systems
 
 _SLUG_LENGTH = 60
 _HALF = (LONGEST_NAME - len("__.png")) // 2
 
 
 def readable_id(name: str, *, unique: str) -> str:
-    """Make an id that a record may have: the ASCII slug of `name` and 8 digits of a hash.
+    """Make a valid record id: the ASCII slug of `name` and 8 digits of a hash.
 
-    unique: what tells this picture from all others; its SHA-256 gives the digits.
-    Accents may be composed or decomposed in both without changing the id.
+    unique: text that identifies the picture; the digits are from its SHA-256.
+    Composed and decomposed accents give the same id.
     """
     digest = hashlib.sha256(unicodedata.normalize("NFC", unique).encode()).hexdigest()[:8]
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
@@ -25,10 +25,9 @@ def readable_id(name: str, *, unique: str) -> str:
 
 
 def file_name(stem: str, ending: str) -> str:
-    """Put stem and ending together.
+    """Join stem and ending.
 
-    Where no file can be called so, the stem is cut, and 16 digits of its SHA-256 tell it from
-    others.
+    If the name is longer than LONGEST_NAME, the stem is cut and ends with 16 digits of its SHA-256.
     """
     return _cut(stem, LONGEST_NAME - len(ending.encode())) + ending
 
@@ -36,8 +35,8 @@ def file_name(stem: str, ending: str) -> str:
 def result_name(sketch: str, reference: str) -> str:
     """Name the picture of a sketch coloured after a reference: `<sketch>__<reference>.png`.
 
-    Where no file can be called so, each id that is longer than half of the room is cut as
-    `file_name` does it.
+    If the name is longer than LONGEST_NAME, each id that is longer than half of it is cut as
+    `file_name` cuts a stem.
     """
     name = f"{sketch}__{reference}.png"
     if len(name) <= LONGEST_NAME:
@@ -45,8 +44,8 @@ def result_name(sketch: str, reference: str) -> str:
     return f"{_cut(sketch, _HALF)}__{_cut(reference, _HALF)}.png"
 
 
-def in_result(id: str) -> set[str]:
-    """Give the forms in which an id may stand in the name of a result: whole, and cut."""
+def forms_in_result(id: str) -> set[str]:
+    """Return the forms that an id has in names of results: whole, and cut."""
     return {id, _cut(id, _HALF)}
 
 

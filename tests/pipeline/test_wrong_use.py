@@ -104,7 +104,7 @@ def test_a_misspelt_experiment_parameter_is_refused_by_dvc(project: Project) -> 
 def test_an_empty_folder_is_one_clear_line(folder_project: Project) -> None:
     """No picture at all is said by the first stage."""
     printed = folder_project.run("dvc", "repro", check=False)
-    assert "source.folder.path holds no pictures" in printed
+    assert "source.folder.path has no pictures" in printed
     assert "Traceback" not in printed
 
 

@@ -68,7 +68,7 @@ def cleaned(path: Path, picture: np.ndarray, **changes: object) -> Measurement:
 
 
 def test_a_good_picture_is_kept_and_squared(tmp_path: Path) -> None:
-    """A colourful figure has no reason, a square of the size asked for, and no line art."""
+    """A colourful figure has no reason, a square of the configured size, and no line art."""
     path = tmp_path / "a.png"
     image.write(path, figure())
     square, own_sketch, measurement = clean_picture(path, "a", PARAMS)
@@ -81,7 +81,7 @@ def test_a_good_picture_is_kept_and_squared(tmp_path: Path) -> None:
     assert measurement.foreground == pytest.approx(60 * 32 / (80 * 72), abs=0.03)
 
 
-def test_fit_is_followed(tmp_path: Path) -> None:
+def test_fit_selects_the_square(tmp_path: Path) -> None:
     """With crop the square is the crop."""
     image.write(tmp_path / "a.png", figure(200, 72))
     crop = PARAMS.model_copy(update={"fit": "crop"})
@@ -141,7 +141,7 @@ def test_foreground_counts_what_differs_from_the_border() -> None:
 def test_pictures_are_dropped_for_a_reason(
     picture: np.ndarray, reason: str, tmp_path: Path
 ) -> None:
-    """Each useless picture has its reason and no square, and was measured all the same."""
+    """Each unusable picture has a reason, measurements and no square."""
     image.write(tmp_path / "a.png", picture)
     square, own_sketch, measurement = clean_picture(tmp_path / "a.png", "a", PARAMS)
     assert square is None
@@ -153,19 +153,19 @@ def test_pictures_are_dropped_for_a_reason(
 
 def test_the_thresholds_decide(tmp_path: Path) -> None:
     """Each threshold moved past the measurement drops the picture, moved onto it keeps it."""
-    kept = cleaned(tmp_path / "a.png", figure())
+    measurement = cleaned(tmp_path / "a.png", figure())
     for name, value, reason in (
         ("min_side", 72, "too_small"),
-        ("min_foreground", kept.foreground, "empty"),
-        ("min_colorfulness", kept.colorfulness, "grey"),
-        ("min_hue_spread", kept.hue_spread, "one_hue"),
+        ("min_foreground", measurement.foreground, "empty"),
+        ("min_colorfulness", measurement.colorfulness, "grey"),
+        ("min_hue_spread", measurement.hue_spread, "one_hue"),
     ):
         assert cleaned(tmp_path / "a.png", figure(), **{name: value}).reason == ""
         assert cleaned(tmp_path / "a.png", figure(), **{name: value * 1.02}).reason == reason
 
 
 def test_the_size_of_a_picture_hardly_moves_its_measurements(tmp_path: Path) -> None:
-    """Measured is at 128 px, so a picture twice as large gives nearly the same numbers."""
+    """Measurements are at 128 px, so a picture twice as large gives nearly the same numbers."""
     picture = render(draw_shape(1, 0), draw_palette(2, 0), size=256).color
     large = cleaned(tmp_path / "a.png", picture)
     small = cleaned(tmp_path / "b.png", image.resize(picture, 128, 128))
@@ -174,7 +174,7 @@ def test_the_size_of_a_picture_hardly_moves_its_measurements(tmp_path: Path) -> 
 
 
 def test_unreadable_pictures_have_the_reason_of_the_reader(tmp_path: Path) -> None:
-    """A truncated file, a bomb by our own cap and a missing file are counted by their reasons."""
+    """Truncated, oversized and missing files are counted by the reasons of `image.read`."""
     file = io.BytesIO()
     Image.fromarray(figure()).save(file, "JPEG")
     (tmp_path / "a.jpg").write_bytes(file.getvalue()[:-300])
@@ -218,7 +218,7 @@ def test_pairs_that_do_not_fit_are_dropped(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("middle", [0, 1])
 def test_side_by_side_is_colour_left_and_lines_right(middle: int, tmp_path: Path) -> None:
-    """The left half is measured and squared, the right half is the line art; an odd column goes."""
+    """The left half is the colour, the right half the line art; an odd column is ignored."""
     white = np.full((80, middle, 3), 255, np.uint8)
     sheet = np.concatenate([figure(), white, lines()[..., None].repeat(3, -1)], axis=1)
     image.write(tmp_path / "a.png", sheet)
@@ -233,14 +233,14 @@ def test_side_by_side_is_colour_left_and_lines_right(middle: int, tmp_path: Path
 
 
 def test_a_column_has_no_halves(tmp_path: Path) -> None:
-    """A picture one pixel wide cannot be two side by side."""
+    """A picture of one pixel width is dropped as pair_mismatch."""
     image.write(tmp_path / "a.png", figure()[:, :1])
     reason = clean_picture(tmp_path / "a.png", "a", PARAMS, layout="side_by_side")[2].reason
     assert reason == "pair_mismatch"
 
 
 def test_line_art_needs_no_colour(tmp_path: Path) -> None:
-    """A drawing becomes a grey square; only what leaves it empty, small or unreadable drops it."""
+    """A drawing becomes a grey square; it is dropped only if empty, small or unreadable."""
     image.write(tmp_path / "a.png", gray_figure())
     color, drawing, measurement = clean_picture(tmp_path / "a.png", "a", PARAMS, layout="line_art")
     assert color is None
@@ -270,14 +270,14 @@ def test_bars_are_cut_off_before_anything_is_measured(tmp_path: Path) -> None:
 
 
 def test_measurements_round_trip(tmp_path: Path) -> None:
-    """The file is sorted by id, says the same as the measurements, and repeats byte for byte."""
-    one = cleaned(tmp_path / "a.png", figure())
-    other = Measurement("A,b", reason="truncated", flag="bars_not_uniform")
+    """The file is sorted, reads back to the measurements, and is rewritten byte for byte."""
+    first = cleaned(tmp_path / "a.png", figure())
+    second = Measurement("A,b", reason="truncated", flag="bars_not_uniform")
     path = tmp_path / "clean.csv"
-    write_measurements(path, [one, other])
+    write_measurements(path, [first, second])
     first = path.read_bytes()
-    assert read_measurements(path) == [other, one]
-    write_measurements(path, [other, one])
+    assert read_measurements(path) == [second, first]
+    write_measurements(path, [second, first])
     assert path.read_bytes() == first
     header = b"id,width,height,colorfulness,hue_spread,foreground,dhash,reason,flag\n"
     assert first.startswith(header)
@@ -291,7 +291,7 @@ def test_measurements_round_trip(tmp_path: Path) -> None:
         ("id,width\n", "must begin with the line id,width"),
     ],
 )
-def test_other_files_are_no_measurements(content: str, message: str, tmp_path: Path) -> None:
+def test_other_files_are_errors(content: str, message: str, tmp_path: Path) -> None:
     """An empty file or one with other columns says what was expected."""
     (tmp_path / "clean.csv").write_text(content)
     with pytest.raises(RefcolorError, match=message):
@@ -300,7 +300,7 @@ def test_other_files_are_no_measurements(content: str, message: str, tmp_path: P
 
 @pytest.mark.parametrize("row", ["b,1,2", "b,wide,2,3,4,5,,,", "b,1,2,3,4,5,,"])
 def test_damaged_rows_are_named(row: str, tmp_path: Path) -> None:
-    """A row with too few columns or a word for a number is named by its line."""
+    """A row with too few columns or a word for a number is an error with its line number."""
     path = tmp_path / "clean.csv"
     write_measurements(path, [Measurement("a")])
     path.write_text(path.read_text() + row + "\n")
@@ -331,5 +331,5 @@ def test_drawn_characters_are_never_dropped(tmp_path: Path) -> None:
     ],
 )
 def test_real_pictures_are_judged_as_by_eye(name: str, reason: str) -> None:
-    """A blank sheet, a grey knight and a window frame go; an archer and a sprite stay."""
+    """A blank sheet, a grey knight and a window frame are dropped; an archer and a sprite stay."""
     assert clean_picture(PORTRAITS / name, "a", PARAMS)[2].reason == reason

@@ -1,4 +1,4 @@
-"""Near-duplicates end up in one group, strangers never, and keys stay when pictures are added."""
+"""Near-duplicates share a group, other pictures do not, and keys stay when pictures are added."""
 
 import time
 from pathlib import Path
@@ -8,7 +8,7 @@ import pytest
 from PIL import Image, ImageFilter
 
 from refcolor.io import image
-from refcolor.prepare.duplicates import dhash, groups
+from refcolor.prepare.duplicates import dhash, group_duplicates
 
 PORTRAITS = Path(__file__).parents[3] / "shared" / "data" / "portraits"
 ZERO = "0" * 64
@@ -30,9 +30,9 @@ def scene(seed: int, size: int = 192) -> np.ndarray:
     return picture
 
 
-def distance(one: np.ndarray, other: np.ndarray) -> int:
+def distance(first: np.ndarray, second: np.ndarray) -> int:
     """Bits in which two pictures differ."""
-    return (int(dhash(one), 16) ^ int(dhash(other), 16)).bit_count()
+    return (int(dhash(first), 16) ^ int(dhash(second), 16)).bit_count()
 
 
 def test_dhash_compares_neighbours() -> None:
@@ -50,7 +50,7 @@ def test_dhash_bits_run_along_rows() -> None:
     assert dhash(picture) == bits(2)
 
 
-def test_dhash_survives_what_happens_to_copies() -> None:
+def test_dhash_is_robust_to_copying() -> None:
     """Scaling, JPEG and blur move few bits of 256; another picture moves many."""
     original = scene(0)
     softened = np.asarray(Image.fromarray(original).filter(ImageFilter.GaussianBlur(1)))
@@ -62,92 +62,92 @@ def test_dhash_survives_what_happens_to_copies() -> None:
 def test_groups_join_at_the_distance_and_not_beyond() -> None:
     """Three bits apart is joined with distance 3 and not with 2."""
     hashes = [ZERO, bits(0, 100, 255)]
-    joined = groups(["a", "b"], hashes, distance=3)
+    joined = group_duplicates(["a", "b"], hashes, distance=3)
     assert joined["a"] == joined["b"]
-    apart = groups(["a", "b"], hashes, distance=2)
+    apart = group_duplicates(["a", "b"], hashes, distance=2)
     assert apart == {"a": "a", "b": "b"}
 
 
-def test_groups_are_chains() -> None:
-    """What hangs together through others is one group, in whatever order it is listed."""
+def test_groups_are_connected_components() -> None:
+    """Connected components are groups, in any order of the ids."""
     hashes = {f"p{n}": bits(*range(10 * n)) for n in range(6)} | {"far": bits(*range(100, 256))}
     for order in (list(hashes), list(reversed(hashes))):
-        keys = groups(order, [hashes[id] for id in order], distance=10)
+        keys = group_duplicates(order, [hashes[id] for id in order], distance=10)
         assert len({keys[f"p{n}"] for n in range(6)}) == 1
         assert keys["far"] == "far"
 
 
-def test_a_pair_is_found_wherever_it_stands() -> None:
-    """Two copies among 600 strangers are found at every distance within the list."""
+def test_a_pair_is_found_at_any_index() -> None:
+    """Two copies among 600 other pictures are joined, whatever their indices."""
     random = np.random.default_rng(0)
     ids = [str(n) for n in range(600)]
-    for one, other in ((0, 599), (255, 256), (255, 599), (256, 511), (598, 599)):
+    for first, second in ((0, 599), (255, 256), (255, 599), (256, 511), (598, 599)):
         hashes = [random.bytes(32).hex() for _ in ids]
-        hashes[other] = hashes[one]
-        keys = groups(ids, hashes, distance=24)
-        assert keys[str(one)] == keys[str(other)]
+        hashes[second] = hashes[first]
+        keys = group_duplicates(ids, hashes, distance=24)
+        assert keys[str(first)] == keys[str(second)]
         assert len(set(keys.values())) == 599
 
 
 def test_families_join_pictures_that_look_different() -> None:
-    """Known relatives share a group, and bring their look-alikes along; "" is no family."""
+    """A family joins its pictures and their near-duplicates; "" is not a family."""
     ids = ["a", "b", "c", "d"]
     hashes = [ZERO, bits(*range(128)), bits(*range(127)), bits(*range(128, 256))]
-    keys = groups(ids, hashes, distance=2, families={"a": "f", "b": "f", "d": ""})
+    keys = group_duplicates(ids, hashes, distance=2, families={"a": "f", "b": "f", "d": ""})
     assert keys == {"a": "family:f", "b": "family:f", "c": "family:f", "d": "d"}
 
 
-def test_added_strangers_change_no_key() -> None:
+def test_unrelated_pictures_change_no_key() -> None:
     """Every key stays when unrelated pictures are added, whatever their names and the order."""
     random = np.random.default_rng(0)
     old = {f"n{n}": random.bytes(32).hex() for n in range(40)}
     old |= {f"m{n}": old[f"n{n}"] for n in range(20)}
-    before = groups(list(old), list(old.values()), distance=24)
+    before = group_duplicates(list(old), list(old.values()), distance=24)
     new = {f"{letter}{n}": random.bytes(32).hex() for letter in "az" for n in range(40)} | old
-    after = groups(list(new), list(new.values()), distance=24)
+    after = group_duplicates(list(new), list(new.values()), distance=24)
     assert {id: after[id] for id in old} == before
 
 
-def test_a_relative_takes_over_rarely() -> None:
-    """One newcomer in n + 1 changes the key of a group of n, whether its id is small or large."""
-    taken = {"000": 0, "zzz": 0}
-    for prefix in taken:
+def test_an_added_member_rarely_changes_the_key() -> None:
+    """One added picture in n + 1 changes the key of a group of n, for small and large ids."""
+    changed = {"000": 0, "zzz": 0}
+    for prefix in changed:
         for n in range(400):
             old = [f"m{n}-{member}" for member in range(3)]
-            before = groups(old, [ZERO] * 3, distance=0)[old[0]]
-            after = groups([*old, f"{prefix}{n}"], [ZERO] * 4, distance=0)[old[0]]
-            taken[prefix] += before != after
-    assert all(60 < count < 140 for count in taken.values())
+            before = group_duplicates(old, [ZERO] * 3, distance=0)[old[0]]
+            after = group_duplicates([*old, f"{prefix}{n}"], [ZERO] * 4, distance=0)[old[0]]
+            changed[prefix] += before != after
+    assert all(60 < count < 140 for count in changed.values())
 
 
 def test_a_family_keeps_its_key_when_relatives_arrive() -> None:
     """A lone picture of a known family already has the key of the whole family."""
     families = {"a": "f", "b": "f"}
-    alone = groups(["b"], [ZERO], distance=0, families=families)
-    both = groups(["a", "b"], [bits(0), ZERO], distance=0, families=families)
+    alone = group_duplicates(["b"], [ZERO], distance=0, families=families)
+    both = group_duplicates(["a", "b"], [bits(0), ZERO], distance=0, families=families)
     assert alone["b"] == both["b"] == both["a"]
 
 
 def test_ids_and_hashes_must_fit() -> None:
-    """Ids that repeat, missing hashes and hashes of another length are refused."""
+    """Repeated ids, missing hashes and hashes of another length raise ValueError."""
     with pytest.raises(ValueError, match=r"2 ids \(1 different\)"):
-        groups(["a", "a"], [ZERO, ZERO], distance=0)
+        group_duplicates(["a", "a"], [ZERO, ZERO], distance=0)
     with pytest.raises(ValueError, match=r"1 ids .* 0 hashes"):
-        groups(["a"], [], distance=0)
+        group_duplicates(["a"], [], distance=0)
     with pytest.raises(ValueError, match="64 hexadecimal digits, got ''"):
-        groups(["a"], [""], distance=0)
-    assert groups([], [], distance=24) == {}
+        group_duplicates(["a"], [""], distance=0)
+    assert group_duplicates([], [], distance=24) == {}
 
 
 def test_ten_thousand_pictures_take_seconds() -> None:
-    """10,000 hashes, half of them in one tangle of near-duplicates, are grouped in seconds."""
+    """10,000 hashes, half of them in one connected component, are grouped in seconds."""
     random = np.random.default_rng(0)
     values = random.integers(0, 2, (10_000, 256), dtype=np.uint8)
     values[:5000] = values[0]
     values[np.arange(5000), random.integers(0, 256, 5000)] ^= 1
     hashes = [row.tobytes().hex() for row in np.packbits(values, axis=1)]
     start = time.process_time()
-    keys = groups([str(n) for n in range(10_000)], hashes, distance=24)
+    keys = group_duplicates([str(n) for n in range(10_000)], hashes, distance=24)
     assert time.process_time() - start < 8
     assert len(set(keys.values())) == 5001
     assert len({keys[str(n)] for n in range(5000)}) == 1
@@ -157,7 +157,7 @@ def test_ten_thousand_pictures_take_seconds() -> None:
 def test_real_expressions_of_one_sprite_are_one_group() -> None:
     """The faces of one sprite are near-duplicates, another sprite of the same painter is not."""
     files = sorted(PORTRAITS.glob("renpy_*.png"))
-    keys = groups(
+    keys = group_duplicates(
         [path.stem for path in files], [dhash(image.read(path)) for path in files], distance=24
     )
     eileen = {key for id, key in keys.items() if "eileen" in id}

@@ -1,4 +1,4 @@
-"""Nothing is lost silently: kept + dropped = listed at every stage."""
+"""The funnel counts every picture: kept + dropped = listed at every stage."""
 
 import json
 from pathlib import Path
@@ -54,7 +54,7 @@ def test_every_picture_is_counted(data: Path) -> None:
 
 
 def test_kept_and_dropped_make_listed(data: Path) -> None:
-    """At every stage the sum holds."""
+    """Kept + dropped = listed at every stage."""
     stages = funnel(data, iter(measured(f="colorless")))
     for name in ("discover", "download", "clean", "line_art"):
         stage = stages[name]
@@ -62,16 +62,16 @@ def test_kept_and_dropped_make_listed(data: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("lost", "said"),
+    ("lost", "message"),
     [
         ("measurement", "download kept 6 pictures, clean saw 5"),
         ("failure", "download kept 7 pictures, clean saw 6"),
         ("sketch", "clean kept 5, sketch drew 4"),
-        ("drawing", "discover kept 2 drawings aside, clean saw 3"),
+        ("drawing", "discover kept 2 line drawings, clean saw 3"),
     ],
 )
-def test_a_lost_picture_is_an_error(data: Path, lost: str, said: str) -> None:
-    """A picture that goes without a reason, at whichever stage, stops the pipeline."""
+def test_a_lost_picture_is_an_error(data: Path, lost: str, message: str) -> None:
+    """A picture missing without a reason is an error at every stage."""
     measurements = measured(f="colorless")
     if lost == "measurement":
         measurements = measurements[1:]
@@ -84,12 +84,12 @@ def test_a_lost_picture_is_an_error(data: Path, lost: str, said: str) -> None:
     if lost == "sketch":
         path = data / "sketch.csv"
         path.write_text(path.read_text().replace("e,0.2,\n", ""))
-    with pytest.raises(ValueError, match=said):
+    with pytest.raises(ValueError, match=message):
         funnel(data, measurements)
 
 
 @pytest.mark.parametrize(
-    ("name", "content", "said"),
+    ("name", "content", "message"),
     [
         ("discover.json", '{"listed": 11}', "discover.json: kept is missing; rerun"),
         ("download.jsonl", '{"id": "g", "list": "manifest"}\n', "line 1: reason is missing; rerun"),
@@ -97,8 +97,8 @@ def test_a_lost_picture_is_an_error(data: Path, lost: str, said: str) -> None:
         ("sketch.csv", "id,ink,flag\na,much,\n", "line 2: ink should be a valid number"),
     ],
 )
-def test_a_damaged_file_is_named(data: Path, name: str, content: str, said: str) -> None:
-    """The message says which file, which line, and what makes it anew."""
+def test_a_damaged_file_is_named(data: Path, name: str, content: str, message: str) -> None:
+    """The message has the file, the line, and the command that rewrites it."""
     (data / name).write_text(content)
-    with pytest.raises(RefcolorError, match=said):
+    with pytest.raises(RefcolorError, match=message):
         funnel(data, measured(f="colorless"))

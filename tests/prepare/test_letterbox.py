@@ -14,13 +14,13 @@ SIDE = 512
 
 
 def noise(height: int, width: int) -> Picture:
-    """Give a picture without any flat place, none of it black or white."""
+    """Return a picture without flat areas, black or white."""
     cells = np.random.default_rng(0).integers(60, 200, (height // 7 + 1, width // 7 + 1, 3))
     return np.kron(cells, np.ones((7, 7, 1)))[:height, :width].astype(np.uint8)
 
 
 def boxed(original: Picture, color: int) -> tuple[Picture, Picture]:
-    """Scale a picture into a square with bars, as the archives were made; also give the inside."""
+    """Scale a picture into a square with bars, as the archives do; also return its inside."""
     height, width = original.shape[:2]
     scale = SIDE / max(height, width)
     inner = resize(original, round(height * scale), round(width * scale))
@@ -42,7 +42,7 @@ SIZES = [(683, 521), (521, 683), (1021, 769), (769, 1021), (640, 613), (613, 640
 
 @pytest.mark.parametrize("color", [0, 255])
 @pytest.mark.parametrize("size", SIZES)
-def test_what_was_boxed_comes_back(size: tuple[int, int], color: int) -> None:
+def test_bars_are_cut(size: tuple[int, int], color: int) -> None:
     """Wide and tall, odd and even, black and white: the inside, less 2 or 3 pixels at two sides."""
     width, height = size
     square, inner = boxed(noise(height, width), color)
@@ -65,8 +65,8 @@ def test_what_was_boxed_comes_back(size: tuple[int, int], color: int) -> None:
 @pytest.mark.parametrize("color", [0, 255])
 @pytest.mark.parametrize("quality", [50, 75, 95])
 @pytest.mark.parametrize("size", [(683, 521), (521, 683), (640, 613)])
-def test_noise_of_jpeg_is_no_picture(size: tuple[int, int], quality: int, color: int) -> None:
-    """JPEG carries contrast into the bars; they are bars all the same, and none of them stays."""
+def test_jpeg_noise_in_bars_is_cut(size: tuple[int, int], quality: int, color: int) -> None:
+    """Bars with JPEG artefacts are still recognised and cut completely."""
     width, height = size
     square, inner = boxed(noise(height, width), color)
     cropped, uniform = crop_bars(as_jpeg(square, quality), size)
@@ -77,7 +77,7 @@ def test_noise_of_jpeg_is_no_picture(size: tuple[int, int], quality: int, color:
 
 
 def test_line_art_between_bars_is_cut_too() -> None:
-    """A grey square of 0 and 255 is treated as colours are."""
+    """A grey square of 0 and 255 is cropped like a coloured one."""
     square, _ = boxed(noise(521, 683), 255)
     gray, uniform = crop_bars(square[..., 0], (683, 521))
     color, _ = crop_bars(square, (683, 521))
@@ -86,7 +86,7 @@ def test_line_art_between_bars_is_cut_too() -> None:
 
 
 def test_a_white_background_is_not_taken_for_bars() -> None:
-    """The metadata decides: white inside the picture stays, white outside goes."""
+    """The size of the original decides: white inside the picture stays, white bars are cut."""
     original = np.full((500, 600, 3), 255, np.uint8)
     original[200:300, 250:350] = noise(100, 100)
     square, inner = boxed(original, 255)
@@ -97,7 +97,7 @@ def test_a_white_background_is_not_taken_for_bars() -> None:
 
 @pytest.mark.parametrize("size", [(512, 512), (2000, 2000), (2001, 2000)])
 def test_a_square_has_no_bars(size: tuple[int, int]) -> None:
-    """Where scaling leaves less than a pixel for bars, nothing is cut."""
+    """Bars of less than a pixel are not cut."""
     picture = noise(SIDE, SIDE)
     cropped, uniform = crop_bars(picture, size)
     assert uniform
@@ -106,7 +106,7 @@ def test_a_square_has_no_bars(size: tuple[int, int]) -> None:
 
 @pytest.mark.parametrize("height", [511, 510, 508, 506])
 def test_thin_bars_are_cut(height: int) -> None:
-    """Bars of one to three pixels are gone as well, with the margin."""
+    """Bars of one to three pixels are cut as well, with the margin."""
     square, _ = boxed(noise(height, SIDE), 0)
     cropped, uniform = crop_bars(square, (SIDE, height))
     assert uniform
@@ -133,7 +133,7 @@ def with_one_side_only(square: Picture) -> Picture:
 
 
 def with_signature(square: Picture) -> Picture:
-    """Write a small something into a bar."""
+    """Draw a small mark into a bar."""
     square[10:20, 400:440] = 128
     return square
 
@@ -145,7 +145,7 @@ def with_hue(square: Picture) -> Picture:
 
 
 def with_picture_beside_the_border(square: Picture) -> Picture:
-    """Let the picture be ten pixels larger than its size says."""
+    """Let the picture be ten pixels larger than expected."""
     square[54:458] = noise(404, SIDE)
     return square
 
@@ -179,16 +179,16 @@ CHANGES = [
 def test_bars_that_are_not_uniform_are_left(
     change: Callable[[Picture], Picture], tall: bool
 ) -> None:
-    """What is not purely black or white bars is returned as it is, and flagged."""
+    """A picture whose bars are not uniformly black or white is returned unchanged and flagged."""
     square = change(boxed(noise(384, 512), 255)[0])
-    given, size = (square.swapaxes(0, 1), (384, 512)) if tall else (square, (512, 384))
-    result, uniform = crop_bars(given, size)
+    picture, size = (square.swapaxes(0, 1), (384, 512)) if tall else (square, (512, 384))
+    result, uniform = crop_bars(picture, size)
     assert not uniform
-    assert np.array_equal(result, given)
+    assert np.array_equal(result, picture)
 
 
 def test_another_shape_than_a_square_has_no_bars() -> None:
-    """A file of the original's shape is whole; one of any other shape is flagged."""
+    """A file of the original's shape is accepted; one of another shape is flagged."""
     picture = noise(384, 512)
     for size, whole in (((1024, 768), True), ((1024, 770), True), ((1024, 900), False)):
         cropped, uniform = crop_bars(picture, size)
@@ -197,7 +197,7 @@ def test_another_shape_than_a_square_has_no_bars() -> None:
 
 
 def test_a_strip_leaves_nothing_to_cut() -> None:
-    """A picture of a pixel or two between bars is left as it is, and flagged."""
+    """A picture of a pixel or two between bars is returned unchanged and flagged."""
     square = np.zeros((SIDE, SIDE, 3), np.uint8)
     cropped, uniform = crop_bars(square, (10_000, 50))
     assert not uniform
@@ -206,6 +206,6 @@ def test_a_strip_leaves_nothing_to_cut() -> None:
 
 @pytest.mark.parametrize("size", [(0, 512), (512, -1)])
 def test_impossible_sizes_are_refused(size: tuple[int, int]) -> None:
-    """A size of no pixels is a mistake of the caller."""
+    """A size below one pixel raises ValueError."""
     with pytest.raises(ValueError, match="original must be at least 1 x 1 pixel, got"):
         crop_bars(np.zeros((SIDE, SIDE, 3), np.uint8), size)

@@ -38,7 +38,7 @@ def test_a_hue_has_its_name(name: str, color: Color) -> None:
     ("color", "lightness"), [(BLACK, 0), (RED, 53.24), (BLUE, 32.3), (GREY, 50.03), (WHITE, 100)]
 )
 def test_lightness_is_that_of_cielab(color: Color, lightness: float) -> None:
-    """Fifty steps of 2 and ten of 10, the lightest of which holds 100 itself."""
+    """Lightness has 50 bins of 2 and 10 bins of 10; the last includes 100."""
     colors = palette(pixels(color))
     assert colors.lightness[min(49, int(lightness / 2))] == 1
     assert colors.shares.sum(axis=0)[min(9, int(lightness / 10))] == 1
@@ -59,12 +59,12 @@ def test_shares_of_colors_by_hand() -> None:
 
 
 def test_colors_that_look_alike_share_a_swatch() -> None:
-    """Two reds on both sides of a step of 16 are one swatch, pink is another."""
+    """Two reds on both sides of a bin edge are one swatch, pink is another."""
     colors = palette(pixels((200, 30, 30), (210, 30, 30), (250, 150, 190)))
     assert [round(share, 3) for _, share in colors.frequent] == [0.667, 0.333]
 
 
-def test_a_palette_of_nothing_is_refused() -> None:
-    """No pixel has no share."""
+def test_a_palette_needs_pixels() -> None:
+    """No pixels raise ValueError."""
     with pytest.raises(ValueError, match="a palette needs at least one pixel, got none"):
         palette(np.empty((0, 3), np.uint8))

@@ -43,10 +43,10 @@ def make_set(tmp_path: Path) -> Callable[..., Set]:
     """Give a set of plain pictures of these colours, the sketch of the n-th being of grey n."""
 
     def make(colors: list[Color], inks: list[float] | None = None, *, side: int = 16) -> Set:
-        ids = [f"p{place:02d}" for place in range(len(colors))]
-        for place, (id, color) in enumerate(zip(ids, colors, strict=True)):
+        ids = [f"p{index:02d}" for index in range(len(colors))]
+        for index, (id, color) in enumerate(zip(ids, colors, strict=True)):
             image.write(tmp_path / f"color/{id}.png", np.full((side, side, 3), color, np.uint8))
-            image.write(tmp_path / f"sketch/{id}.png", np.full((side, side), place, np.uint8))
+            image.write(tmp_path / f"sketch/{id}.png", np.full((side, side), index, np.uint8))
         shares = inks or [0.1] * len(ids)
         return Set(tmp_path, {id: (ink, flag(ink)) for id, ink in zip(ids, shares, strict=True)})
 
@@ -61,24 +61,24 @@ def is_color(page: Picture, color: str | Color) -> np.ndarray:
 
 def boxes(page: Picture, color: str | Color, *, wider: int = 20) -> list[tuple[int, int, int]]:
     """Find where plain boxes of a colour begin: top, left and width."""
-    found = []
+    positions = []
     before: set[tuple[int, int]] = set()
     for top, row in enumerate(is_color(page, color)):
         ends = np.flatnonzero(np.diff(row.astype(int), prepend=0, append=0)).reshape(-1, 2)
         here = {(int(left), int(right - left)) for left, right in ends if right - left > wider}
-        found += [(top, left, width) for left, width in sorted(here - before)]
+        positions += [(top, left, width) for left, width in sorted(here - before)]
         before = here
-    return found
+    return positions
 
 
 def test_an_empty_set_is_refused(tmp_path: Path) -> None:
-    """There is nothing to report on, and no picture is drawn that looks like a report."""
+    """A report without pictures raises ValueError."""
     with pytest.raises(ValueError, match="a data report needs at least one picture, got none"):
         Set(tmp_path, {}).draw()
 
 
 def test_a_missing_picture_is_named(make_set: Callable[..., Set]) -> None:
-    """A set whose files are not all there stops with the file's name."""
+    """A missing file is an error with its name."""
     pictures = make_set([RED, BLUE, GREY])
     (pictures.root / "sketch/p01.png").unlink()
     with pytest.raises(PictureError, match=r"p01\.png cannot be opened"):
@@ -89,25 +89,25 @@ def test_a_missing_picture_is_named(make_set: Callable[..., Set]) -> None:
 def test_few_pictures_of_any_size_are_all_shown(
     make_set: Callable[..., Set], count: int, side: int
 ) -> None:
-    """Each colour stands on the sheet once, in the order of the ids, its sketch beside it."""
-    colors = [(200, 30 * place, 0) for place in range(count)]
+    """Each picture is on the sheet once, in the order of the ids, next to its sketch."""
+    colors = [(200, 30 * index, 0) for index in range(count)]
     page = make_set(colors, side=side).draw()
     assert page.dtype == np.uint8
     assert page.shape[1:] == (1200, 3)
     first = [boxes(page, color)[0] for color in colors]
     assert first == sorted(first)
-    for place, (top, left, width) in enumerate(first):
-        beside = page[top : top + width, left + width + 1 : left + 2 * width + 1]
-        assert (beside == place).all()
+    for index, (top, left, width) in enumerate(first):
+        sketch = page[top : top + width, left + width + 1 : left + 2 * width + 1]
+        assert (sketch == index).all()
 
 
 def test_many_pictures_are_shown_at_even_steps(make_set: Callable[..., Set]) -> None:
     """Of 95 pictures every second is on the sheet, from the first to the last."""
-    colors = [(255 - place, 0, 2 * place) for place in range(95)]
+    colors = [(255 - index, 0, 2 * index) for index in range(95)]
     page = make_set(colors).draw()[::10]
     side = boxes(page, RED)[0][2]
     shown = [side in [width for _, _, width in boxes(page, color)] for color in colors]
-    assert shown == [place % 2 == 0 for place in range(95)]
+    assert shown == [index % 2 == 0 for index in range(95)]
 
 
 def test_a_large_set_opens_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -127,8 +127,8 @@ def test_a_large_set_opens_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
     assert max(names) == 53_999
 
 
-def test_a_set_is_what_its_ids_say(make_set: Callable[..., Set]) -> None:
-    """A picture whose id is not asked for, as one taken down, is neither shown nor counted."""
+def test_only_pictures_of_the_ids_are_shown(make_set: Callable[..., Set]) -> None:
+    """A picture without its id in `ids`, as after a take-down, is neither shown nor counted."""
     all_of_it = make_set([RED, BLUE, GREY], [0.1, 0.6, 0.2])
     folders = {"color": all_of_it.root / "color", "sketch": all_of_it.root / "sketch"}
     page = draw_report(["p00", "p02"], **folders, inks=all_of_it.inks, counts=COUNTS)
@@ -137,7 +137,7 @@ def test_a_set_is_what_its_ids_say(make_set: Callable[..., Set]) -> None:
 
 
 def test_equal_sets_give_equal_bytes(make_set: Callable[..., Set]) -> None:
-    """A report drawn again is the same, whatever a person prefers in matplotlib."""
+    """A redrawn report is byte-identical with any user settings of matplotlib."""
     pictures = make_set([RED, BLUE, GREY], [0.1, 0.2, 0.4])
     page = pictures.draw()
     with matplotlib.rc_context({"font.size": 30, "axes.facecolor": "black", "lines.color": "red"}):
@@ -158,17 +158,17 @@ def test_flagged_sketches_have_another_color(
 
 def test_sketches_are_ordered_by_ink(make_set: Callable[..., Set]) -> None:
     """The five examples are the lightest, those at 5, 50 and 95 %, and the darkest."""
-    inks = [((7 * place) % 21 + 1) / 100 for place in range(20)]
-    page = make_set([(0, 10 * place, 200) for place in range(20)], inks).draw()
-    order = sorted(range(20), key=lambda place: (inks[place], place))
+    inks = [((7 * index) % 21 + 1) / 100 for index in range(20)]
+    page = make_set([(0, 10 * index, 200) for index in range(20)], inks).draw()
+    order = sorted(range(20), key=lambda index: (inks[index], index))
     small = [
-        (top, left, place)
-        for place in range(20)
-        for top, left, width in boxes(page, (0, 10 * place, 200), wider=50)
+        (top, left, index)
+        for index in range(20)
+        for top, left, width in boxes(page, (0, 10 * index, 200), wider=50)
         if width < report.WIDTH / 11  # those of the contact sheet are larger
     ]
     examples = sorted(box for box in small if box[0] == min(small)[0])
-    assert [place for *_, place in examples] == [order[at] for at in (0, 1, 10, 18, 19)]
+    assert [index for *_, index in examples] == [order[at] for at in (0, 1, 10, 18, 19)]
 
 
 def row_of_colors(page: Picture, *colors: Color) -> list[int]:
@@ -184,7 +184,7 @@ def test_the_row_of_colors_holds_shares_of_hues(make_set: Callable[..., Set]) ->
 
 
 def test_a_set_without_hue_has_an_empty_row(make_set: Callable[..., Set]) -> None:
-    """Grey pictures leave the row empty, and nothing is divided by nothing."""
+    """Grey pictures leave the row empty, without a division by zero."""
     (empty,) = row_of_colors(make_set([WHITE, GREY, BLACK]).draw(), report.WELL)
     assert empty == pytest.approx(report.WIDTH, abs=15)
 
@@ -201,7 +201,7 @@ def test_sampling_mixes_no_colors(tmp_path: Path) -> None:
 
 
 def test_lines_of_the_funnel_are_shares_of_a_stage() -> None:
-    """Kept, then flagged, then dropped by size; what did not happen is left out."""
+    """Kept, then flagged, then dropped by size; zero counts are left out."""
     counts = {
         "discover": {"listed": 100, "kept": 25, "dropped": {"other": 25, "small": 50, "gone": 0}},
         "line_art": {"listed": 0, "kept": 0, "dropped": {}},

@@ -38,7 +38,7 @@ def divided(sides: Split) -> set[str]:
 
 
 def test_every_picture_is_on_one_side() -> None:
-    """The sides are sorted, share nothing, lose nothing, and have about the sizes asked for."""
+    """The sides are sorted, are disjoint and complete, and have about the configured sizes."""
     all_of_them = records(700)
     sides = split(all_of_them, alone(all_of_them), params())
     assert sorted(sides.train + sides.validation) == [record.id for record in all_of_them]
@@ -49,21 +49,21 @@ def test_every_picture_is_on_one_side() -> None:
 
 
 def test_a_picture_keeps_its_side_when_pictures_are_added() -> None:
-    """The side is a function of group and seed, not of what else there is."""
+    """The side is a function of group and seed, not of the other pictures."""
     few, many = records(200), records(700)
     before, after = (split(x, alone(x), params()) for x in (few, many))
     assert set(before.validation) == set(after.validation) & {record.id for record in few}
 
 
 def test_another_seed_splits_otherwise() -> None:
-    """The seed is what to change for another split."""
+    """Another seed gives another split."""
     all_of_them = records(200)
-    one, other = (split(all_of_them, alone(all_of_them), params(seed=s)) for s in (0, 1))
-    assert one.validation != other.validation
+    first, second = (split(all_of_them, alone(all_of_them), params(seed=s)) for s in (0, 1))
+    assert first.validation != second.validation
 
 
-def test_a_group_is_never_torn() -> None:
-    """Near-duplicates are all trained on or all held out."""
+def test_a_group_is_on_one_side() -> None:
+    """Near-duplicates are all training or all validation."""
     all_of_them = records(400)
     group_of = in_fours(all_of_them)
     sides = split(all_of_them, group_of, params())
@@ -93,7 +93,7 @@ def test_hold_out_by_artist_looks_at_every_artist() -> None:
 
 
 def test_hold_out_entries_add_up() -> None:
-    """Each entry holds out its own, beside the usual share."""
+    """Each entry holds out its pictures, in addition to split.validation."""
     all_of_them = [
         Record(f"id-{i:03d}", "x", attributes={"hair": str(i % 7), "clothes": str(i % 11)})
         for i in range(200)
@@ -104,29 +104,29 @@ def test_hold_out_entries_add_up() -> None:
     assert set(sides.validation) == usual | held
 
 
-def test_a_hold_out_that_names_nothing_is_refused() -> None:
-    """A misspelt value would silently test nothing."""
+def test_a_hold_out_must_match() -> None:
+    """A misspelt value is an error."""
     all_of_them = records(200, attributes={"hair": "bob"})
-    with pytest.raises(RefcolorError, match=r"split\.hold_out names no picture: 'hair=bop'"):
+    with pytest.raises(RefcolorError, match=r"split\.hold_out matches no picture: 'hair=bop'"):
         split(all_of_them, alone(all_of_them), params(hold_out=["hair=bop"]))
 
 
 @pytest.mark.parametrize(
-    ("count", "share", "said"),
+    ("count", "share", "message"),
     [
         (5, 1e-9, r"at least 2 validation pictures and 1 to train on, got 0 and 5 of 5"),
         (5, 1 - 1e-9, r"got 5 and 0 of 5; add pictures, or change split\.validation \(0\.99999"),
         (0, 0.1, r"got 0 and 0 of 0"),
     ],
 )
-def test_an_empty_side_is_refused(count: int, share: float, said: str) -> None:
-    """Fewer than two validation pictures, or none to train on, are refused with the numbers."""
+def test_an_empty_side_is_refused(count: int, share: float, message: str) -> None:
+    """Fewer than two validation pictures, or none to train on, raise an error with the numbers."""
     all_of_them = records(count)
-    with pytest.raises(RefcolorError, match=said):
+    with pytest.raises(RefcolorError, match=message):
         split(all_of_them, alone(all_of_them), params(validation=share))
 
 
-def test_pairs_are_foreign_and_as_many_as_asked() -> None:
+def test_pairs_are_foreign_and_of_the_configured_number() -> None:
     """Each sketch gets its fixed number of different references, itself never among them."""
     all_of_them = records(300)
     sides = split(all_of_them, alone(all_of_them), params(references=3))
@@ -137,7 +137,7 @@ def test_pairs_are_foreign_and_as_many_as_asked() -> None:
     assert all(sketch != reference for sketch, reference in sides.pairs)
 
 
-def test_a_near_duplicate_is_no_foreign_reference() -> None:
+def test_a_near_duplicate_is_not_a_foreign_reference() -> None:
     """References come from other groups than the sketch's."""
     all_of_them = records(400)
     group_of = in_fours(all_of_them)
@@ -145,8 +145,8 @@ def test_a_near_duplicate_is_no_foreign_reference() -> None:
     assert all(group_of[sketch] != group_of[reference] for sketch, reference in sides.pairs)
 
 
-def test_near_duplicates_serve_where_there_is_nothing_else() -> None:
-    """With one group held out, its members are each other's references rather than none."""
+def test_near_duplicates_are_references_of_a_single_group() -> None:
+    """With one group held out, its members are references of each other."""
     all_of_them = [
         Record(f"id-{i:03d}", "x", attributes={"hair": "bob" if i < 4 else "long"})
         for i in range(100)
@@ -159,7 +159,7 @@ def test_near_duplicates_serve_where_there_is_nothing_else() -> None:
 
 
 def test_the_real_side_holds_no_near_duplicate_of_a_pair() -> None:
-    """A group is in pairs as a whole or not at all: the real side of FID is really foreign."""
+    """A group is in pairs as a whole or not at all, so FID has no near-duplicate of a pair."""
     all_of_them = records(400)
     group_of = in_fours(all_of_them)
     sides = split(all_of_them, group_of, params(validation=0.3))
@@ -169,7 +169,7 @@ def test_the_real_side_holds_no_near_duplicate_of_a_pair() -> None:
 
 
 def test_half_of_validation_is_in_no_pair() -> None:
-    """The real side of FID is neither sketch nor reference of any pair, and as large."""
+    """The real set of FID is disjoint from the pairs, and as large."""
     all_of_them = records(300)
     sides = split(all_of_them, alone(all_of_them), params())
     apart = set(sides.validation) - divided(sides)

@@ -20,7 +20,7 @@ AGENT = "refcolor-tests (+tests@example.org)"
 
 
 class Time:
-    """A clock that runs only while somebody sleeps."""
+    """A clock that runs only during sleep."""
 
     def __init__(self) -> None:
         self.now = 0.0

@@ -75,7 +75,7 @@ class DanbooruServer(Site):
     """The site and its server. Everything may be changed while it runs.
 
     faults: by path, `*` for every other path.  log: every request, in order.
-    short_pages: pages hold fewer posts than asked for, as where some are hidden.
+    short_pages: pages hold fewer posts than requested, as where some are hidden.
     times_out: whether the database gives a search up, by its tags and its limit.
     login: name and key that are right; asking without is allowed.
     clock: gives the times of the log.
@@ -113,7 +113,7 @@ class DanbooruServer(Site):
         return [request.status for request in self.log]
 
     def requests_of(self, path: str) -> list[Request]:
-        """Everything that was asked of a path, with any query."""
+        """The requests for a path, with any query."""
         return [request for request in self.log if urlsplit(request.path).path == path]
 
 
@@ -177,9 +177,9 @@ class _Handler(BaseHTTPRequestHandler):
         raise _Wrong(404, "ActiveRecord::RecordNotFound", "That record was not found.")
 
     def _json(self, path: str) -> Any:
-        given = self.headers.get("Authorization")
+        login = self.headers.get("Authorization")
         right = base64.b64encode(":".join(self.site.login).encode()).decode()
-        if given not in (None, f"Basic {right}"):
+        if login not in (None, f"Basic {right}"):
             raise _Wrong(401, "SessionLoader::AuthenticationFailure", "Invalid name or API key")
         if path == "/counts/posts.json":
             return {"counts": {"posts": len(self._search(limit=self.site.posts))}}
@@ -205,11 +205,11 @@ class _Handler(BaseHTTPRequestHandler):
         if self.site.times_out(tags, limit):
             error = "ActiveRecord::QueryCanceled"
             raise _Wrong(500, error, "The database timed out running your query.")
-        found = self.site.search(tags, below=below, limit=limit)
+        posts = self.site.search(tags, below=below, limit=limit)
         names = re.sub(r"\[[^]]*\]", "", self.query.get("only", "")).split(",")
         if names == [""]:
-            return found
-        return [{name: post[name] for name in names if name in post} for post in found]
+            return posts
+        return [{name: post[name] for name in names if name in post} for post in posts]
 
     def _refuse(self, status: int, error: str, message: str) -> None:
         answer = {"success": False, "error": error, "message": message, "backtrace": []}
@@ -271,7 +271,7 @@ class _Handler(BaseHTTPRequestHandler):
         self._send_file(body, cut=True)
 
     def _fault_cut_silently(self, body: bytes) -> None:
-        """Close in the middle of a body of unknown length: nobody can tell from the connection."""
+        """Close in the middle of a body of unknown length: the client cannot detect it."""
         self._start(200, {"Content-Type": "image/jpeg", "Connection": "close"})
         self._write(body[: len(body) // 2])
 
@@ -283,7 +283,7 @@ class _Handler(BaseHTTPRequestHandler):
         self.close_connection = True
 
     def _fault_redirect(self, _body: bytes) -> None:
-        """Redirect with a cookie and a body that never ends, which nobody may wait for."""
+        """Redirect with a cookie and a body that never ends, which the client must not read."""
         headers = {"Location": self.fault.to, "Set-Cookie": "tracked=yes"}
         self._start(302, headers | {"Connection": "close"})
         self._write(CHALLENGE)
@@ -334,10 +334,10 @@ class _Handler(BaseHTTPRequestHandler):
         headers = {"Content-Type": "image/png" if body[:1] == b"\x89" else "image/jpeg"}
         if self.fault.tags:
             headers |= {"ETag": tag, "Last-Modified": MODIFIED}
-        wanted = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
+        range_header = re.fullmatch(r"bytes=(\d+)-", self.headers.get("Range", ""))
         status, total = 200, len(body)
-        if wanted and self.fault.ranges and self.headers.get("If-Range", tag) == tag:
-            status, start = 206, int(wanted[1])
+        if range_header and self.fault.ranges and self.headers.get("If-Range", tag) == tag:
+            status, start = 206, int(range_header[1])
             if start >= total:
                 self._send(b"", "text/html", 416, **{"Content-Range": f"bytes */{total}"})
                 return

@@ -132,13 +132,13 @@ class Site:
 
     def search(self, tags: list[str], *, below: int, limit: int) -> list[dict[str, Any]]:
         """Find posts by plain tags and the metatags id, rating, status and parent, newest first."""
-        found: list[dict[str, Any]] = []
+        matching: list[dict[str, Any]] = []
         for id in range(self.newest, FIRST - 1, -STEP):
-            if id < below and len(found) < limit:
+            if id < below and len(matching) < limit:
                 post = self.post(id)
                 if all(_has(post, tag) for tag in tags):
-                    found.append(post)
-        return found
+                    matching.append(post)
+        return matching
 
     def _draw(self, number: int, kind: str) -> bytes:
         if (number, kind) not in self._drawings:

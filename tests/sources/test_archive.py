@@ -176,7 +176,7 @@ def test_buckets_are_read(text: str, buckets: set[int]) -> None:
 
 @pytest.mark.parametrize("text", ["1000", "0000-1000", "0080-0000"])
 def test_buckets_that_cannot_be_are_refused(text: str) -> None:
-    """There are a thousand, and a range goes up."""
+    """Buckets above 0999 and descending ranges are errors."""
     with pytest.raises(RefcolorError, match=f"end at 0999, got '{text}'; for example 0000-0080"):
         parse_buckets(text)
 
@@ -209,7 +209,7 @@ def test_a_folder_is_read_by_name(tmp_path: Path) -> None:
 
 
 def test_it_ends_at_the_count(tmp_path: Path) -> None:
-    """Nothing behind the last picture wanted is looked at, not even damage."""
+    """Metadata after the last kept picture is not read, not even damaged metadata."""
     content = gzip.compress(lines(objects(1), objects(2, rating="q"), objects(3), objects(4)))
     path = tmp_path / "posts.gz"
     path.write_bytes(content + gzip.compress(os.urandom(1 << 22))[:-9])
@@ -218,7 +218,7 @@ def test_it_ends_at_the_count(tmp_path: Path) -> None:
     assert listing.dropped == {"wrong_rating": 1}
 
 
-def test_line_art_may_be_unwanted(tmp_path: Path) -> None:
+def test_line_art_may_be_counted_only(tmp_path: Path) -> None:
     """With a count of 0 line art is counted and not kept."""
     none = LineArtParams(count=0, any_of=("sketch",), required=("white_background",))
     path = tmp_path / "posts.json"
@@ -233,13 +233,13 @@ def test_line_art_may_be_unwanted(tmp_path: Path) -> None:
 def test_damaged_compression_is_an_error(
     harm: str, compress: Callable[[bytes], bytes], tmp_path: Path
 ) -> None:
-    """Half an archive is not silently taken for a whole one."""
+    """A truncated or damaged archive is an error."""
     content = bytearray(compress(lines(*(objects(id) for id in range(1, 3000)))))
     middle = len(content) // 2
     content[middle:] = b"" if harm == "cut" else bytes(64) + content[middle + 64 :]
     path = tmp_path / "posts.json.gz"
     path.write_bytes(content)
-    with pytest.raises(RefcolorError, match=r"posts\.json\.gz is cut short or damaged"):
+    with pytest.raises(RefcolorError, match=r"posts\.json\.gz is truncated or damaged"):
         list_archive(archive(path), FILTER)
 
 
@@ -254,8 +254,8 @@ def test_a_tar_archive_is_explained(mode: str, tmp_path: Path) -> None:
 
 
 def test_metadata_without_a_post_is_an_error(tmp_path: Path) -> None:
-    """A file that holds something else says how many lines were none."""
-    with pytest.raises(RefcolorError, match=r"holds no post: none of the 2 lines of"):
+    """The message counts the lines that are not posts."""
+    with pytest.raises(RefcolorError, match=r"must contain posts, got 2 other lines in"):
         listed(tmp_path, b"one\ntwo\n")
     with pytest.raises(RefcolorError, match=r"none of the 0 lines"):
         listed(tmp_path, b"")

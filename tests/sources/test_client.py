@@ -1,4 +1,4 @@
-"""Requests keep the rate, are retried where that helps, and say who sends them."""
+"""Requests keep the rate, are are retried where that may help, and name their sender."""
 
 import itertools
 import re
@@ -26,7 +26,7 @@ from tests.sources.danbooru_server import DanbooruServer, Fault
 
 @pytest.mark.parametrize("kind", ["500", "502", "503", "408", "no_answer", "cut", "html"])
 def test_retryable_faults_are_retried(kind: str, network: Network) -> None:
-    """Server errors, lost connections, cut answers and pages instead of JSON pass with time."""
+    """Server errors, lost connections, cut responses and HTML instead of JSON are retried."""
     network.server.faults["/posts.json"] = Fault(kind, times=3)
     assert len(network.ask("/posts.json", limit="7")) == 7
     assert len(network.server.log) == 4
@@ -66,15 +66,17 @@ def test_wrong_searches_are_not_retried(
     assert network.server.statuses == [status]
 
 
-@pytest.mark.parametrize(("kind", "said"), [("stall", "stopped sending"), ("trickle", "too slow")])
+@pytest.mark.parametrize(
+    ("kind", "message"), [("stall", "stopped sending"), ("trickle", "too slow")]
+)
 def test_silence_is_a_timeout(
-    kind: str, said: str, network: Network, monkeypatch: pytest.MonkeyPatch
+    kind: str, message: str, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """An answer that stops coming, or comes by the byte, is given up."""
-    monkeypatch.setattr("refcolor.sources.network.client.PATIENCE", 2)
+    """A response that stalls or trickles ends with a timeout."""
+    monkeypatch.setattr("refcolor.sources.network.client.BODY_TIMEOUTS", 2)
     network.server.faults["/posts.json"] = Fault(kind)
     client, start = network.client(timeout=0.5, tries=1), time.monotonic()
-    with pytest.raises(RequestError, match=said) as caught:
+    with pytest.raises(RequestError, match=message) as caught:
         client.get_json(network.server.url + "/posts.json", {"limit": "5"})
     assert caught.value.reason == "timeout" and caught.value.retryable
     assert time.monotonic() - start < 4
@@ -83,7 +85,7 @@ def test_silence_is_a_timeout(
 def test_answers_without_end_are_given_up(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """No server can fill the memory."""
+    """A response without end is an error, and memory stays bounded."""
     monkeypatch.setattr("refcolor.sources.network.client.LARGEST_JSON", 1 << 20)
     network.server.faults["/posts.json"] = Fault("endless")
     with pytest.raises(RequestError, match="sends more than"):
@@ -148,7 +150,7 @@ def test_other_names_are_challenged(agent: str, network: Network) -> None:
 def test_a_block_elsewhere_costs_one_file_only(
     fault: Fault, reason: str, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a list of addresses anywhere, one guarded host says nothing about the others."""
+    """In a list of addresses anywhere, one blocked host does not end the stage."""
     for module in ("hosts", "session"):
         monkeypatch.setattr(f"refcolor.sources.network.{module}.is_public", lambda address: True)
     network.server.faults["/1.png"] = fault
@@ -292,7 +294,7 @@ def test_the_limiter_spaces_requests() -> None:
 
 
 def test_a_pause_holds_waiting_threads(capsys: pytest.CaptureFixture[str]) -> None:
-    """A thread that waits already is held by a pause that comes later, and the user is told."""
+    """A later pause also holds waiting threads, and prints a line."""
     now = Time()
 
     def sleep(seconds: float) -> None:
@@ -305,11 +307,11 @@ def test_a_pause_holds_waiting_threads(capsys: pytest.CaptureFixture[str]) -> No
     limiter.wait()
     limiter.wait()
     assert now.now == 60
-    assert capsys.readouterr().err.count("asks for a pause of 60 s") == 1
+    assert capsys.readouterr().err.count("requests a pause of 60 s") == 1
 
 
 def test_the_user_agent_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Program, version and contact; the parameter goes before the environment; one is needed."""
+    """Program, version and contact; the parameter has precedence; one is required."""
     monkeypatch.setenv("DANBOORU_CONTACT", "env@example.org")
     assert user_agent("") == f"refcolor/{__version__} (+env@example.org)"
     assert user_agent(" https://example.org/me ").endswith("(+https://example.org/me)")
@@ -338,17 +340,17 @@ def test_the_login_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -
 
 
 @pytest.mark.parametrize(
-    ("rate", "url", "said"),
+    ("rate", "url", "message"),
     [
         (10.5, "https://danbooru.donmai.us", "at most 10 requests a second, got 10.5"),
         (11, "http://127.0.0.1:3000", "at most 10"),
-        (0, "https://1.1.1.1", r"rate 0 \(no limit\) is for servers of your own"),
-        (0, "", "got addresses anywhere"),
+        (0, "https://1.1.1.1", r"rate 0 \(no limit\) is only for your own servers"),
+        (0, "", "got public addresses"),
     ],
 )
-def test_high_rates_are_refused(rate: float, url: str, said: str) -> None:
-    """At most ten requests a second are sent; no limit is for one's own server."""
-    with pytest.raises(RefcolorError, match=said):
+def test_high_rates_are_refused(rate: float, url: str, message: str) -> None:
+    """At most ten requests a second are sent; no limit is allowed for private servers only."""
+    with pytest.raises(RefcolorError, match=message):
         check_rate(rate, url)
 
 

@@ -1,4 +1,4 @@
-"""The live API is listed page by page, whatever it does meanwhile, and nothing is asked twice."""
+"""The live API is listed page by page, and no page is requested twice."""
 
 import json
 import random
@@ -68,37 +68,39 @@ class Site:
         numbers = sorted(draw.sample(range(1, NEWEST + 1), count), reverse=True)
         self.reasons = {n: kind[2] for n, kind in zip(numbers, kinds, strict=True)}
         self.posts = {n: make_post(n, kind[1]) for n, kind in zip(numbers, kinds, strict=True)}
-        self.asked: list[dict[str, str]] = []
-        self.fault: Callable[[dict[str, str]], int | None] = lambda asked: None
+        self.requests: list[dict[str, str]] = []
+        self.fault: Callable[[dict[str, str]], int | None] = lambda request: None
         self.answer_count: Any = {"counts": {"posts": count}}
 
     def get(self, address: str, params: Mapping[str, str]) -> Any:
         """Answer a request, or raise RequestError with the status of the fault."""
-        asked = {"address": address.removeprefix(URL), **params}
-        self.asked.append(asked)
-        status = self.fault(asked)
+        request = {"address": address.removeprefix(URL), **params}
+        self.requests.append(request)
+        status = self.fault(request)
         if status:
             raise RequestError(f"{address} answered {status}", status=status)
-        if asked["address"].endswith("/counts/posts.json"):
+        if request["address"].endswith("/counts/posts.json"):
             return self.answer_count
-        limit = min(200, int(asked["limit"]))
-        if len(self.asked) % 3 == 0:
+        limit = min(200, int(request["limit"]))
+        if len(self.requests) % 3 == 0:
             limit -= 19  # the site hides some after it counted
-        before = int(asked.get("page", "b10000").removeprefix("b"))
-        below = [post for number, post in self.posts.items() if self._found(number, before, asked)]
-        fields = asked["only"].split(",")
+        before = int(request.get("page", "b10000").removeprefix("b"))
+        below = [
+            post for number, post in self.posts.items() if self._matches(number, before, request)
+        ]
+        fields = request["only"].split(",")
         page = [{key: post[key] for key in fields if key in post} for post in below[:limit]]
         return json.loads(json.dumps(page))
 
-    def _found(self, number: int, before: int, asked: dict[str, str]) -> bool:
-        tags = asked["tags"].split()
+    def _matches(self, number: int, before: int, request: dict[str, str]) -> bool:
+        tags = request["tags"].split()
         (newest,) = (int(tag[5:]) for tag in tags if tag.startswith("id:<="))
         child = "parent:none" in tags and self.posts[number]["parent_id"] if number else None
         return number < before and number <= newest and not child
 
-    def pages_asked(self) -> list[str]:
-        """Name the cursors asked for, in order."""
-        return [asked.get("page", "") for asked in self.asked if "limit" in asked]
+    def requested_pages(self) -> list[str]:
+        """Return the requested cursors, in order."""
+        return [request.get("page", "") for request in self.requests if "limit" in request]
 
 
 class Setting:
@@ -153,49 +155,49 @@ def test_a_listing_keeps_what_the_filter_keeps(setting: Setting, tmp_path: Path)
 def test_pages_go_by_id(setting: Setting) -> None:
     """Each page begins below the last post of the one before, short or not, until one is empty."""
     setting.run()
-    count, first, *others = setting.site.asked
+    count, first, *others = setting.site.requests
     tags = f"solo rating:g parent:none id:<={NEWEST}"
     assert count == {"address": "/counts/posts.json", "tags": tags}
-    asked = {"address": "/posts.json", "tags": tags, "limit": "200", "only": FIELDS}
-    assert first == asked
+    request = {"address": "/posts.json", "tags": tags, "limit": "200", "only": FIELDS}
+    assert first == request
     stored = sorted(
         (json.loads(file.read_bytes()) for file in setting.pages.glob("*/before-*.json")),
         key=lambda page: -page[0]["id"] if page else 0,
     )
-    assert others == [asked | {"page": f"b{page[-1]['id']}"} for page in stored[:-1]]
+    assert others == [request | {"page": f"b{page[-1]['id']}"} for page in stored[:-1]]
     sizes = [len(page) for page in stored]
     assert set(sizes[:-2]) == {200, 181} and 0 < sizes[-2] < 200 and sizes[-1] == 0
 
 
-def test_what_was_listed_is_not_asked_again(setting: Setting) -> None:
+def test_listed_pages_are_not_requested_again(setting: Setting) -> None:
     """Neither a repeated listing, another filter, nor a smaller count asks the network anything."""
     listing = setting.run()
-    asked = len(setting.site.asked)
+    count = len(setting.site.requests)
     assert setting.run() == listing
     setting.filter = setting.filter.model_copy(update={"ratings": ("s",)})
     assert setting.run().dropped["wrong_rating"] > 1_000
     assert len(setting.run(count=9).records) == 9
     setting.change(url=f"{URL}/", query=" solo  rating:g parent:none", rate=1.0)
     setting.run()
-    assert len(setting.site.asked) == asked
+    assert len(setting.site.requests) == count
 
 
 @pytest.mark.parametrize(
     "change", [{"query": "solo parent:none"}, {"max_id": 4_000}, {"url": f"{URL}/elsewhere"}]
 )
-def test_another_window_is_asked_anew(change: dict[str, Any], setting: Setting) -> None:
+def test_another_window_is_requested_anew(change: dict[str, Any], setting: Setting) -> None:
     """Another query, newest id or site has its own pages; going back finds the first ones."""
     first = setting.run()
     before = setting.source
     setting.change(**change)
-    setting.site.asked.clear()
+    setting.site.requests.clear()
     listing = setting.run()
     assert ids(listing.records) == setting.good(setting.source.danbooru.max_id)
-    assert setting.site.pages_asked()[0] == ""
+    assert setting.site.requested_pages()[0] == ""
     setting.source = before
-    setting.site.asked.clear()
+    setting.site.requests.clear()
     assert setting.run() == first
-    assert setting.site.asked == []
+    assert setting.site.requests == []
 
 
 class StoppedError(Exception):
@@ -204,20 +206,20 @@ class StoppedError(Exception):
 
 @pytest.mark.parametrize("stops", [(1,), (2, 1, 1), (5, 3), (1, 1, 1, 1, 4, 2)])
 def test_a_stopped_listing_goes_on(stops: tuple[int, ...], setting: Setting) -> None:
-    """Stopped after any requests, by whatever, it ends with the same list; nothing is asked twice.
+    """A listing stopped at any request resumes to the same list; no page is requested twice.
 
     stops: pages answered before each stop.
     """
     answered: list[str] = []
     left = 0
 
-    def fault(asked: dict[str, str]) -> None:
+    def fault(request: dict[str, str]) -> None:
         nonlocal left
-        if "limit" in asked:
+        if "limit" in request:
             if left == 0:
                 raise StoppedError
             left -= 1
-            answered.append(asked.get("page", ""))
+            answered.append(request.get("page", ""))
 
     setting.site.fault = fault
     for stop in stops:
@@ -227,7 +229,7 @@ def test_a_stopped_listing_goes_on(stops: tuple[int, ...], setting: Setting) -> 
     left = -1
     assert ids(setting.run().records) == setting.good()
     assert len(answered) == len(set(answered)) > sum(stops)
-    assert len(setting.site.asked) == 1 + len(answered) + len(stops)
+    assert len(setting.site.requests) == 1 + len(answered) + len(stops)
 
 
 def test_a_page_half_written_is_no_page(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -245,38 +247,38 @@ def test_a_page_half_written_is_no_page(setting: Setting, monkeypatch: pytest.Mo
     monkeypatch.undo()
     assert len(list(setting.pages.glob("*/before-*.json"))) == 3
     assert ids(setting.run().records) == setting.good()
-    pages = setting.site.pages_asked()
+    pages = setting.site.requested_pages()
     assert len(pages) == len(set(pages)) + 1
 
 
 @pytest.mark.parametrize(
     "damage", [b"", b'[{"id": 5', b"{}", b'["id"]', b'[{"id": 99999}]', b"\xff"]
 )
-def test_a_damaged_page_is_asked_again(damage: bytes, setting: Setting) -> None:
-    """A page file that is no page below its id is asked for again, it alone."""
+def test_a_damaged_page_is_requested_again(damage: bytes, setting: Setting) -> None:
+    """A page file without a valid page below its id is requested again, alone."""
     listing = setting.run()
-    cursor = setting.site.pages_asked()[4]
+    cursor = setting.site.requested_pages()[4]
     (file,) = setting.pages.glob(f"*/before-{cursor[1:]}.json")
     file.write_bytes(damage)
-    setting.site.asked.clear()
+    setting.site.requests.clear()
     again = setting.run()
     assert (again.records, again.dropped) == (listing.records, listing.dropped)
-    assert setting.site.pages_asked()[0] == cursor
-    assert len(setting.site.asked) <= 2  # it may come shorter, which leaves a rest to ask for
-    setting.site.asked.clear()
+    assert setting.site.requested_pages()[0] == cursor
+    assert len(setting.site.requests) <= 2  # it may come shorter, so that a rest is requested
+    setting.site.requests.clear()
     assert setting.run() == listing
-    assert setting.site.asked == []
+    assert setting.site.requests == []
 
 
 @pytest.mark.parametrize("largest", [200, 100, 60, 20])
-def test_a_slow_database_is_asked_for_less(largest: int, setting: Setting) -> None:
+def test_a_slow_database_gets_smaller_requests(largest: int, setting: Setting) -> None:
     """Without parent:none and with smaller pages the same pictures are listed."""
     undisturbed = setting.run()
     setting.pages = setting.pages.with_name("slow")
-    setting.site.asked.clear()
+    setting.site.requests.clear()
 
-    def fault(asked: dict[str, str]) -> int | None:
-        slow = "parent:none" in asked["tags"] or int(asked.get("limit", 0)) > largest
+    def fault(request: dict[str, str]) -> int | None:
+        slow = "parent:none" in request["tags"] or int(request.get("limit", 0)) > largest
         return 500 if slow else None
 
     setting.site.fault = fault
@@ -285,16 +287,16 @@ def test_a_slow_database_is_asked_for_less(largest: int, setting: Setting) -> No
     assert listing.line_art == undisturbed.line_art
     children = Counter(setting.site.reasons.values())["has_parent"]
     assert listing.dropped == undisturbed.dropped + Counter(has_parent=children)
-    limits = [int(asked["limit"]) for asked in setting.site.asked if "limit" in asked]
+    limits = [int(request["limit"]) for request in setting.site.requests if "limit" in request]
     steps = [limit for limit in (200, 100, 50, 25, 20) if limit > largest]
     assert limits[: len(steps) + 1] == [200, 200, 100, 50, 25][: len(steps) + 1]
     assert max(limits[len(steps) + 1 :]) <= largest
 
 
 def test_the_rule_about_parents_is_the_query_s(setting: Setting) -> None:
-    """Where variants are wanted but the query has parent:none, a slow database changes nothing."""
+    """With filter.children, where the query has parent:none, a slow database changes nothing."""
     setting.filter = setting.filter.model_copy(update={"children": True})
-    setting.site.fault = lambda asked: 500 if "parent:none" in asked["tags"] else None
+    setting.site.fault = lambda request: 500 if "parent:none" in request["tags"] else None
     assert ids(setting.run().records) == setting.good()
     setting.change(query="solo rating:g")
     records = setting.run().records
@@ -304,29 +306,31 @@ def test_the_rule_about_parents_is_the_query_s(setting: Setting) -> None:
 
 def test_a_database_that_never_answers_is_explained(setting: Setting) -> None:
     """After the smallest page the error names the query; what was listed is there next time."""
-    setting.site.fault = lambda asked: 500 if asked.get("page", "b9999") < "b5000" else None
+    setting.site.fault = lambda request: 500 if request.get("page", "b9999") < "b5000" else None
     with pytest.raises(RefcolorError, match=r"even for 20 posts below id \d+; run again later"):
         setting.run()
-    setting.site.fault = lambda asked: None
-    setting.site.asked.clear()
+    setting.site.fault = lambda request: None
+    setting.site.requests.clear()
     assert ids(setting.run().records) == setting.good()
-    assert max(setting.site.pages_asked()) < "b5100"
+    assert max(setting.site.requested_pages()) < "b5100"
 
 
 @pytest.mark.parametrize(
-    ("status", "said"),
+    ("status", "message"),
     [
-        (422, r"refuses source\.danbooru\.query 'solo .* take tags out, or set DANBOORU_LOGIN"),
+        (422, r"rejects source\.danbooru\.query 'solo .* remove tags, or set DANBOORU_LOGIN"),
         (410, r"too deep \(410\), .*must be a site with Danbooru's API"),
         (403, r"answered 403"),
         (503, r"answered 503"),
     ],
 )
-def test_refusals_are_explained(status: int, said: str, setting: Setting) -> None:
+def test_refusals_are_explained(status: int, message: str, setting: Setting) -> None:
     """Too many tags and pages too deep say what to do; what the client explains passes through."""
     for path in ("/counts/posts.json", "/posts.json"):
-        setting.site.fault = lambda asked, path=path: status if asked["address"] == path else None
-        with pytest.raises(RefcolorError, match=said):
+        setting.site.fault = lambda request, path=path: (
+            status if request["address"] == path else None
+        )
+        with pytest.raises(RefcolorError, match=message):
             setting.run()
 
 
@@ -338,16 +342,16 @@ def test_an_unknown_count_is_no_obstacle(
     setting.change(rate=1.0)
     setting.site.answer_count = answer
     if answer == 500:
-        setting.site.fault = lambda asked: None if "limit" in asked else 500
+        setting.site.fault = lambda request: None if "limit" in request else 500
     assert ids(setting.run().records) == setting.good()
-    setting.site.asked.clear()
+    setting.site.requests.clear()
     setting.run()
-    assert setting.site.asked == []
+    assert setting.site.requests == []
     assert "posts to look at" not in capsys.readouterr().out
 
 
 def test_the_time_is_estimated_once(setting: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    """Pages of 200 and one request a picture at the given rate, told before the first page."""
+    """Pages of 200 and one request a picture at the given rate, printed before the first page."""
     setting.change(rate=0.5)
     setting.site.answer_count = {"counts": {"posts": 1_234_500}}
     setting.run(count=100)
@@ -360,16 +364,16 @@ def test_the_time_is_estimated_once(setting: Setting, capsys: pytest.CaptureFixt
 
 
 def test_a_listing_ends_at_its_count(setting: Setting) -> None:
-    """The newest `count` good posts are kept; posts beyond are neither asked for nor counted."""
+    """The newest `count` good posts are kept; posts beyond are neither requested nor counted."""
     listing = setting.run(count=83)
     assert ids(listing.records) == setting.good()[:83]
     oldest = int(listing.records[-1].id.removeprefix("danbooru-"))
     reasons = Counter(why for n, why in setting.site.reasons.items() if n >= oldest and why)
     del reasons["has_parent"]
     assert listing.dropped == reasons
-    assert len(setting.site.pages_asked()) == 2
+    assert len(setting.site.requested_pages()) == 2
     assert setting.run(count=100).records[:83] == listing.records
-    assert len(setting.site.pages_asked()) == 2
+    assert len(setting.site.requested_pages()) == 2
 
 
 def test_line_art_beyond_its_count_is_counted_only(setting: Setting) -> None:
@@ -397,9 +401,9 @@ def test_line_art_beyond_its_count_is_counted_only(setting: Setting) -> None:
     ],
 )
 def test_other_answers_are_an_error(answer: Any, setting: Setting) -> None:
-    """What is no list of different posts below the id is refused, not kept, and never a circle."""
+    """An answer other than different posts below the id is an error and not cached; no loop."""
     real = setting.site.get
-    setting.site.get = lambda *asked: answer if "limit" in asked[1] else real(*asked)  # type: ignore[method-assign]
+    setting.site.get = lambda *arguments: answer if "limit" in arguments[1] else real(*arguments)  # type: ignore[method-assign]
     with pytest.raises(RefcolorError, match=r"must answer with different posts below id 9001"):
         setting.run()
     assert list(setting.pages.glob("*/before-*")) == []
@@ -421,13 +425,13 @@ def test_a_forgotten_post_leaves_its_place(setting: Setting) -> None:
     gone = {int(whole.records[place].id.removeprefix("danbooru-")) for place in (3, 59)}
     drawing = int(whole.line_art[1].id.removeprefix("danbooru-"))
     nothing = next(n for n, why in setting.site.reasons.items() if why == "no_file")
-    setting.site.asked.clear()
+    setting.site.requests.clear()
     named = gone | {drawing, nothing}
     assert {post["id"] for post in find_posts(setting.pages, named)} == named
     assert forget_posts(setting.pages, named) == 4
 
     again, small = setting.run(), setting.run(count=60)
-    assert setting.site.asked == []
+    assert setting.site.requests == []
     assert again.records == [
         whole.records[i] for i in range(len(whole.records)) if i not in (3, 59)
     ]
@@ -451,9 +455,9 @@ def test_forgotten_posts_are_known_no_longer(setting: Setting) -> None:
     assert find_posts(setting.pages, {number}) == []
     assert forget_posts(setting.pages, {number}) == 0
     text = "".join(file.read_text() for file in setting.pages.glob("*/before-*.json"))
-    for told in (f"{URL}/original/{number}.png", f"{URL}/sample/{number}.jpg",
+    for secret in (f"{URL}/original/{number}.png", f"{URL}/sample/{number}.jpg",
                  f'"{number:032x}"', f'"https://art.example/{number}"'):  # fmt: skip
-        assert told not in text
+        assert secret not in text
     touched = [file for file, time in before.items() if file.stat().st_mtime_ns != time]
     assert [file for file in touched if file.is_file()] == [
         file for file in touched if file.name.startswith("before-")
@@ -461,12 +465,12 @@ def test_forgotten_posts_are_known_no_longer(setting: Setting) -> None:
     assert sum(file.is_file() for file in touched) == 1
 
 
-def test_forgetting_deletes_what_is_no_page(setting: Setting) -> None:
+def test_forgetting_deletes_what_is_not_a_page(setting: Setting) -> None:
     """Damaged and half-written files with the post go, others stay; no pages are no error."""
     assert forget_posts(setting.pages, {1}) == 0
     setting.run()
     number, other = list(setting.site.posts)[:2]
-    (file,) = setting.pages.glob(f"*/before-{setting.site.pages_asked()[4][1:]}.json")
+    (file,) = setting.pages.glob(f"*/before-{setting.site.requested_pages()[4][1:]}.json")
     file.write_bytes(b'[{"id":%d,' % number)
     for name, content in (("before-3.part", number), ("before-4.part", other)):
         file.with_name(name).write_bytes(b'[{"id":%d}]' % content)

@@ -89,11 +89,11 @@ def test_a_count_of_zero_or_enough_takes_the_whole_folder(
 
 
 def test_a_taken_down_picture_is_counted_and_not_replaced(setting: Setting) -> None:
-    """Of eleven characters the one that is named goes; the others stay the same."""
+    """Of eleven characters the listed one is dropped; the others are unchanged."""
     everything = setting.discover().records
     listing = setting.discover(takedown="id sample-000004\n")
     assert listing.dropped == {"excluded": 1}
-    assert listing.records == [one for one in everything if one.id != "sample-000004"]
+    assert listing.records == [record for record in everything if record.id != "sample-000004"]
 
 
 def test_drawn_characters_are_drawn(setting: Setting) -> None:
@@ -143,19 +143,19 @@ def test_a_published_manifest_is_a_source(setting: Setting, tmp_path: Path) -> N
 
 
 def test_a_manifest_of_local_files_is_refused(setting: Setting, tmp_path: Path) -> None:
-    """Addresses in a manifest that is a source are not places on somebody's disk."""
+    """A manifest as a source must not contain local paths."""
     theirs = tmp_path / "theirs.jsonl"
     theirs.write_text(json.dumps({"id": "a", "address": "a/b.png"}) + "\n")
-    for path, said in (
-        (theirs, r"names a at 'a/b.png', a place on somebody's disk"),
+    for path, message in (
+        (theirs, r"address of a must be .*, got the local path 'a/b.png'"),
         (tmp_path, r"source.manifest.path must be a manifest, got"),
     ):
-        with pytest.raises(RefcolorError, match=said):
+        with pytest.raises(RefcolorError, match=message):
             setting.discover(kind="manifest", manifest={"path": str(path)})
 
 
 @pytest.mark.parametrize(
-    ("changed", "said"),
+    ("changed", "message"),
     [
         ({"address": "sample:1/2/3", "attributes": {}}, "a drawn character has an address like"),
         ({"address": 5}, "address should be a valid string, got 5"),
@@ -163,9 +163,9 @@ def test_a_manifest_of_local_files_is_refused(setting: Setting, tmp_path: Path) 
     ],
 )
 def test_a_bad_record_is_named_before_any_work(
-    changed: dict[str, Any], said: str, setting: Setting, tmp_path: Path
+    changed: dict[str, Any], message: str, setting: Setting, tmp_path: Path
 ) -> None:
-    """Listed or fetched, a stranger's manifest is refused with its line, and nothing is made."""
+    """Both discover and download reject a bad record with its line number and write nothing."""
     path = tmp_path / "theirs.jsonl"
     write_manifest(path, list_drawn(setting.source().sample, 3))
     first, *others = path.read_text().splitlines()
@@ -174,9 +174,9 @@ def test_a_bad_record_is_named_before_any_work(
         changed = {"attributes": record["attributes"] | changed}
     path.write_text("\n".join([*others, json.dumps(record | changed)]))
     source = {"kind": "manifest", "manifest": {"path": str(path)}}
-    with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {said}"):
+    with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {message}"):
         setting.discover(**source)
-    with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {said}"):
+    with pytest.raises(RefcolorError, match=rf"theirs\.jsonl line 3: {message}"):
         setting.download(path, setting.source(**source))
     assert not list((tmp_path / "raw").iterdir())
 

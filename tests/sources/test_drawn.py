@@ -24,7 +24,7 @@ UNSEEN = {"hair": UNSEEN_HAIR_STYLES, "clothes": UNSEEN_CLOTHES}
 
 
 def test_drawn_characters_are_listed_with_their_facts() -> None:
-    """As many records as asked for, all different, with the seeds and styles that made them."""
+    """The list has `count` different records with the seeds and styles that made them."""
     records = list_drawn(PARAMS, 11)
     assert len({record.id for record in records}) == 11
     for index, record in enumerate(records):
@@ -44,13 +44,13 @@ def test_more_characters_keep_those_before_them() -> None:
 
 
 def test_another_palette_keeps_every_part_in_place() -> None:
-    """The true recolouring has the parts and lines of the one and the colours of the other."""
-    one, other = list_drawn(PARAMS, 5)[3:5]
-    own, recolored = draw(one, size=64), draw(one, size=64, palette_of=other)
-    assert np.array_equal(own.parts, recolored.parts)
-    assert np.array_equal(own.ink, recolored.ink)
-    assert (own.color != recolored.color).any(axis=-1).mean() > 0.1
-    assert not np.array_equal(own.parts, draw(other, size=64).parts)
+    """The true recolouring has the parts and lines of the first and the colours of the second."""
+    first, second = list_drawn(PARAMS, 5)[3:5]
+    original, recolored = draw(first, size=64), draw(first, size=64, palette_of=second)
+    assert np.array_equal(original.parts, recolored.parts)
+    assert np.array_equal(original.ink, recolored.ink)
+    assert (original.color != recolored.color).any(axis=-1).mean() > 0.1
+    assert not np.array_equal(original.parts, draw(second, size=64).parts)
 
 
 def test_the_address_says_what_is_drawn() -> None:
@@ -64,7 +64,7 @@ def test_the_address_says_what_is_drawn() -> None:
 
 @pytest.mark.parametrize("part", ["hair", "clothes"])
 def test_parts_that_cannot_be_drawn_are_refused(part: str, tmp_path: Path) -> None:
-    """The message names the line, the part, what was given and what there is."""
+    """The message names the line, the part, the value and the known styles."""
     record, path = list_drawn(PARAMS, 1)[0], tmp_path / "manifest.jsonl"
     for known in ({}, record.attributes, {part: UNSEEN[part][0]}):
         write_manifest(path, [replace(record, attributes=FACTS | known)])

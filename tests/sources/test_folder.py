@@ -46,7 +46,7 @@ def test_ids_are_readable_and_golden(tmp_path: Path) -> None:
 
 
 def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
-    """The two forms of one name give one id; where both lie in a folder, one is counted away."""
+    """The two forms of a name give one id; where a folder has both, same_name counts one."""
     composed, decomposed = (unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD"))
     fill(tmp_path / "linux", composed)
     fill(tmp_path / "mac", decomposed)
@@ -81,7 +81,7 @@ def test_links_are_not_followed_in_circles(tmp_path: Path) -> None:
     assert reasons == {"linked_folder": 1, "broken_link": 2}
 
 
-def test_names_that_are_no_unicode_are_counted(tmp_path: Path) -> None:
+def test_names_that_are_not_unicode_are_counted(tmp_path: Path) -> None:
     """A name that cannot stand in a manifest is left out for that reason."""
     fill(tmp_path, "a.png")
     try:
@@ -122,9 +122,9 @@ def test_missing_folders_are_explained(tmp_path: Path) -> None:
 
 
 def test_empty_folders_are_explained(tmp_path: Path) -> None:
-    """No picture at all is an error with the extensions to use and what was found instead."""
+    """No picture at all is an error with the extensions to use and the files left out."""
     fill(tmp_path, ".gitkeep")
-    with pytest.raises(RefcolorError, match=r"holds no pictures: \S+; put files named \.bmp"):
+    with pytest.raises(RefcolorError, match=r"has no pictures: \S+; put files named \.bmp"):
         list_folder(tmp_path, "pictures")
     fill(tmp_path, "a.psd", "b.psd")
     with pytest.raises(RefcolorError, match=r"\(left out: 2 not_a_picture_name\)"):
@@ -177,8 +177,8 @@ def test_a_copy_that_breaks_off_leaves_nothing(
 
 
 @pytest.mark.parametrize("address", ["sub", "a.png/b.png", "x" * 300, "gone.png"])
-def test_what_is_no_file_is_counted(address: str, tmp_path: Path) -> None:
-    """A folder, a path through a file and a name that no file has stop nobody else."""
+def test_what_is_not_a_file_is_counted(address: str, tmp_path: Path) -> None:
+    """A folder, a path through a file and an impossible name do not stop the others."""
     fill(tmp_path / "in", "a.png", "sub/b.png")
     with pytest.raises(PictureError, match="cannot be copied") as caught:
         copy_raw(Record("a", address), tmp_path / "in", tmp_path / "raw")

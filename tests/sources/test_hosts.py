@@ -36,7 +36,7 @@ def test_redirects_stay_on_the_source(to: str, reason: str, network: Network) ->
 
 
 def test_siblings_of_the_source_belong_to_it() -> None:
-    """Pictures lie on sub-domains beside the site; a registry's other customers do not."""
+    """Pictures lie on sub-domains beside the site; other sub-domains of a public suffix do not."""
     hosts = Hosts.of("https://danbooru.donmai.us", extra=["Files.Example.org"])
     for url in ("https://cdn.donmai.us/a", "http://donmai.us:80/", "https://files.example.org"):
         hosts.check(url)
@@ -44,9 +44,9 @@ def test_siblings_of_the_source_belong_to_it() -> None:
         with pytest.raises(RequestError, match=r"source\.transfer\.hosts"):
             hosts.check(url)
     Hosts.of("https://pictures.example.co.uk").check("https://cdn.example.co.uk")
-    for own, other in (("https://example.co.uk", "https://other.co.uk"), ("http://10.0.0.1",) * 2):
+    for site, url in (("https://example.co.uk", "https://other.co.uk"), ("http://10.0.0.1",) * 2):
         with pytest.raises(RequestError):
-            Hosts.of(own).check(other.replace("10.", "20."))
+            Hosts.of(site).check(url.replace("10.", "20."))
 
 
 @pytest.mark.parametrize(

@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from refcolor.errors import RefcolorError
-from refcolor.sources.manifest import Record, files_of, read_manifest, write_manifest
+from refcolor.sources.manifest import Record, files_with_records, read_manifest, write_manifest
 
 FULL = Record(
     id="b-2.x_1",
@@ -38,7 +38,7 @@ def test_records_survive_the_round_trip(tmp_path: Path) -> None:
 
 
 def test_the_file_is_sorted_and_readable(tmp_path: Path) -> None:
-    """Lines are in the order of ids whatever the order given, and say only what is known."""
+    """Lines are in the order of ids whatever the order given, and omit empty fields."""
     write_manifest(tmp_path / "m.jsonl", [Record("b", "ü.png"), Record("a", "1", rating="g")])
     assert (tmp_path / "m.jsonl").read_text(encoding="utf-8") == (
         '{"address": "1", "id": "a", "rating": "g"}\n{"address": "ü.png", "id": "b"}\n'
@@ -58,13 +58,13 @@ def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_files_meet_their_records(tmp_path: Path) -> None:
-    """A file belongs to the record of its stem; files and records without the other are left."""
+    """A file belongs to the record of its stem; unmatched files and records are left out."""
     write_manifest(tmp_path / "m.jsonl", [Record("b", "2"), Record("a", "1"), Record("c", "3")])
     (tmp_path / "raw").mkdir()
     for name in ("c.webp", "a.png", "a.sketch.png", "d.png"):
         (tmp_path / "raw" / name).touch()
-    found = files_of(tmp_path / "m.jsonl", tmp_path / "raw")
-    assert [(path.name, record.id) for path, record in found] == [("a.png", "a"), ("c.webp", "c")]
+    pairs = files_with_records(tmp_path / "m.jsonl", tmp_path / "raw")
+    assert [(path.name, record.id) for path, record in pairs] == [("a.png", "a"), ("c.webp", "c")]
 
 
 @pytest.mark.parametrize(
@@ -72,7 +72,7 @@ def test_files_meet_their_records(tmp_path: Path) -> None:
     ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-rf", "a b", "ü", "a\n", "a:b", "x" * 201],
 )
 def test_unsafe_ids_are_refused(id: str) -> None:
-    """An id that could leave its folder, hide, pass for an option or be too long is no id."""
+    """An id that could leave its folder, hide, pass for an option or be too long is rejected."""
     with pytest.raises(ValueError, match="id must be 1 to 200 letters, digits"):
         Record(id, "a.png")
     assert Record("x" * 200, "a.png")
@@ -110,14 +110,14 @@ def test_a_drawn_character_says_how_it_is_drawn(address: str, changed: dict[str,
 
 
 def test_an_id_is_given_once(tmp_path: Path) -> None:
-    """Two pictures under one name are refused before anything is written."""
+    """Two records with one id are an error before anything is written."""
     with pytest.raises(ValueError, match="ids must be unique, got 'a' twice"):
         write_manifest(tmp_path / "m.jsonl", [Record("a", "1"), Record("b", "2"), Record("a", "3")])
     assert not (tmp_path / "m.jsonl").exists()
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         (b'{"id": "b", "addr', "it is not JSON"),
         (b'{"id": "b"}', "address is missing"),
@@ -131,9 +131,9 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
         (b'{"id": "a", "address": "y"}', "id 'a' is on an earlier line too"),
     ],
 )
-def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: bytes, said: str) -> None:
+def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: bytes, message: str) -> None:
     """Whatever is wrong with a line, the message has its number, the field and what to do."""
     good = json.dumps({"id": "a", "address": "x"}).encode()
     (tmp_path / "m.jsonl").write_bytes(good + b"\n" + line + b"\n" + good + b"\n")
-    with pytest.raises(RefcolorError, match=rf"m\.jsonl line 2: {said}.*; .*restore the file"):
+    with pytest.raises(RefcolorError, match=rf"m\.jsonl line 2: {message}.*; .*restore the file"):
         read_manifest(tmp_path / "m.jsonl")

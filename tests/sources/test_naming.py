@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from refcolor.sources.naming import LONGEST_NAME, file_name, in_result, result_name
+from refcolor.sources.naming import LONGEST_NAME, file_name, forms_in_result, result_name
 
 
 def test_names_that_fit_stay_as_they_are() -> None:
@@ -44,5 +44,7 @@ def test_a_result_is_found_by_both_of_its_ids(sketch: str, reference: str) -> No
     """Each stands in its name whole or cut, and an id says both."""
     stem = result_name(sketch, reference).removesuffix(".png")
     assert stem in {
-        f"{one}__{other}" for one in in_result(sketch) for other in in_result(reference)
+        f"{first}__{second}"
+        for first in forms_in_result(sketch)
+        for second in forms_in_result(reference)
     }

@@ -1,4 +1,4 @@
-"""Posts of the API and of every archive year become one shape."""
+"""Posts of the API and of every archive year become the same `Post`."""
 
 from typing import Any
 
@@ -108,7 +108,7 @@ def test_a_restricted_post_has_no_address() -> None:
 
 
 @pytest.mark.parametrize(
-    ("given", "address"),
+    ("url", "address"),
     [
         ("/data/a.jpg", "https://booru.example/sub/posts.json"),
         ("//cdn.booru.example/a.jpg", "https://cdn.booru.example/a.jpg"),
@@ -116,10 +116,10 @@ def test_a_restricted_post_has_no_address() -> None:
         ("javascript:alert(1)", ""),
     ],
 )
-def test_addresses_are_made_whole(given: str, address: str) -> None:
+def test_addresses_are_made_whole(url: str, address: str) -> None:
     """An address relative to the site is completed; what is no web address is none."""
-    expected = "https://booru.example/data/a.jpg" if given.startswith("/data") else address
-    fields = {**API, "file_url": given, "large_file_url": None}
+    expected = "https://booru.example/data/a.jpg" if url.startswith("/data") else address
+    fields = {**API, "file_url": url, "large_file_url": None}
     assert from_api(fields, url="https://booru.example/sub").address == expected
 
 
@@ -188,7 +188,7 @@ def test_a_post_of_categories_alone_is_read() -> None:
     ],
 )
 def test_what_is_no_post_is_refused(fields: Any) -> None:
-    """Other types, other tables, missing tags and numbers that are none raise ValueError."""
+    """Other types, other tables, missing tags and invalid numbers raise ValueError."""
     with pytest.raises(ValueError, match=r"a post must|of a post must"):
         from_archive(fields)
     with pytest.raises(ValueError, match=r"a post must|of a post must"):

@@ -44,7 +44,7 @@ def test_other_lines_are_refused(line: str, tmp_path: Path) -> None:
 def test_missing_and_unreadable_lists_are_explained(tmp_path: Path) -> None:
     """No file, a folder in its place, an empty name and another encoding say what to do."""
     for path in (tmp_path / "none.txt", tmp_path, Path("")):
-        with pytest.raises(RefcolorError, match=r"source\.exclude_file must .*make that file"):
+        with pytest.raises(RefcolorError, match=r"source\.exclude_file must .*create that file"):
             read_takedown(path)
     (tmp_path / "latin.txt").write_bytes(b"artist caf\xe9\n")
     with pytest.raises(RefcolorError, match="save it as UTF-8"):

@@ -13,7 +13,7 @@ import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.sources.fetching.file_cache import FileCache
-from refcolor.sources.fetching.transfer import HOPELESS, Failure
+from refcolor.sources.fetching.transfer import MAX_NETWORK_FAILURES, Failure
 from refcolor.sources.manifest import Record
 from refcolor.sources.network.errors import SourceBlockedError
 from refcolor.sources.network.hosts import Hosts
@@ -94,7 +94,7 @@ def test_retryable_faults_cost_requests_only(
 
 
 def test_a_wrong_checksum_is_fetched_again(network: Network) -> None:
-    """A file that is not the listed one is thrown away, and requested from its beginning."""
+    """A file that is not the listed one is deleted, and requested from its beginning."""
     server, id = network.server, network.original
     server.faults[server.path_of(id)] = Fault("other", times=4)
     assert network.download(server.records([id])) == []
@@ -167,7 +167,7 @@ def test_a_part_that_is_complete_is_checked(
 
 @pytest.mark.parametrize("kind", ["original", "reduced"])
 def test_a_wrong_range_is_not_taken(kind: str, network: Network) -> None:
-    """Bytes from another place are never put behind the part."""
+    """Bytes of another offset are never appended to a part."""
     server, id = network.server, getattr(network, kind)
     server.faults[server.path_of(id)] = Fault("cut")
     network.download(server.records([id]), tries=1)
@@ -240,7 +240,7 @@ def test_a_silent_server_costs_seconds(network: Network) -> None:
 
 
 def test_bad_addresses_are_reasons(network: Network) -> None:
-    """A list that somebody made may hold anything; each line has its own reason."""
+    """Each bad address of a list fails with its own reason."""
     loopback = f"http://localhost:{network.server.port}/1001.png"
     addresses = {
         "bad_address": "not an address",
@@ -285,7 +285,7 @@ def test_a_dead_network_stops_the_stage(network: Network) -> None:
     network.server.faults["*"] = Fault("503")
     with pytest.raises(RefcolorError, match=r"last 50 pictures failed, .* server_error: the netw"):
         network.download(network.server.records(network.server.good), tries=1)
-    assert HOPELESS <= len(network.server.log) <= HOPELESS + 8
+    assert MAX_NETWORK_FAILURES <= len(network.server.log) <= MAX_NETWORK_FAILURES + 8
 
 
 def test_a_full_disk_stops_everything(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

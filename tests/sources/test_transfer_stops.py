@@ -17,7 +17,7 @@ from tests.sources.danbooru_server import Fault
 pytestmark = pytest.mark.slow
 Child = Callable[..., "subprocess.Popen[str]"]
 
-# Downloads into a folder; dies by its own hand at a given event, or hangs on a stalled file.
+# Downloads into a folder; kills itself at a given event, or hangs on a stalled file.
 CHILD = """
 import os, signal, sys
 from pathlib import Path
@@ -108,10 +108,10 @@ def test_two_processes_share_a_cache(child: Child, network: Network) -> None:
     while not server.log:
         time.sleep(0.02)
     processes.append(child(0, "two"))
-    said = "".join(process.communicate(timeout=60)[0] for process in processes)
+    message = "".join(process.communicate(timeout=60)[0] for process in processes)
     assert network.files("one") == network.files("two") == server.files(ids)
     assert len(server.log) == len(ids)
-    assert "runs already; waiting" in said and said.count("[]\n") == 2
+    assert "is running; waiting" in message and message.count("[]\n") == 2
 
 
 def test_ctrl_c_stops_promptly(child: Child, network: Network) -> None:
@@ -125,7 +125,7 @@ def test_ctrl_c_stops_promptly(child: Child, network: Network) -> None:
     time.sleep(0.3)
     start = time.monotonic()
     process.send_signal(signal.SIGINT)
-    said, _ = process.communicate(timeout=60)
+    message, _ = process.communicate(timeout=60)
     assert time.monotonic() - start < 4
-    assert process.returncode == 130 and "goes on from here" in said
+    assert process.returncode == 130 and "goes on from here" in message
     assert network.files() == server.files(ids[1:])

@@ -1,4 +1,4 @@
-"""Lists that somebody made by hand or by program become records, each row counted once."""
+"""Address lists become records, each row counted once."""
 
 import csv
 import hashlib
@@ -75,7 +75,7 @@ def test_ids_are_readable_and_golden(tmp_path: Path) -> None:
 
 
 def test_composed_and_decomposed_addresses_are_one(tmp_path: Path) -> None:
-    """The two forms of an accent give one id, of which the first is taken."""
+    """The two forms of an accent give one id, of which the first is used."""
     forms = [unicodedata.normalize(form, "http://a/é.png") for form in ("NFC", "NFD")]
     records, reasons = list_urls(written(tmp_path, "\n".join(["url", *forms])))
     assert [record.address for record in records] == forms[:1]
@@ -127,7 +127,7 @@ def test_damaged_rows_are_counted(row: str, tmp_path: Path) -> None:
 
 
 def test_damaged_json_lines_are_counted(tmp_path: Path) -> None:
-    """No JSON, no object, nested values and endless brackets are left out one by one."""
+    """Lines that are not JSON objects, nested values and endless brackets are counted."""
     bad = ["{", "[]", "null", '"a"', '{"url": "http://a/1.png", "more": {"a": 1}}', "[" * 100_000]
     bad += [f'{{"url": "http://a/1.png", "more": {"[" * deep}1{"]" * deep}}}' for deep in (2, 900)]
     text = "\n".join([json.dumps({"url": URL}), *bad])
@@ -137,7 +137,7 @@ def test_damaged_json_lines_are_counted(tmp_path: Path) -> None:
 
 
 def test_the_same_id_is_taken_once(tmp_path: Path) -> None:
-    """The first of two rows with one id, or one address, is taken."""
+    """The first of two rows with one id, or one address, is used."""
     text = "url,id\nhttp://a/1.png,x\nhttp://a/2.png,x\nhttp://a/3.png,\nhttp://a/3.png,\n"
     records, reasons = list_urls(written(tmp_path, text))
     assert [record.address for record in records] == ["http://a/1.png", "http://a/3.png"]
@@ -182,11 +182,11 @@ def test_records_survive_the_manifest(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "header that has url once"),
+        ("", "header of unique names with url"),
         (f"{URL}\n", "write url as the first line of a plain list"),
         (f"address\n{URL}\n", r"got \['address'\]"),
-        (f"url,hair,Hair\n{URL},a,b\n", "nothing twice"),
-        ("url\n", r"holds no pictures: .*\(left out: nothing\)"),
+        (f"url,hair,Hair\n{URL},a,b\n", "header of unique names"),
+        ("url\n", r"has no pictures: .*\(left out: nothing\)"),
         ("url\nftp://a/1.png\n", r"\(left out: 1 not_http\)"),
         (f'url,artist\n{URL},"open\n{URL},b\n', r"line 3 is not CSV .*close the quote"),
     ],

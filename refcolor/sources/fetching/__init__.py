@@ -1,1 +1,1 @@
-"""Fetching the pictures of a manifest: drawn, copied from a folder, or downloaded."""
+"""Fetching the pictures of a manifest: draw, copy from a folder, or download."""

@@ -1,4 +1,4 @@
-"""Fetch the pictures of a manifest, whatever source they are from."""
+"""Fetch the pictures of a manifest from any source."""
 
 import shutil
 from errno import EDQUOT, ENOSPC
@@ -28,10 +28,11 @@ def download(
 ) -> list[Failure]:
     """Fetch every picture of a manifest into `destination` as `<id>.<ext>`.
 
-    The address of a record decides: an http address is downloaded, a drawn character is drawn,
-    anything else is copied from the folder of the source.
-    state: folder for downloads, kept between runs; a stopped download goes on from there.
-    max_megapixels: a larger picture from a network is not decoded, and fails.
+    The address of a record selects the way: http addresses are downloaded, drawn characters are
+    drawn, all other files are copied from the folder of the source.
+
+    state: folder of the download cache; a stopped download resumes from it.
+    max_megapixels: a larger download is not decoded and counts as a failure.
     Returns the failures, sorted.
     """
     destination.mkdir(parents=True, exist_ok=True)
@@ -67,23 +68,22 @@ def download(
 
 
 def check_success(failures: int, of: int, source: SourceParams) -> None:
-    """Raise RefcolorError when less than `source.transfer.min_success` of a manifest is here."""
+    """Raise RefcolorError when too few pictures arrived: below `source.transfer.min_success`."""
     if of - failures < source.transfer.min_success * of:
         raise RefcolorError(
             f"{of - failures} of {of} pictures could be fetched, less than "
             f"source.transfer.min_success {source.transfer.min_success:g}; data/download.jsonl has "
-            "the reasons. What is here is kept: run again for the rest, or lower the parameter"
+            "the reasons. Fetched files are kept: run again for the rest, or lower the parameter"
         )
 
 
 def copy_raw(record: Record, root: Path, destination: Path) -> None:
     """Copy the files of a record unchanged to `<id>.<extension>` in a flat folder.
 
-    The line art of a pair becomes `<id>.sketch.<extension>`. Each file appears under its name only
-    when it is complete.
+    The line art of a pair becomes `<id>.sketch.<extension>`. The copies are atomic.
 
     root: the folder that was listed.
-    Raises PictureError with the reason unreadable_file when a file cannot be read (any more).
+    Raises PictureError with the reason unreadable_file when a file cannot be read.
     """
     addresses = {record.id: record.address}
     if "sketch" in record.attributes:

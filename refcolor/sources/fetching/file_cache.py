@@ -1,4 +1,4 @@
-"""Downloaded files by address, complete ones and the beginnings of others."""
+"""Cache of downloaded files by address, complete and partial."""
 
 import hashlib
 import os
@@ -19,10 +19,10 @@ _PART = ".part"
 
 @dataclass(frozen=True)
 class Part:
-    """The beginning of a file.
+    """A partial file.
 
-    version: the ETag or date that the server gave, as in If-Range; empty if it gave none. It is
-    part of the file's name, so that a kill cannot come between the two.
+    version: the server's ETag or Last-Modified, for If-Range; empty if it sent neither. The file
+        name contains it, so that both are stored in one operation.
     """
 
     path: Path
@@ -35,32 +35,32 @@ class Part:
 
 
 class FileCache:
-    """`<two digits>/<sha256 of the address>.<ext>`, or `.<version>.part` while it is incomplete."""
+    """Files `<two digits>/<sha256 of the address>.<ext>`, or `.<version>.part` while partial."""
 
     def __init__(self, folder: Path) -> None:
-        """folder: made when the first file is added."""
+        """folder: created when it is locked."""
         self._folder = folder
 
     @contextmanager
     def locked(self) -> Iterator[None]:
-        """Keep other processes out; print that this one waits, where it does."""
+        """Lock the cache for this process; print a line when it has to wait."""
         self._folder.mkdir(parents=True, exist_ok=True)
-        waiting = "another download runs already; waiting for it to end"
+        waiting = "another download is running; waiting for it to end"
         with locked(self._folder / "lock", waiting=waiting):
             yield
 
     def files(self, address: str) -> list[Path]:
-        """List the files of an address, complete and not."""
+        """List the complete and partial files of an address."""
         stem = self._stem(address)
         return sorted(stem.parent.glob(f"{stem.name}.*"))
 
     def complete(self, address: str) -> Path | None:
-        """Return the complete file of an address; an empty one is the trace of a power cut."""
+        """Return the complete file of an address; empty files, left by a power cut, are ignored."""
         files = (file for file in self.files(address) if file.suffix != _PART)
         return next((file for file in files if file.stat().st_size), None)
 
     def part(self, address: str) -> Part | None:
-        """Return the longest part of an address."""
+        """Return the largest partial file of an address."""
         parts = [
             Part(file, unquote(file.name.removesuffix(_PART).partition(".")[2]))
             for file in self.files(address)
@@ -69,7 +69,7 @@ class FileCache:
         return max(parts, key=lambda part: part.size, default=None)
 
     def new_part(self, address: str, version: str) -> Part:
-        """Start a file; older files of the address are deleted."""
+        """Start a partial file and delete older files of the address."""
         for file in self.files(address):
             file.unlink()
         stem = self._stem(address)
@@ -80,7 +80,7 @@ class FileCache:
         return Part(stem.parent / f"{stem.name}.{quoted}{_PART}", version)
 
     def finish(self, part: Part, address: str, extension: str) -> Path:
-        """Rename a complete part, which makes it the file of its address."""
+        """Rename a partial file that is now complete, and return its path."""
         stem = self._stem(address)
         file = stem.parent / f"{stem.name}.{extension}"
         os.replace(part.path, file)
@@ -92,7 +92,7 @@ class FileCache:
 
 
 def link_or_copy(file: Path, target: Path) -> None:
-    """Give a file a second name, or copy it where the disk cannot; the target is never partial."""
+    """Hard-link a file, or copy it where links are not supported; both are atomic."""
     target.unlink(missing_ok=True)
     try:
         os.link(file, target)

@@ -1,8 +1,8 @@
-"""Downloads of many files, each checked before it counts, and resumed after a stop.
+"""Parallel downloads, checked and resumable.
 
-A file is received into a `.part`, resumed where the server can, and checked for type, length,
-checksum and that it decodes to its end. Only then it gets its name in the cache, and a second name
-in the folder of the stage. So a kill at any moment costs at most the bytes on their way.
+A file is received as `.part`, resumed if the server supports ranges, and checked: type, length,
+checksum, and that it decodes completely. Then it is renamed in the cache and hard-linked into the
+folder of the stage. A kill loses at most the bytes in flight.
 """
 
 import hashlib
@@ -27,17 +27,16 @@ from refcolor.sources.manifest import Record
 from refcolor.sources.network.client import Client
 from refcolor.sources.network.errors import RequestError
 
-# So many failures in a row for reasons of the network mean that it is down.
-HOPELESS = 50
+MAX_NETWORK_FAILURES = 50  # consecutive; then the network or the source is down
 _NETWORK = frozenset({"unreachable", "timeout", "server_error", "rate_limited"})
-# What servers say of files about which they know nothing; the first bytes decide anyway.
+# Servers send these for unknown files; the first bytes are checked in any case.
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
-_LAST_STEPS = 1.0  # seconds that threads have to end after a stop
+_JOIN_TIMEOUT = 1.0  # seconds that threads have to end after a stop
 
 
 @dataclass(frozen=True, order=True)
 class Failure:
-    """A picture that could not be fetched, and why.
+    """A picture that could not be fetched, and the reason.
 
     reason: not_found, gone, taken_down, forbidden, refused, rate_limited, server_error, timeout,
     unreachable, cut_short, wrong_type, wrong_checksum, too_large, other_host, private_address,
@@ -60,20 +59,20 @@ def fetch_all(
 ) -> list[Failure]:
     """Download the file of every record into `destination` as `<id>.<extension>`.
 
-    The extension is that of the content, whatever the address says. A file in the cache costs no
-    request, and an address that several records share is requested once. Neither the order in which
-    files arrive nor a stop in between changes the result.
+    The content determines the extension. A cached file sends no request, and an address that
+    several records share is requested once. The result depends neither on the order of arrival nor
+    on interruptions.
 
     records: with http addresses.
-    client: knows rate, hosts, timeout and tries; `params` gives threads and largest size.
-    cache: kept between runs; one process at a time works on it, another waits.
-    destination: made if missing; other files there are left alone.
+    client: has the rate limit, hosts, timeout and tries; `params` has threads and largest size.
+    cache: folder that is kept between runs; a second process waits for its lock.
+    destination: created if missing; other files there are kept.
     label: of the progress bar.  max_megapixels: as in `refcolor.io.image.read`.
 
     Returns the failures, sorted by id.
-    Raises SourceBlockedError when the source blocks this client, RefcolorError when 50 files in a
-    row fail for reasons of the network, and OSError for a full disk. Complete files stay in the
-    cache.
+    Raises SourceBlockedError when the source blocks this client, RefcolorError after
+    MAX_NETWORK_FAILURES consecutive network failures, and OSError for a full disk. Complete files
+    stay in the cache.
     """
     destination.mkdir(parents=True, exist_ok=True)
     by_address: dict[str, list[Record]] = {}
@@ -81,7 +80,7 @@ def fetch_all(
         by_address.setdefault(record.address, []).append(record)
     fetcher = _Fetcher(client, FileCache(cache), destination, params, max_megapixels)
     failures: list[Failure] = []
-    in_a_row = 0
+    consecutive = 0
     with (
         FileCache(cache).locked(),
         _threads(params.threads, fetcher.stop) as pool,
@@ -92,19 +91,19 @@ def fetch_all(
             for id, reason in results:
                 if reason:
                     failures.append(Failure(id, reason))
-                in_a_row = in_a_row + 1 if reason in _NETWORK else 0
-                if in_a_row == HOPELESS and not client.hosts.any_public:
+                consecutive = consecutive + 1 if reason in _NETWORK else 0
+                if consecutive == MAX_NETWORK_FAILURES and not client.hosts.any_public:
                     raise RefcolorError(
-                        f"the last {HOPELESS} pictures failed, the last one with {reason}: the "
-                        "network or the source is down. Nothing finished is lost; run the same "
-                        "command again later"
+                        f"the last {MAX_NETWORK_FAILURES} pictures failed, the last one with "
+                        f"{reason}: the network or the source is down. Finished files are kept; "
+                        "run the same command again later"
                     )
     return sorted(failures)
 
 
 @contextmanager
 def _threads(number: int, stop: threading.Event) -> Iterator[ThreadPool]:
-    """Give a pool of daemon threads: one that hangs in a read does not keep the process alive."""
+    """Yield a pool of daemon threads: a read that hangs does not keep the process alive."""
     workers: list[threading.Thread] = []
     pool = ThreadPool(number, initializer=lambda: workers.append(threading.current_thread()))
     try:
@@ -112,7 +111,7 @@ def _threads(number: int, stop: threading.Event) -> Iterator[ThreadPool]:
     finally:
         stop.set()
         pool.terminate()
-        deadline = time.monotonic() + _LAST_STEPS
+        deadline = time.monotonic() + _JOIN_TIMEOUT
         for worker in workers:
             worker.join(max(0.0, deadline - time.monotonic()))
 
@@ -132,19 +131,19 @@ class _Fetcher:
         self.stop = threading.Event()
 
     def fetch(self, records: Sequence[Record]) -> list[tuple[str, str]]:
-        """Fetch the records of one address; return each id, and why it failed or an empty text."""
-        failed: dict[str, str] = {}  # by checksum
+        """Fetch the records of one address; return (id, reason), the reason empty on success."""
+        reasons: dict[str, str] = {}  # of failures, by checksum
         try:
             for record in records:
-                if record.checksum not in failed:
+                if record.checksum not in reasons:
                     try:
                         self._fetch(record)
                     except RequestError as error:
-                        failed[record.checksum] = error.reason
+                        reasons[record.checksum] = error.reason
         except BaseException:
             self.stop.set()
             raise
-        return [(record.id, failed.get(record.checksum, "")) for record in records]
+        return [(record.id, reasons.get(record.checksum, "")) for record in records]
 
     def _fetch(self, record: Record) -> None:
         file = self._cache.complete(record.address)
@@ -156,7 +155,7 @@ class _Fetcher:
         self._check_stop()
         part = self._cache.part(record.address)
         headers = {}
-        # Without a version or a checksum nobody would notice that two files were glued together.
+        # A version or checksum detects that the file has changed since its first part.
         if part and part.size and (part.version or record.checksum):
             headers["Range"] = f"bytes={part.size}-"
             if part.version:
@@ -172,8 +171,8 @@ class _Fetcher:
                 offset, total = _resumed(response, part)
             if response.status_code != 416:
                 self._receive(response, part, offset, total)
-            whole = total is not None or response.raw.chunked
-        return self._accept(part, record, whole=whole)
+            complete = total is not None or response.raw.chunked
+        return self._accept(part, record, complete=complete)
 
     def _receive(self, response: Response, part: Part, size: int, total: int | None) -> None:
         self._check_size(part, total or 0)
@@ -186,11 +185,11 @@ class _Fetcher:
         if total is not None and size != total:
             raise RequestError(f"{response.url}: {size} of {total} bytes", reason="cut_short")
 
-    def _accept(self, part: Part, record: Record, *, whole: bool) -> Path:
+    def _accept(self, part: Part, record: Record, *, complete: bool) -> Path:
         try:
             if not _matches(part.path, record):
                 raise RequestError(
-                    f"{record.address} has not the checksum {record.checksum}",
+                    f"{record.address} does not have the checksum {record.checksum}",
                     reason="wrong_checksum",
                 )
             image.read(part.path, max_megapixels=self._max_megapixels)
@@ -201,8 +200,8 @@ class _Fetcher:
             part.path.unlink()
             if error.reason == "not_a_picture":
                 raise RequestError(str(error), reason="wrong_type") from error
-            # A retry gives the same file, unless its length is unknown.
-            raise RequestError(str(error), reason=error.reason, retryable=not whole) from error
+            # A retry helps only where the length was unknown, so that bytes may be missing.
+            raise RequestError(str(error), reason=error.reason, retryable=not complete) from error
         return self._cache.finish(part, record.address, _extension(part.path))
 
     def _check_size(self, part: Part, size: int) -> None:
@@ -216,30 +215,30 @@ class _Fetcher:
 
 
 def _resumed(response: Response, part: Part) -> tuple[int, int]:
-    """Return where the answer to a range begins and how long the whole file is."""
-    given = response.headers.get("Content-Range", "")
-    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", given.strip())
+    """Return the offset of a range response and the size of the whole file."""
+    header = response.headers.get("Content-Range", "")
+    match = re.fullmatch(r"bytes (?:(\d+)-\d+|\*)/(\d+)", header.strip())
     offset = int(match[1] or match[2]) if match else -1
     if not match or offset != part.size:
         part.path.unlink()
-        raise RequestError(f"{response.url} cannot be resumed ({given!r})", reason="cut_short")
+        raise RequestError(f"{response.url} cannot be resumed ({header!r})", reason="cut_short")
     return offset, int(match[2])
 
 
 def _check_type(response: Response) -> None:
-    given = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not given.startswith("image/") and given not in _UNKNOWN_TYPES:
-        raise RequestError(f"{response.url} is {given}, not a picture", reason="wrong_type")
+    media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
+    if not media_type.startswith("image/") and media_type not in _UNKNOWN_TYPES:
+        raise RequestError(f"{response.url} is {media_type}, not a picture", reason="wrong_type")
 
 
 def _version(response: Response) -> str:
     tag = response.headers.get("ETag", "")
-    # A weak tag may name two files that differ in their bytes.
+    # A weak ETag may be equal for files with different bytes.
     return tag if tag.startswith('"') else response.headers.get("Last-Modified", "")
 
 
-def _number(given: str) -> int | None:
-    return int(given) if given.isascii() and given.isdigit() else None
+def _number(text: str) -> int | None:
+    return int(text) if text.isascii() and text.isdigit() else None
 
 
 def _matches(file: Path, record: Record) -> bool:

@@ -1,4 +1,4 @@
-"""Listing the pictures of a source: what `discover` imports, and `download` does not."""
+"""Listing the pictures of a source; `discover` imports this package, `download` does not."""
 
 from collections import Counter
 from dataclasses import dataclass, field
@@ -8,11 +8,11 @@ from refcolor.sources.manifest import Record
 
 @dataclass(frozen=True)
 class Listing:
-    """What `discover` found.
+    """The result of `discover`.
 
-    records: pictures to keep.
-    line_art: real line art, kept apart as foreign sketches.
-    dropped: how many were left out for which reason; line art that was found is one.
+    records: pictures of the dataset.
+    line_art: real line art, which becomes foreign sketches.
+    dropped: number of pictures left out by reason; line_art is one of the reasons.
     """
 
     records: list[Record]

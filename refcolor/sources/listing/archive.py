@@ -1,4 +1,4 @@
-"""Archives of Danbooru: metadata as JSON lines, pictures in 512px/<bucket>/<id>.jpg."""
+"""Danbooru archives: metadata as JSON lines, pictures in 512px/<bucket>/<id>.jpg."""
 
 import dataclasses
 import json
@@ -13,19 +13,19 @@ from refcolor.sources.listing.lines import iterate_lines
 from refcolor.sources.listing.post import Post, from_archive
 from refcolor.sources.listing.tag_filter import TagFilter
 
-BUCKETS = 1000  # a picture lies in the folder of its id modulo this
+BUCKETS = 1000  # folders; the bucket of a picture is its id modulo BUCKETS
 
 
 def list_archive(params: SourceParams, filter: FilterParams) -> Listing:
     """List the posts of an archive that pass the filter, in the order of its metadata.
 
-    Metadata is one file or a folder of them, read by name; see `iterate_lines` for what a file may
-    be. The address of a picture is relative to `params.archive.pictures`, or an http address below
-    it; whether the picture exists shows when it is fetched. Its file is a square copy with bars.
+    The metadata is a file, or a folder of files read in the order of their names; `iterate_lines`
+    describes the formats. The address of a picture is relative to `params.archive.pictures`, or an
+    http address below it; the picture may be missing. Its file is a square copy with bars.
 
-    Ends at `params.count` posts kept. Line art beyond `filter.line_art.count` is counted only.
+    Stops after `params.count` kept posts. Line art beyond `filter.line_art.count` is only counted.
     Reasons besides REASONS: bad_record (a line that is not a post), other_bucket, same_id.
-    Raises RefcolorError when metadata or pictures are missing, when the metadata holds no post, for
+    Raises RefcolorError when metadata or pictures are missing, when the metadata has no post, for
     damaged compression and for wrong buckets.
     """
     base, buckets = _base(params.archive.pictures), parse_buckets(params.archive.buckets)
@@ -44,16 +44,16 @@ def list_archive(params: SourceParams, filter: FilterParams) -> Listing:
     dropped = +listing.dropped
     if not seen and dropped.keys() <= {"bad_record"}:
         raise RefcolorError(
-            f"source.archive.metadata holds no post: none of the {dropped['bad_record']} lines of "
-            f"{params.archive.metadata} is one; name files with one JSON object a line"
+            f"source.archive.metadata must contain posts, got {dropped['bad_record']} other lines "
+            f"in {params.archive.metadata}; set it to files with one JSON object a line"
         )
     return Listing(listing.records, listing.line_art, dropped)
 
 
 def parse_buckets(text: str) -> frozenset[int]:
-    """Read `source.archive.buckets`, such as 0000-0003,0999; empty means all thousand.
+    """Parse `source.archive.buckets`, such as 0000-0003,0999; empty means all 1000.
 
-    Raises RefcolorError for a bucket above 0999 and for a range that runs backwards.
+    Raises RefcolorError for a bucket above 0999 and for a descending range.
     """
     buckets: set[int] = set()
     for part in text.split(","):
@@ -62,7 +62,7 @@ def parse_buckets(text: str) -> frozenset[int]:
         end = int(last or first or BUCKETS - 1)
         if not start <= end < BUCKETS:
             raise RefcolorError(
-                f"source.archive.buckets must go up and end at 0999, got {part!r}; "
+                f"source.archive.buckets must ascend and end at 0999, got {part!r}; "
                 "for example 0000-0080"
             )
         buckets.update(range(start, end + 1))
@@ -70,7 +70,7 @@ def parse_buckets(text: str) -> frozenset[int]:
 
 
 def _add(post: Post, tag_filter: TagFilter, base: str, listing: Listing, seen: set[str]) -> str:
-    """Add a post to the listing; return why it is not a picture to keep, or an empty text."""
+    """Add a post to the listing; return the reason why it is dropped, or an empty string."""
     bucket = int(post.id or 0) % BUCKETS
     post = dataclasses.replace(post, address=f"{base}512px/{bucket:04d}/{post.id}.jpg")
     reason = tag_filter.reason(post)
@@ -105,7 +105,7 @@ def _files(path: Path) -> list[Path]:
     if not files or not path.exists():
         raise RefcolorError(
             "source.archive.metadata must be a file of JSON lines (plain, .gz or .xz) or a folder "
-            f"of such files, got {path}; name where the metadata of the archive lies"
+            f"of such files, got {path}; set it to the metadata of the archive"
         )
     return files
 
@@ -115,7 +115,7 @@ def _base(pictures: str) -> str:
         return f"{pictures.rstrip('/')}/"
     if not Path(pictures).is_dir():
         raise RefcolorError(
-            f"source.archive.pictures must be the folder that holds 512px/ or an http address, got "
-            f"{pictures!r}; name where the pictures of the archive lie"
+            f"source.archive.pictures must be the folder with 512px/ or an http address, got "
+            f"{pictures!r}; set it to the pictures of the archive"
         )
     return ""

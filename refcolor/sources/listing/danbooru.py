@@ -1,6 +1,6 @@
-"""The live API of Danbooru: posts below an id, page by page, each requested once.
+"""The live API of Danbooru: posts below an id in pages, each requested once.
 
-The answers of the site are cached unfiltered, so that another filter costs no request.
+The cache has unfiltered responses, so that a changed filter sends no request.
 """
 
 import hashlib
@@ -22,7 +22,7 @@ from refcolor.sources.listing.tag_filter import TagFilter
 from refcolor.sources.network.errors import RequestError
 
 Get = Callable[[str, Mapping[str, str]], Any]
-Page = list[dict[str, Any]]  # posts as the API gives them
+Page = list[dict[str, Any]]  # posts with the fields of the API
 
 FIELDS = (
     "id,md5,rating,file_ext,image_width,image_height,parent_id,source,is_banned,is_deleted,"
@@ -31,29 +31,29 @@ FIELDS = (
 )
 LARGEST_PAGE, SMALLEST_PAGE = 200, 20  # posts
 
-_SUFFIX = ".json"  # of a page that is complete
+_SUFFIX = ".json"  # of a complete page
 _NO_PARENT = "parent:none"
-_FORGOTTEN = "forgotten"  # field of a post that was taken out here: whether it had a file
+_FORGOTTEN = "forgotten"  # field that `forget_posts` sets: whether the post had a file
 _PRIVATE = ("md5", "source", "tag_string_artist", "file_url", "large_file_url")
 _SORTS = re.compile(r"[(~-]*(order|ordfav|ordpool|ordfavgroup):", re.IGNORECASE)
-_TIMED_OUT = (500, 504, 524)  # the site's own limit of 3 s for its database, or a proxy's
+_TIMED_OUT = (500, 504, 524)  # status after the site's database limit of 3 s, or a proxy's limit
 
 
 def list_danbooru(params: SourceParams, filter: FilterParams, *, get: Get, pages: Path) -> Listing:
     """List the posts of `params.danbooru.query` up to `max_id` that pass the filter, newest first.
 
-    Pages are cut by id, so that posts made or deleted meanwhile shift no page. Each is cached in
-    `<pages>/<key of site, query, max_id and fields>/before-<id>.json`: a stopped listing goes on,
-    and a repeated one, one with another filter or with a smaller count sends no request.
-    Where the database of the site times out, `parent:none` is checked here and pages get smaller;
-    the pictures listed are the same.
+    Pages are delimited by id, so that created and deleted posts do not shift them. The cache file
+    of a page is `<pages>/<key of site, query, max_id and fields>/before-<id>.json`: a stopped
+    listing resumes, and a listing that is repeated with any filter or a smaller count sends no
+    request. When the database of the site times out, `parent:none` is applied to the response
+    instead of the query and pages get smaller; the result is the same.
 
     get: requests an address with query parameters and returns the JSON, or raises RequestError.
-    Ends at `params.count` posts kept (0: all), or at an empty page (short ones come in between).
-    A post that was forgotten here is `excluded` and still counts, so that the other posts are the
-    same for everybody. Line art beyond `filter.line_art.count` is counted only.
+    Stops after `params.count` kept posts (0: all), or at an empty page (short pages may precede).
+    A forgotten post is dropped as `excluded` but counts towards `params.count`, so that all users
+    list the same other posts. Line art beyond `filter.line_art.count` is only counted.
     Reasons besides REASONS: bad_record and excluded.
-    Raises RefcolorError for a query that sorts, and when the site refuses it or does not answer
+    Raises RefcolorError for a query that sorts, and when the site rejects it or does not answer
     with posts.
     """
     window = _Window(params, get, pages)
@@ -75,7 +75,7 @@ def list_danbooru(params: SourceParams, filter: FilterParams, *, get: Get, pages
 
 
 def find_posts(pages: Path, numbers: Collection[int]) -> Page:
-    """Return the posts of these numbers from the cached pages, unless forgotten."""
+    """Return the posts with these ids from the cached pages, except forgotten ones."""
     pages_with = _files_with(pages, numbers)
     return [post for _, page in pages_with if _is_page(page) for post in _named(page, numbers)]
 
@@ -83,9 +83,9 @@ def find_posts(pages: Path, numbers: Collection[int]) -> Page:
 def forget_posts(pages: Path, numbers: Collection[int]) -> int:
     """Remove checksum, source, artist and addresses of these posts from the cached pages.
 
-    Number, size and tags stay: `list_danbooru` pages and filters by them. A damaged or incomplete
-    page with one of the posts is deleted.
-    Returns how many posts were changed.
+    Ids, sizes and tags stay: `list_danbooru` pages and filters by them. A damaged or incomplete
+    page that contains such a post is deleted.
+    Returns the number of changed posts.
     """
     changed = 0
     for file, page in _files_with(pages, numbers):
@@ -105,16 +105,16 @@ def forget_posts(pages: Path, numbers: Collection[int]) -> int:
 
 
 class _Window:
-    """The posts of a query up to an id, a page at a time."""
+    """The posts of a query up to an id, in pages."""
 
     def __init__(self, params: SourceParams, get: Get, pages: Path) -> None:
-        """Refuse a query that sorts: the next page would not begin where the last one ended."""
+        """Raise RefcolorError for a query that sorts: pages are delimited by id."""
         self.url = params.danbooru.url.rstrip("/")
         self.tags = params.danbooru.query.split()
         if any(_SORTS.match(tag) for tag in self.tags):
             raise RefcolorError(
-                f"source.danbooru.query must not sort, got {params.danbooru.query!r}; take the "
-                "order out: posts are listed by id, newest first"
+                f"source.danbooru.query must not sort, got {params.danbooru.query!r}; remove the "
+                "order: posts are listed by id, newest first"
             )
         self._max_id = params.danbooru.max_id
         self._rate = params.danbooru.rate
@@ -125,16 +125,16 @@ class _Window:
         self._folder = pages / hashlib.sha256(identity.encode()).hexdigest()[:16]
 
     def pages(self) -> Iterator[Page]:
-        """Go through the pages, newest first."""
+        """Iterate over the pages, newest first."""
         cursor = self._max_id + 1
         while page := self._page(cursor):
             yield page
             cursor = min(map(_number, page))
 
     def count(self) -> int | None:
-        """Return how many posts there are, None where the site does not say.
+        """Return the number of posts, None where the site does not tell it.
 
-        The first time, print how many hours the listing may take.
+        The first call prints the estimated duration of the listing.
         """
         file = self._folder / "counts.json"
         answer = _read(file)
@@ -183,9 +183,9 @@ class _Window:
                 f"{json.dumps(page)[:120]}; source.danbooru.url must be a site with Danbooru's API"
             )
         page.sort(key=_number, reverse=True)
-        # It ends where a kept one begins, so that a damaged page costs one request, not all later.
-        kept = (place for place, post in enumerate(page) if self._file(post["id"]).exists())
-        return page[: next(kept, len(page)) + 1]
+        # It ends where a cached page begins, so that a damaged page does not shift all later ones.
+        ends = (index for index, post in enumerate(page) if self._file(post["id"]).exists())
+        return page[: next(ends, len(page)) + 1]
 
     def _request_smaller(self, cursor: int) -> Any:
         while True:
@@ -204,8 +204,8 @@ class _Window:
                 else:
                     raise RefcolorError(
                         f"the database of {self.url} times out even for {SMALLEST_PAGE} posts "
-                        f"below id {cursor}; run again later, which goes on from here, or give "
-                        f"source.danbooru.query fewer tags, got {' '.join(self.tags)!r}"
+                        f"below id {cursor}; run again later to resume, or remove tags from "
+                        f"source.danbooru.query, got {' '.join(self.tags)!r}"
                     ) from error
 
     def _request(self, path: str, params: Mapping[str, str]) -> Any:
@@ -214,23 +214,23 @@ class _Window:
         except RequestError as error:
             if error.status == 422:
                 raise RefcolorError(
-                    f"{self.url} refuses source.danbooru.query {params['tags']!r}: without an "
-                    "account a search has two tags, metatags such as rating: not counted; take "
-                    "tags out, or set DANBOORU_LOGIN and DANBOORU_API_KEY"
+                    f"{self.url} rejects source.danbooru.query {params['tags']!r}: an anonymous "
+                    "search has at most two tags, metatags such as rating: not counted; remove "
+                    "tags, or set DANBOORU_LOGIN and DANBOORU_API_KEY"
                 ) from error
             if error.status == 410:
                 raise RefcolorError(
-                    f"{self.url} says that a page is too deep (410), though pages are requested "
-                    "by id; source.danbooru.url must be a site with Danbooru's API"
+                    f"{self.url} rejects a page as too deep (410), though pages are requested by "
+                    "id; source.danbooru.url must be a site with Danbooru's API"
                 ) from error
             raise
 
 
 def _add(post: dict[str, Any], tag_filter: TagFilter, listing: Listing, *, url: str) -> str:
-    """Add a post to the listing; return why it is not a picture to keep, or an empty text."""
+    """Add a post to the listing; return the reason why it is dropped, or an empty string."""
     forgotten = _FORGOTTEN in post
     if post.get(_FORGOTTEN):
-        post = post | {"md5": _FORGOTTEN, "file_url": url}  # judged as if it still had its file
+        post = post | {"md5": _FORGOTTEN, "file_url": url}  # filtered as if it still had its file
     try:
         parsed = from_api(post, url=url)
         reason = tag_filter.reason(parsed)
@@ -248,11 +248,11 @@ def _add(post: dict[str, Any], tag_filter: TagFilter, listing: Listing, *, url: 
 
 
 def _files_with(pages: Path, numbers: Collection[int]) -> Iterator[tuple[Path, Any]]:
-    """Find the files in which these posts may be, and what is in them."""
+    """Find the cache files that contain these ids, with their parsed content."""
     keys = [b'"id":%d' % number for number in numbers]  # as `_write` writes them
     for file in sorted(pages.glob("*/before-*")):
         content = file.read_bytes()
-        # Looked into before it is parsed: there may be gigabytes of pages.
+        # Searched before it is parsed: there may be gigabytes of pages.
         if any(key in content for key in keys):
             yield file, _parse(content)
 
@@ -262,12 +262,12 @@ def _named(page: Page, numbers: Collection[int]) -> Page:
 
 
 def _is_page(page: Any, *, before: float = math.inf) -> bool:
-    """Tell whether this is a list of posts, all different and all below an id."""
+    """Return True for a list of posts with different ids below `before`."""
     if not isinstance(page, list) or not all(isinstance(post, dict) for post in page):
         return False
     numbers = [post.get("id") for post in page]
-    plain = all(type(number) is int and 0 < number < before for number in numbers)
-    return plain and len(set(numbers)) == len(numbers)
+    valid = all(type(number) is int and 0 < number < before for number in numbers)
+    return valid and len(set(numbers)) == len(numbers)
 
 
 def _number(post: Mapping[str, Any]) -> int:
@@ -288,11 +288,11 @@ def _parse(content: bytes) -> Any:
     try:
         return json.loads(content)
     except (ValueError, RecursionError):
-        return None  # damaged: requested again
+        return None  # damaged; the page is requested again
 
 
 def _write(file: Path, content: Any) -> None:
     file.parent.mkdir(parents=True, exist_ok=True)
-    temporary = file.with_suffix(".part")  # found by `forget_posts` too
+    temporary = file.with_suffix(".part")  # `forget_posts` finds it too
     temporary.write_text(json.dumps(content, separators=(",", ":")), encoding="ascii")
     temporary.replace(file)

@@ -1,4 +1,4 @@
-"""List the pictures of a source, whatever kind it is."""
+"""List the pictures of a source of any kind."""
 
 from collections import Counter
 from pathlib import Path
@@ -19,9 +19,9 @@ from refcolor.sources.takedown import read_takedown
 def discover(source: SourceParams, filter: FilterParams, *, state: Path) -> Listing:
     """List the pictures of a source, at most `source.count` of them.
 
-    state: folder for the answers of a network, kept between runs.
-    A picture named by `source.exclude_file` is dropped as `excluded` and not replaced.
-    Raises RefcolorError when a source is missing, refuses, or holds no picture.
+    state: folder of the cached pages of a site.
+    A picture that `source.exclude_file` names is dropped as `excluded` and not replaced.
+    Raises RefcolorError when a source is missing, rejects the request, or has no picture.
     """
     listing = _list(source, filter, state)
     takedown = read_takedown(Path(source.exclude_file))
@@ -57,14 +57,15 @@ def _list(source: SourceParams, filter: FilterParams, state: Path) -> Listing:
 def _list_manifest(path: Path) -> list[Record]:
     if not path.is_file():
         raise RefcolorError(
-            f"source.manifest.path must be a manifest, got {path}; fetch somebody's "
-            "data/manifest.jsonl and name it there"
+            f"source.manifest.path must be a manifest, got {path}; set it to a published "
+            "data/manifest.jsonl"
         )
     records = list(drawn.iterate_drawable(path))
     for record in records:
         if not record.address.startswith((*ONLINE, DRAWN)):
             raise RefcolorError(
-                f"{path} names {record.id} at {record.address!r}, a place on somebody's disk; "
-                "get the pictures themselves and take source.kind folder or archive"
+                f"{path}: the address of {record.id} must be an http address or a drawn character, "
+                f"got the local path {record.address!r}; get the pictures and set source.kind to "
+                "folder or archive"
             )
     return records

@@ -1,4 +1,4 @@
-"""Local pictures: any tree of folders becomes records."""
+"""Local pictures: records from a tree of folders."""
 
 import os
 import unicodedata
@@ -16,21 +16,20 @@ Layout = Literal["pictures", "pairs", "side_by_side"]
 
 
 def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]:
-    """List the pictures of a folder and its sub-folders.
+    """List the pictures of a folder and its sub-folders by name; no file is opened.
 
-    Names decide, no file is opened. Hidden files and folders are left alone, links to folders are
-    not followed. The order, the ids and the result do not depend on the file system: a name gives
-    one id whether its accents are stored composed (Linux) or decomposed (macOS).
+    Hidden files and folders are ignored, links to folders are not followed. Order and ids do not
+    depend on the file system: composed (Linux) and decomposed (macOS) accents give the same id.
 
-    layout: `pictures`; `side_by_side`, each file with the colour on its left half and the line art
-    on its right; `pairs`, where `color/` and `sketch/` hold files of equal names up to the
-    extension, and attributes["sketch"] is the address of the line art.
+    layout: `pictures`; `side_by_side`, where the left half of a file is the colour and the right
+        half the line art; `pairs`, where `color/` and `sketch/` have files of equal names up to the
+        extension, and attributes["sketch"] is the address of the line art.
 
-    Returns the records sorted by id, addresses relative to `path`, and how many files were left
-    out for which reason: not_a_picture_name, bad_name (no UTF-8), linked_folder, broken_link,
-    same_name (names that differ in the form of accents only), no_partner, ambiguous_partner (two
-    files of one stem).
-    Raises RefcolorError when the folder is missing, cannot be read or holds no picture.
+    Returns the records sorted by id, with addresses relative to `path`, and the number of files
+    left out by reason: not_a_picture_name, bad_name (not UTF-8), linked_folder, broken_link,
+    same_name (names that differ only in the form of accents), no_partner, ambiguous_partner (two
+    files with the same stem).
+    Raises RefcolorError when the folder is missing, cannot be read or has no picture.
     """
     reasons: Counter[str] = Counter()
     if layout == "pairs":
@@ -41,8 +40,8 @@ def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]
     reasons["same_name"] += len(records) - len(unique)
     if not unique:
         raise RefcolorError(
-            f"source.folder.path holds no {'pairs' if layout == 'pairs' else 'pictures'}: {path}"
-            f"{_counted(+reasons)}; put files named {' '.join(sorted(EXTENSIONS))} there"
+            f"source.folder.path has no {'pairs' if layout == 'pairs' else 'pictures'}: {path}"
+            f"{_format_reasons(+reasons)}; put files named {' '.join(sorted(EXTENSIONS))} there"
         )
     return sorted(unique.values(), key=lambda record: record.id), +reasons
 
@@ -60,15 +59,15 @@ def _pairs(path: Path, reasons: Counter[str]) -> list[Record]:
         if len(colors) == len(sketches) == 1:
             records.append(_record(colors[0], sketch=sketches[0]))
         else:
-            alone = not colors or not sketches
-            reasons["no_partner" if alone else "ambiguous_partner"] += len(colors + sketches)
+            unpaired = not colors or not sketches
+            reasons["no_partner" if unpaired else "ambiguous_partner"] += len(colors + sketches)
     return records
 
 
 def _addresses(folder: Path, root: Path, reasons: Counter[str]) -> list[str]:
     if not folder.is_dir():
         raise RefcolorError(
-            f"source.folder.path must be a folder, got {folder}; make it and put pictures there, "
+            f"source.folder.path must be a folder, got {folder}; create it and put pictures there, "
             "or choose another source.kind (layout pairs needs color/ and sketch/ inside)"
         )
     try:
@@ -78,7 +77,7 @@ def _addresses(folder: Path, root: Path, reasons: Counter[str]) -> list[str]:
     addresses = []
     for entry in entries:
         address = Path(entry.path).relative_to(root).as_posix()
-        reason = _refusal(entry, address)
+        reason = _reason(entry, address)
         if reason:
             reasons[reason] += 1
         else:
@@ -96,7 +95,7 @@ def _walk(folder: Path | str) -> Iterator["os.DirEntry[str]"]:
             yield entry
 
 
-def _refusal(entry: "os.DirEntry[str]", address: str) -> str:
+def _reason(entry: "os.DirEntry[str]", address: str) -> str:
     if entry.is_symlink() and os.path.isdir(entry.path):
         return "linked_folder"
     try:
@@ -118,7 +117,7 @@ def _composed(name: str) -> str:
     return unicodedata.normalize("NFC", name)
 
 
-def _counted(reasons: Counter[str]) -> str:
+def _format_reasons(reasons: Counter[str]) -> str:
     if not reasons:
         return ""
     return f" (left out: {', '.join(f'{n} {reason}' for reason, n in sorted(reasons.items()))})"

@@ -1,4 +1,4 @@
-"""Lines of files of any size, plain, .gz or .xz, in little memory."""
+"""Stream the lines of large files, plain, .gz or .xz."""
 
 import gzip
 import lzma
@@ -11,17 +11,17 @@ from tqdm import tqdm
 
 from refcolor.errors import RefcolorError
 
-_LONGEST = 1 << 20  # bytes; a longer line means that the file is not text
+_LONGEST = 1 << 20  # bytes; a file with longer lines is not text
 _EXCERPT = 1000  # bytes of such a line
 
 
 def iterate_lines(files: Sequence[Path], *, label: str) -> Generator[bytes]:
-    """Read the lines of files, one file after another; empty ones are left out.
+    """Yield the lines of files in order, without empty lines.
 
-    The first bytes say how a file is compressed, not its name. Memory stays at a few megabytes,
-    and the size of the compression's own window (64 MB for xz -9). Of a line of more than a
-    megabyte the first thousand bytes are given. A bar shows the bytes read from disk.
-    Raises RefcolorError for a file that ends early or is damaged, and for a tar archive.
+    The first bytes of a file, not its name, determine the compression. Memory is a few megabytes
+    and the window of the compression (64 MB for xz -9). A line of more than a megabyte is cut to
+    its first thousand bytes. A progress bar shows the bytes read from disk.
+    Raises RefcolorError for a truncated or damaged file, and for a tar archive.
     """
     total = sum(file.stat().st_size for file in files)
     with tqdm(total=total, desc=label, unit="B", unit_scale=True) as bar:
@@ -38,7 +38,7 @@ def iterate_lines(files: Sequence[Path], *, label: str) -> Generator[bytes]:
                         bar.update(before + file.tell() - bar.n)
                 except (EOFError, gzip.BadGzipFile, zlib.error, lzma.LZMAError) as error:
                     raise RefcolorError(
-                        f"{path} is cut short or damaged ({error}); fetch it again"
+                        f"{path} is truncated or damaged ({error}); fetch it again"
                     ) from error
 
 
@@ -51,7 +51,9 @@ def _opened(file: BufferedReader, path: Path) -> BufferedIOBase:
     elif start == b"\xfd7zXZ\0":
         stream = lzma.open(file)
     if stream.read(263)[257:262] == b"ustar":
-        raise RefcolorError(f"{path} is a tar archive; unpack it with `tar -xf` and name the files")
+        raise RefcolorError(
+            f"{path} is a tar archive; unpack it with `tar -xf` and set the path of the files"
+        )
     stream.seek(0)
     return stream
 

@@ -1,16 +1,16 @@
-"""A tagged post in one shape, from the live API or from any of the archives."""
+"""A tagged post, read from the live API or from archive metadata."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urljoin
 
-DANBOORU = "https://danbooru.donmai.us"  # where the posts of the archives were made
+DANBOORU = "https://danbooru.donmai.us"  # site of the archived posts
 UNKNOWN_LICENCE = "unknown; see page"
 
 _ARTIST = "1"  # the category of artist tags
 _TAG_STRINGS = (
-    "tag_string",  # all of the others, and artists
+    "tag_string",  # all of the fields below, and artists
     "tag_string_general",
     "tag_string_meta",
     "tag_string_copyright",
@@ -21,18 +21,18 @@ _YES = {"true", "t", "1"}
 
 @dataclass(frozen=True, slots=True)
 class Post:
-    """What a site says about one picture; "" and 0 mean unknown or none.
+    """Metadata of one picture; "" and 0 mean unknown or none.
 
     id: a decimal number.
     md5: of the original file.
-    rating: one letter in today's meaning: g general, s sensitive, q questionable, e explicit.
+    rating: one letter as in today's API: g general, s sensitive, q questionable, e explicit.
     extension: of the original file, without dot, in lower case.
     width, height: of the original file, in pixels.
-    parent: id of the post that this one is a variant of.
-    tags: general, meta, copyright and character tags by name; artists are kept apart.
-    source: the artist's own page, as the post names it.
-    address, page: where the file and the post are.
-    checksum: MD5 of the very bytes at `address`.
+    parent: id of the post of which this post is a variant.
+    tags: names of general, meta, copyright and character tags, without artists.
+    source: the artist's page that the post names.
+    address, page: address of the file, and of the post.
+    checksum: MD5 of the file at `address`.
     """
 
     id: str
@@ -55,7 +55,7 @@ class Post:
 def from_api(fields: Mapping[str, Any], *, url: str) -> Post:
     """Read a post of the live API at `url`.
 
-    The address is that of the reduced copy (850 px wide) where there is one, else that of the
+    The address is that of the reduced copy (850 px wide) if there is one, otherwise that of the
     original; only an original has a checksum. A banned or restricted post has no address.
     Raises ValueError unless the fields are a mapping with tags and valid numbers.
     """
@@ -75,12 +75,12 @@ def from_api(fields: Mapping[str, Any], *, url: str) -> Post:
 def from_archive(fields: Mapping[str, Any]) -> Post:
     """Read a line of archive metadata, of any year.
 
-    2017 to 2020 list tags as objects with categories; 2021 has tag strings, and sometimes no id.
-    Both write numbers as strings, and their rating "s" is what is "g" today: safe. Later dumps
-    write numbers as numbers and mean today's letters. Where a dump has `tag_string` alone, artists
-    cannot be told from other tags.
+    Dumps of 2017 to 2020 have tags as objects with categories; 2021 has tag strings, and sometimes
+    no id. Both have numbers as strings, and their rating "s" (safe) is today's "g". Later dumps
+    have numbers as numbers and today's ratings. In a dump with only `tag_string`, artists cannot be
+    separated from other tags.
 
-    The address is left empty: metadata does not say where the archive lies.
+    The address is empty: metadata does not contain it.
     Raises ValueError unless the fields are a mapping with tags and valid numbers.
     """
     rating = _text(fields, "rating")
@@ -141,7 +141,7 @@ def _number(fields: Mapping[str, Any], name: str) -> int:
     value = fields.get(name)
     if value is None or value == "":
         return 0
-    # Tables that went through a data frame write 7.0; int() alone would take True and " 7_0 " too.
+    # Data frames write 7.0; int() alone would accept True and " 7_0 " too.
     if isinstance(value, float) and value.is_integer():
         value = int(value)
     digits = str(value)

@@ -1,4 +1,4 @@
-"""Which tagged posts are listed: the rules of Tag2Pix, by tag name."""
+"""Filter for tagged posts: the rules of Tag2Pix, by tag name."""
 
 from collections.abc import Iterable, Mapping, Set
 
@@ -7,7 +7,7 @@ from refcolor.params import FilterParams
 from refcolor.sources.listing.post import UNKNOWN_LICENCE, Post
 from refcolor.sources.manifest import Record
 
-# In the order of the checks. Line art comes after what would make a poor sketch too.
+# In the order of the checks; those before line_art would make a poor sketch too.
 REASONS = (
     "no_id",
     "deleted",
@@ -31,24 +31,24 @@ class TagFilter:
     """The rules of Tag2Pix, with the lists of `FilterParams` and their aliases."""
 
     def __init__(self, params: FilterParams) -> None:
-        """Raise RefcolorError for aliases that go in a circle."""
+        """Raise RefcolorError for circular aliases."""
         aliases, line_art = params.aliases, params.line_art
         self.params = params
-        # From each tag that counts to the name it counts as.
-        self._subjects = _counting(params.subjects, aliases)
+        # From each matching tag to its canonical name.
+        self._subjects = _canonical(params.subjects, aliases)
         self._hair = _colors(params.hair, "_hair", aliases)
         self._eyes = _colors(params.eyes, "_eyes", aliases)
-        # Of each of these sets a post must have one tag.
-        self._required = [_counting([tag], aliases).keys() for tag in params.required]
-        self._line_art_required = [_counting([tag], aliases).keys() for tag in line_art.required]
-        self._line_art = _counting(line_art.any_of, aliases).keys()
-        self._forbidden = _counting(params.forbidden, aliases).keys()
+        # A post must have at least one tag of each set.
+        self._required = [_canonical([tag], aliases).keys() for tag in params.required]
+        self._line_art_required = [_canonical([tag], aliases).keys() for tag in line_art.required]
+        self._line_art = _canonical(line_art.any_of, aliases).keys()
+        self._forbidden = _canonical(params.forbidden, aliases).keys()
 
     def reason(self, post: Post) -> str:
-        """Give the first of `REASONS` for which a post is left out, or an empty text.
+        """Return the first of `REASONS` that applies to a post, or an empty string.
 
         A post without MD5 or address has no file to download. `line_art` is real line art of one
-        subject, without hair or eye colour, kept apart as a foreign sketch.
+        subject, without hair or eye colour; it becomes a foreign sketch.
         """
         params, tags = self.params, post.tags
         longer, shorter = max(post.width, post.height), min(post.width, post.height)
@@ -87,8 +87,8 @@ class TagFilter:
     def record(self, post: Post, *, letterboxed: tuple[int, int] | tuple[()] = ()) -> Record:
         """Turn a post with an id into a record of the manifest.
 
-        Its attributes, for `split.hold_out`, are hair, eyes and subject, each where the post has
-        exactly one. Where variants are kept, they and their parent are one family.
+        The attributes hair, eyes and subject, for `split.hold_out`, are set where the post has
+        exactly one of the kind. With `filter.children`, variants and their parent are one family.
         letterboxed: as in `Record`.
         """
         kinds = {"hair": self._hair, "eyes": self._eyes, "subject": self._subjects}
@@ -117,16 +117,16 @@ def _has_all(tags: Set[str], required: Iterable[Set[str]]) -> bool:
     return not any(names.isdisjoint(tags) for names in required)
 
 
-def _counting(names: Iterable[str], aliases: Mapping[str, str]) -> dict[str, str]:
-    """Map every tag that counts as one of `names` to the name it counts as."""
+def _canonical(names: Iterable[str], aliases: Mapping[str, str]) -> dict[str, str]:
+    """Map `names` and their aliases to canonical names."""
     ends = {_resolved(name, aliases) for name in names}
     resolved = {name: _resolved(name, aliases) for name in {*names, *aliases, *aliases.values()}}
     return {name: end for name, end in resolved.items() if end in ends}
 
 
 def _colors(names: Iterable[str], suffix: str, aliases: Mapping[str, str]) -> dict[str, str]:
-    """Map every `<colour><suffix>` tag that counts to its colour; whole tags may be aliases too."""
-    colors = _counting(names, aliases)
+    """Map `<colour><suffix>` tags and their aliases to canonical colours."""
+    colors = _canonical(names, aliases)
     tags = {f"{color}{suffix}": end for color, end in colors.items()}
     for tag in aliases:
         end = _resolved(tag, aliases)
@@ -140,7 +140,7 @@ def _resolved(name: str, aliases: Mapping[str, str]) -> str:
     while (name := aliases.get(name, name)) != path[-1]:
         if name in path:
             raise RefcolorError(
-                "filter.aliases must lead to one name, got a circle: "
+                "filter.aliases must not be circular, got "
                 f"{' -> '.join([*path, name])}; remove one of them"
             )
         path.append(name)

@@ -1,1 +1,1 @@
-"""Requests to web servers: one rate limit, one set of allowed hosts, retries for all of them."""
+"""Requests to web servers, with a shared rate limit, allowed hosts and retries."""

@@ -1,4 +1,4 @@
-"""Requests with retries, and bodies that cannot keep a thread for ever."""
+"""Requests with retries and a deadline for response bodies."""
 
 import json
 import time
@@ -12,21 +12,21 @@ from urllib3.exceptions import HTTPError, ReadTimeoutError
 from urllib3.util import Retry
 
 from refcolor.errors import RefcolorError
-from refcolor.sources.network.errors import RequestError, error_of_answer
+from refcolor.sources.network.errors import RequestError, error_from_response
 from refcolor.sources.network.hosts import Hosts, is_private_host
 from refcolor.sources.network.rate_limit import RateLimiter
 from refcolor.sources.network.session import GuardedSession
 
-PATIENCE = 10  # times the timeout, until which a body must be complete
+BODY_TIMEOUTS = 10  # a body must be complete within this many timeouts
 LARGEST_JSON = 64_000_000  # bytes; 200 posts are below one million
 _CHUNK = 1 << 16
-_EXCERPT = 1 << 14  # bytes of an error's body, enough for its message
+_EXCERPT = 1 << 14  # bytes of an error's body that are read for its message
 
 Result = TypeVar("Result")
 
 
 class Client:
-    """Sends requests, with one rate limit and one set of hosts for all; safe in threads."""
+    """Sends requests with a shared rate limit and set of allowed hosts; thread-safe."""
 
     def __init__(
         self,
@@ -41,16 +41,16 @@ class Client:
     ) -> None:
         """Make a client.
 
-        timeout: seconds without a byte.  tries: requests for an address until it is given up.
-        auth: name and key, sent by `get_json` alone.
+        timeout: seconds without a byte.  tries: requests for an address, retries included.
+        connections: kept open to each host.  auth: name and key, which only `get_json` sends.
         """
         self.limiter, self.hosts = limiter, hosts
         self._timeout, self._auth = timeout, auth
         self._session = GuardedSession(
             hosts=hosts, limiter=limiter, connections=connections, user_agent=user_agent
         )
-        # Not mounted in the adapter: urllib3 retries no body that is cut short, and its retries
-        # would neither wait for the rate limit nor count among those of `retry`.
+        # Not mounted in the adapter: urllib3 does not retry truncated bodies, and its retries
+        # would neither wait for the rate limit nor count as those of `retry`.
         self._policy = Retry(
             total=tries - 1, backoff_factor=1.0, backoff_max=60.0, backoff_jitter=0.5
         )
@@ -58,7 +58,7 @@ class Client:
     def get_json(self, url: str, params: Mapping[str, str]) -> Any:
         """Request JSON from an API, with retries.
 
-        Raises RequestError when it fails, SourceBlockedError when the source blocks this client.
+        Raises RequestError on failure, SourceBlockedError when the source blocks this client.
         """
         if self._auth and url.startswith("http:") and not is_private_host(url):
             raise RefcolorError(
@@ -68,9 +68,9 @@ class Client:
         return self.retry(lambda: self._get_json(url, params))
 
     def retry(self, attempt: Callable[[], Result]) -> Result:
-        """Call `attempt` up to `tries` times, with growing pauses, while its error is retryable.
+        """Call `attempt` up to `tries` times with exponential backoff while its error is retryable.
 
-        Where the server says how long to wait, all threads wait. The last error is raised.
+        A Retry-After of the server makes all threads wait. The last error is raised.
         """
         policy = self._policy
         while True:
@@ -95,12 +95,12 @@ class Client:
         expected: Collection[int] = (200,),
         api: bool = False,
     ) -> Response:
-        """Send one request and follow redirects; the body is read by `chunks`.
+        """Send one request and follow redirects; `chunks` reads the body.
 
         expected: statuses that are not errors.  api: JSON is expected, and the login is sent.
-        The response is to be used as a context manager.
-        Raises RequestError or SourceBlockedError for other statuses, hosts that are not allowed
-        and failed connections.
+        Use the response as a context manager.
+        Raises RequestError or SourceBlockedError for other statuses, for hosts that are not allowed
+        and for failed connections.
         """
         auth = self._auth if api else None
         options: Any = {"params": params, "headers": headers, "auth": auth, "stream": True}
@@ -119,15 +119,15 @@ class Client:
         except requests.RequestException as error:
             raise RequestError(
                 f"{url} cannot be reached ({_cause(error)}); check the connection and run the same "
-                "command again, it goes on from here",
+                "command again to resume",
                 reason="unreachable",
             ) from error
         if response.status_code in expected:
             return response
         body = b""
-        with response, suppress(RequestError):  # the message in the body is a bonus
+        with response, suppress(RequestError):  # the message in the body is optional
             body = self._body(response, _EXCERPT)
-        raise error_of_answer(
+        raise error_from_response(
             response.status_code,
             response.headers,
             body,
@@ -137,15 +137,15 @@ class Client:
         )
 
     def chunks(self, response: Response, *, decode: bool = False) -> Iterator[bytes]:
-        """Give a body as it arrives.
+        """Yield a body in chunks.
 
-        decode: undo the compression of the transfer.
-        Raises RequestError, retryable: timeout when no byte comes for the timeout or the body is
-        incomplete after ten times that, cut_short when the connection breaks.
+        decode: undo the content encoding.
+        Raises a retryable RequestError: timeout when no byte arrives for the timeout or the body is
+        incomplete after BODY_TIMEOUTS times that, cut_short when the connection breaks.
         """
-        deadline = time.monotonic() + PATIENCE * self._timeout
+        deadline = time.monotonic() + BODY_TIMEOUTS * self._timeout
         try:
-            # `iter_content` waits for full chunks; a server that trickles would hold it for hours.
+            # `iter_content` waits for full chunks, for hours if the server sends single bytes.
             while chunk := response.raw.read1(_CHUNK, decode_content=decode):
                 yield chunk
                 if time.monotonic() > deadline:
@@ -153,7 +153,9 @@ class Client:
         except ReadTimeoutError as error:
             raise RequestError(f"{response.url} stopped sending", reason="timeout") from error
         except HTTPError as error:
-            raise RequestError(f"{response.url} broke off: {error}", reason="cut_short") from error
+            raise RequestError(
+                f"{response.url} was interrupted: {error}", reason="cut_short"
+            ) from error
 
     def _get_json(self, url: str, params: Mapping[str, str]) -> Any:
         headers = {"Accept-Encoding": "gzip, deflate"}
@@ -170,7 +172,7 @@ class Client:
             ) from error
 
     def _body(self, response: Response, limit: int) -> bytes:
-        """Read a body until it ends or is longer than the limit."""
+        """Read a body to its end, or until it exceeds the limit."""
         body = bytearray()
         for chunk in self.chunks(response, decode=True):
             body += chunk

@@ -1,4 +1,4 @@
-"""Why a request failed: a reason to count, whether a retry may help, and what the user can do."""
+"""Failed requests: reason, whether to retry, and advice for the user."""
 
 import json
 from collections.abc import Mapping
@@ -9,19 +9,19 @@ from urllib3.util import Retry
 
 from refcolor.errors import RefcolorError
 
-# Danbooru's own 429 names no time; its limits are counted in minutes.
+# Danbooru's 429 has no Retry-After; its limits are per minute.
 DEFAULT_RETRY_AFTER = 60.0  # seconds
-LONGEST_RETRY_AFTER = 3600.0  # seconds; a server that asks for more has blocked this client
+LONGEST_RETRY_AFTER = 3600.0  # seconds; a longer wait counts as a block
 
 _REASONS = {401: "forbidden", 403: "forbidden", 404: "not_found", 408: "timeout", 410: "gone"}
 _REASONS |= {429: "rate_limited", 451: "taken_down"}
 _ADVICE = {
     401: "check DANBOORU_LOGIN and DANBOORU_API_KEY, or unset both to send anonymous requests",
-    403: "the server does not give this address to everybody",
+    403: "this address is not public",
     429: "lower source.danbooru.rate, wait and run the same command again",
-    503: "the source is down for maintenance: run the same command again later",
+    503: "the source is unavailable: run the same command again later",
 }
-# Reasons that often pass with time, or with another connection.
+# Reasons that may be temporary or depend on the connection.
 _RETRYABLE = frozenset({"unreachable", "timeout", "cut_short", "server_error", "rate_limited"})
 _RETRYABLE |= {"no_json", "wrong_type", "wrong_checksum"}
 _LONGEST_EXCERPT = 200  # characters of the server's own message
@@ -30,10 +30,10 @@ _LONGEST_EXCERPT = 200  # characters of the server's own message
 class RequestError(RefcolorError):
     """A request for one address that failed.
 
-    status: of HTTP, 0 where there was no answer.
-    reason: the snake_case name under which it is counted; by default that of the status.
-    retryable: whether a retry may help; by default that of the reason.
-    retry_after: seconds until the server wants the next request, None where it does not say.
+    status: of HTTP, 0 without a response.
+    reason: the snake_case name under which it is counted; depends on the status by default.
+    retryable: whether a retry may help; depends on the reason by default.
+    retry_after: seconds of the server's Retry-After, None without one.
     """
 
     def __init__(
@@ -45,7 +45,7 @@ class RequestError(RefcolorError):
         retryable: bool | None = None,
         retry_after: float | None = None,
     ) -> None:
-        """Keep the facts beside the message."""
+        """Store the fields and the message."""
         super().__init__(message)
         self.status, self.retry_after = status, retry_after
         self.reason = reason or _REASONS.get(status, "server_error" if status >= 500 else "refused")
@@ -53,10 +53,10 @@ class RequestError(RefcolorError):
 
 
 class SourceBlockedError(RefcolorError):
-    """The source blocks this client; further requests would fail too."""
+    """The source blocks this client: all further requests would fail."""
 
 
-def error_of_answer(
+def error_from_response(
     status: int,
     headers: Mapping[str, str],
     body: bytes,
@@ -65,35 +65,35 @@ def error_of_answer(
     from_source: bool,
     expects_json: bool,
 ) -> RequestError | SourceBlockedError:
-    """Turn an answer with an unexpected status into an error.
+    """Turn a response with an unexpected status into an error.
 
-    headers: with names in any case, as `requests` gives them.  body: its beginning is enough.
-    from_source: whether the host is one of the source, so that a block is one of the whole source.
-    expects_json: whether this was a request to the API, which itself never answers with a page.
+    headers: a case-insensitive mapping, as in `requests`.  body: at least its beginning.
+    from_source: whether the host belongs to the source; a block then ends the stage.
+    expects_json: whether this was a request to the API, which never answers with HTML.
 
-    A query that the database cancelled is not retryable: the same query would be cancelled again.
+    A query that the database cancelled is not retryable: it would be cancelled again.
     """
     html = "html" in headers.get("Content-Type", "")
     cloudflare = headers.get("Server", "").lower().startswith("cloudflare")
     retry_after = _retry_after(status, headers)
     if status == 403 and ("cf-mitigated" in headers or (html and (expects_json or cloudflare))):
         blocked = (
-            f"{url} is guarded by Cloudflare, which blocked this program (403); check that "
-            "DANBOORU_CONTACT or source.danbooru.contact is your own, wait an hour, lower "
+            f"Cloudflare blocks this program at {url} (403); check that DANBOORU_CONTACT or "
+            "source.danbooru.contact is your own address, wait an hour, lower "
             "source.danbooru.rate, or try another network (not a VPN or a data centre)"
         )
     elif retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
         blocked = (
-            f"{url} wants no request in the next {retry_after / 3600:.1f} h ({status}); run the "
-            "same command again then, it goes on from here"
+            f"{url} allows no request for {retry_after / 3600:.1f} h ({status}); run the same "
+            "command again after that time to resume"
         )
     else:
         excerpt = _message_in(body)
-        said = f" ({excerpt})" if excerpt else ""
+        detail = f" ({excerpt})" if excerpt else ""
         advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
         cancelled = status == 500 and expects_json and "timed out" in excerpt
         return RequestError(
-            f"{url} answered {status}{said}{advice}",
+            f"{url} answered {status}{detail}{advice}",
             status=status,
             retryable=False if cancelled else None,
             retry_after=retry_after,

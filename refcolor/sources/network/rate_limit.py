@@ -1,4 +1,4 @@
-"""How often requests may be sent."""
+"""The rate limit of requests."""
 
 import sys
 import threading
@@ -9,7 +9,7 @@ from tqdm import tqdm
 
 
 class RateLimiter:
-    """Lets one request pass every 1 / rate seconds, shared by all threads."""
+    """Allows one request every 1 / rate seconds for all threads together."""
 
     def __init__(
         self,
@@ -25,17 +25,17 @@ class RateLimiter:
         self._lock = threading.Lock()
 
     def wait(self) -> None:
-        """Return when a request may be sent."""
+        """Block until a request may be sent."""
         while (delay := self._reserve()) > 0:
             self.sleep(delay)
 
     def pause(self, seconds: float) -> None:
-        """Let no request pass for so long, not even of threads that are waiting already."""
+        """Block all requests for a time, those of waiting threads included."""
         with self._lock:
             until = self._clock() + seconds
             added, self._next = until - self._next, max(self._next, until)
         if added > 10:
-            tqdm.write(f"the server asks for a pause of {seconds:.0f} s", file=sys.stderr)
+            tqdm.write(f"the server requests a pause of {seconds:.0f} s", file=sys.stderr)
 
     def _reserve(self) -> float:
         with self._lock:

@@ -1,4 +1,4 @@
-"""The client of a source, from its parameters and the environment."""
+"""Make the client of a source from its parameters and the environment."""
 
 import os
 
@@ -15,8 +15,8 @@ HIGHEST_RATE = 10.0  # requests a second, Danbooru's hard limit
 def client_for(source: SourceParams) -> Client:
     """Make the client of a source.
 
-    Raises RefcolorError when the contact is missing, when the rate is too high, and when one half
-    of a login is missing.
+    Raises RefcolorError when the contact or half of the login is missing, and when the rate is too
+    high.
     """
     transfer, rate = source.transfer, source.danbooru.rate
     site = {"danbooru": source.danbooru.url, "archive": source.archive.pictures}.get(source.kind)
@@ -35,22 +35,22 @@ def client_for(source: SourceParams) -> Client:
 
 
 def user_agent(contact: str) -> str:
-    """Name this program, its version and a contact.
+    """Return the User-Agent: program, version and contact.
 
     contact: an e-mail address or a page; empty means $DANBOORU_CONTACT.
     Raises RefcolorError when it is missing, or not a single line of ASCII.
     """
-    given = (contact or os.environ.get("DANBOORU_CONTACT", "")).strip()
-    if not given:
+    contact = (contact or os.environ.get("DANBOORU_CONTACT", "")).strip()
+    if not contact:
         raise RefcolorError(
-            "a source on a network must know whom to write to, got no contact; set "
+            "a source on a network needs a contact for its User-Agent, got none; set "
             "DANBOORU_CONTACT to an e-mail address or page, or source.danbooru.contact"
         )
-    if not (given.isascii() and given.isprintable() and len(given) <= 200):
+    if not (contact.isascii() and contact.isprintable() and len(contact) <= 200):
         raise RefcolorError(
-            f"a contact must be one line of ASCII, got {given!r}; take an e-mail address or a page"
+            f"a contact must be one line of ASCII, got {contact!r}; use an e-mail address or a page"
         )
-    return f"refcolor/{__version__} (+{given})"
+    return f"refcolor/{__version__} (+{contact})"
 
 
 def login() -> tuple[str, str] | None:
@@ -75,10 +75,10 @@ def check_rate(rate: float, url: str) -> None:
     if rate > HIGHEST_RATE:
         raise RefcolorError(
             f"source.danbooru.rate must be at most {HIGHEST_RATE:g} requests a second, got "
-            f"{rate:g}; sites ask for about 1"
+            f"{rate:g}; the usual rate is 1"
         )
     if rate == 0 and not is_private_host(url):
         raise RefcolorError(
-            "source.danbooru.rate 0 (no limit) is for servers of your own on a private address, "
-            f"got {url or 'addresses anywhere'}; set it to 1"
+            "source.danbooru.rate 0 (no limit) is only for your own servers at private addresses, "
+            f"got {url or 'public addresses'}; set it to 1"
         )
