@@ -1,1 +1,1 @@
-"""Files: pictures, atomic writes, locks, shards, tables and caches."""
+"""Files: pictures, atomic writes, locks, shards and tables."""

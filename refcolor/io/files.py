@@ -1,4 +1,4 @@
-"""Files as every stage writes them: whole or not at all, text in UTF-8 and one shape everywhere."""
+"""Atomic writes; text is UTF-8 with the same line ends on every system."""
 
 import json
 import os
@@ -11,11 +11,10 @@ from typing import Any
 
 @contextmanager
 def replacing(path: Path) -> Iterator[Path]:
-    """Give a temporary name; what is written there takes the place of `path` at once at the end.
+    """Yield a temporary path that replaces `path` atomically at the end of the block.
 
-    Never half a file: after an error the old one, or none, is there. Missing folders are made. Any
-    number of threads, processes and machines may write the same file. A process that is killed
-    leaves `.NAME.HEX.part` behind.
+    After an error `path` is unchanged. Missing folders are created. Threads, processes and machines
+    may write the same file concurrently. A killed process leaves `.NAME.HEX.part` behind.
     """
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.stem[:50]}.{secrets.token_hex(8)}.part")
@@ -27,18 +26,18 @@ def replacing(path: Path) -> Iterator[Path]:
 
 
 def sweep(folder: Path) -> None:
-    """Remove what `replacing` left behind where it was killed; nobody may be writing there."""
+    """Remove temporary files of killed processes; no process may be writing to the folder."""
     for temporary in folder.glob(".*.part"):
         temporary.unlink(missing_ok=True)
 
 
 def write_json(path: Path, values: Mapping[str, Any]) -> None:
-    """Write values as indented JSON, in the given order."""
+    """Write values as indented JSON, in their order; the write is atomic."""
     write_lines(path, [json.dumps(values, indent=2)])
 
 
 def write_lines(path: Path, lines: Iterable[str]) -> None:
-    """Write lines, each ended by a newline, in the way of `replacing`."""
+    """Write lines, each with a newline; the write is atomic."""
     with (
         replacing(path) as temporary,
         temporary.open("w", encoding="utf-8", newline="\n") as file,

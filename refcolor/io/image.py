@@ -1,7 +1,7 @@
-"""Pictures in files, arrays and tensors; the only module that knows that white is 255.
+"""Pictures in files, arrays and tensors, and the conversions between their value ranges.
 
-A picture is a uint8 array in sRGB: (H, W, 3) in colour, (H, W) for line art. No torch is imported
-before a tensor is asked for, so the stages before training start quickly.
+A picture is a uint8 array in sRGB: (H, W, 3) in colour, (H, W) for line art. torch is imported by
+the functions that need it, so that the stages before training start quickly.
 """
 
 import re
@@ -25,8 +25,8 @@ if TYPE_CHECKING:
     import torch
     from matplotlib.figure import Figure
 
-# Pillow warns of sizes, EXIF and palettes; what matters of it is an error below. Ignored once, for
-# all threads: a filter set around each picture is undone by another thread that ends in between.
+# Pillow warns about sizes, EXIF and palettes; the relevant cases are errors below. The filter is
+# global, because `warnings.catch_warnings` around each picture is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
 Picture: TypeAlias = npt.NDArray[np.uint8]
@@ -37,12 +37,12 @@ WHITE = 255
 MIDDLE = WHITE / 2
 GAP_GRAY = 200
 
-# Largest difference of a channel, in [0, 1], that still is background: 16 grey levels of noise.
+# Largest difference of a channel from the background, in [0, 1]: 16 grey levels of noise.
 _BACKGROUND_TOLERANCE = 0.065
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
-# How a file of one of these formats begins; a file that begins otherwise is not a picture.
+# The first bytes of files of these formats.
 _MAGIC = re.compile(
     rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpg>\xff\xd8\xff)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM)"
     rb"|(?P<gif>GIF8[79]a)|(?P<tif>II[*+]\0|MM\0[*+])",
@@ -51,26 +51,26 @@ _MAGIC = re.compile(
 
 
 def read(source: Source, *, max_megapixels: float = 50.0) -> Picture:
-    """Decode a picture completely and bring it to sRGB on white.
+    """Decode a picture completely and convert it to sRGB on white.
 
     PNG, JPEG, WebP, BMP, GIF and TIFF. The EXIF orientation is applied, an embedded colour profile
     is converted to sRGB, transparency is composited on white, 16-bit grey keeps its upper 8 bits.
 
-    source: a file, also one in a shard, or the bytes of one.  Returns (H, W, 3) uint8.
-    max_megapixels: a picture whose header claims more is refused before any pixel is decoded.
+    source: a file, a member of a shard, or the bytes of a file.  Returns (H, W, 3) uint8.
+    max_megapixels: a larger picture is rejected by its header, before decoding.
     Raises PictureError with the reason unreadable_file, empty_file, not_a_picture,
     too_many_pixels, animated (also a TIFF of several pages), unsupported_mode (32-bit or
-    floating-point TIFF) or truncated (begins like a picture, but is cut short or damaged).
+    floating-point TIFF) or truncated (the header is valid, the rest truncated or damaged).
     """
     with _decoded(source, max_megapixels) as image:
         return np.array(_on_white(_upright(image)), np.uint8)
 
 
 def read_rgba(source: Source, *, max_megapixels: float = 50.0) -> Picture:
-    """Decode a picture as `read` does, but keep its transparency beside its colours.
+    """Decode a picture as `read` does, but keep its alpha channel.
 
-    Returns (H, W, 4) uint8: sRGB as stored, also where nothing of it shows, and opacity, 255 where
-    the file has none. Raises PictureError as `read` does.
+    Returns (H, W, 4) uint8: sRGB as stored, also where it is transparent, and opacity, 255 without
+    an alpha channel. Raises PictureError as `read` does.
     """
     with _decoded(source, max_megapixels) as image:
         upright = _upright(image)
@@ -83,28 +83,27 @@ def read_gray(source: Source, *, max_megapixels: float = 50.0) -> Picture:
     """Read line art that `write` wrote.
 
     Returns (H, W) uint8. Raises PictureError as `read` does, and with the reason not_gray for a
-    file with colour or transparency: a sketch of ours has neither.
+    file with colour or transparency, which `write` did not make.
     """
     with _decoded(source, max_megapixels) as image:
         if image.mode not in ("L", "1"):
             raise PictureError(
-                "not_gray", f"{_name(source)} is no grey picture (mode {image.mode}); redraw it"
+                "not_gray", f"{_name(source)} is not a grey picture (mode {image.mode}); redraw it"
             )
         return np.array(image.convert("L"))
 
 
 def extension(start: bytes) -> str:
-    """Give the extension, without dot, that fits the first 16 bytes of a picture's file."""
+    """Return the extension, without dot, for the first 16 bytes of a file; empty if unknown."""
     match = _MAGIC.match(start)
     return (match and match.lastgroup) or ""
 
 
 def write(path: Path, picture: Picture) -> None:
-    """Write a picture as PNG under a temporary name, then rename it: never half a file.
+    """Write a picture as PNG; the write is atomic, see `files.replacing`.
 
     picture: (H, W, 3) or (H, W) uint8. Equal pictures give equal bytes.
-    Missing folders are made. Any number of threads, processes and machines may write at once, the
-    same picture too. Raises ValueError for another shape or dtype.
+    Raises ValueError for another shape or dtype.
     """
     _check(picture)
     with replacing(path) as temporary:
@@ -112,9 +111,7 @@ def write(path: Path, picture: Picture) -> None:
 
 
 def resize(picture: Picture, height: int, width: int) -> Picture:
-    """Scale a picture with antialiasing.
-
-    The filter is Pillow's Lanczos, after a box reduction of a picture that is much larger.
+    """Scale a picture with antialiasing: Pillow's Lanczos, after a box reduction of large pictures.
 
     picture: (H, W, 3) or (H, W) uint8.  Returns (height, width, 3) or (height, width) uint8.
     Raises ValueError for a size below one pixel.
@@ -130,9 +127,9 @@ def resize(picture: Picture, height: int, width: int) -> Picture:
 
 
 def scaled_size(shape: tuple[int, ...], longer: int, *, enlarge: bool = True) -> tuple[int, int]:
-    """Give the size of a picture scaled so that its longer side has `longer` pixels.
+    """Return the size of a picture scaled so that its longer side has `longer` pixels.
 
-    shape: (H, W, ...).  enlarge: False leaves a picture that is smaller as it is.
+    shape: (H, W, ...).  enlarge: False keeps the size of smaller pictures.
     Returns height and width, at least 1.
     """
     height, width = shape[:2]
@@ -144,7 +141,7 @@ def scaled_size(shape: tuple[int, ...], longer: int, *, enlarge: bool = True) ->
 def fit(picture: Picture, longer: int, *, enlarge: bool = True) -> Picture:
     """Scale a picture with `resize` so that its longer side has `longer` pixels.
 
-    enlarge: False leaves a picture that is smaller as it is.
+    enlarge: False keeps the size of smaller pictures.
     """
     return resize(picture, *scaled_size(picture.shape, longer, enlarge=enlarge))
 
@@ -153,8 +150,9 @@ def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") 
     """Scale a picture into a square.
 
     picture: (H, W, 3) or (H, W) uint8.  Returns (size, size, 3) or (size, size) uint8.
-    fit: `pad` keeps the whole picture in the middle and fills with `border_color`; `crop` keeps
-    the middle of a wide picture and the top of a tall one, because that is where the head is.
+    fit: `pad` centres the whole picture and fills with `border_color`; `crop` keeps the middle of a
+        wide picture and the top of a tall one, where the head is.
+    Raises ValueError for another `fit`.
     """
     if fit not in ("pad", "crop"):
         raise ValueError(f"fit must be 'pad' or 'crop', got {fit!r}")
@@ -173,13 +171,13 @@ def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") 
 
 
 def border_color(picture: Picture) -> Picture:
-    """Give the median colour of the outermost pixels: the background of most portraits.
+    """Return the median colour of the outermost pixels: the background of most portraits.
 
     picture: (H, W, 3) or (H, W) uint8.  Returns (3,) or () uint8.
     """
     _check(picture)
     edges = (picture[0], picture[-1], picture[1:-1, 0], picture[1:-1, -1])
-    # The upper median of an even number is a colour that occurs, the mean of two is not.
+    # The upper median is a colour that occurs; the mean of two values may not.
     values = np.sort(np.concatenate(edges), axis=0)
     median: Picture = values[len(values) // 2]
     return median
@@ -204,7 +202,7 @@ def to_unit(picture: Picture) -> Unit:
 
 
 def from_unit(values: npt.NDArray[np.floating]) -> Picture:
-    """Round floats of any shape in [0, 1] to uint8; what lies outside is clamped."""
+    """Round floats of any shape in [0, 1] to uint8; other values are clamped."""
     levels: Picture = np.rint(np.clip(values, 0, 1) * WHITE).astype(np.uint8)
     return levels
 
@@ -212,8 +210,8 @@ def from_unit(values: npt.NDArray[np.floating]) -> Picture:
 def to_tensor(pictures: Picture, *, device: "torch.device | str" = "cpu") -> "torch.Tensor":
     """Turn pictures into a tensor for a network.
 
-    pictures: (..., H, W, C) uint8.  Returns (..., C, H, W) float32 in [-1, 1] on the device, where
-    they are scaled too: bytes are a quarter of the way, and a GPU does it in no time.
+    pictures: (..., H, W, C) uint8.  Returns (..., C, H, W) float32 in [-1, 1] on the device.
+    The bytes are copied to the device before they are scaled: a quarter of the transfer.
     """
     import torch
 
@@ -238,7 +236,7 @@ def to_uint8(tensor: "torch.Tensor") -> Picture:
 
 
 def from_figure(figure: "Figure") -> Picture:
-    """Draw a matplotlib figure: (H, W, 3) uint8."""
+    """Render a matplotlib figure: (H, W, 3) uint8."""
     from matplotlib.backends.backend_agg import FigureCanvasAgg
 
     canvas = FigureCanvasAgg(figure)
@@ -247,11 +245,11 @@ def from_figure(figure: "Figure") -> Picture:
 
 
 def grid(rows: Sequence[Sequence[Picture]], gap: int = 2, *, background: int = GAP_GRAY) -> Picture:
-    """Lay pictures out in rows on light grey, or on another grey.
+    """Arrange pictures in rows on a grey background.
 
     rows: (H, W, 3) or (H, W) uint8 pictures of any sizes, rows of any lengths; a row is as high and
     a column as wide as its largest picture.  Returns (H, W, 3) uint8.
-    Raises ValueError when there is no picture.
+    Raises ValueError for no pictures.
     """
     columns = max((len(row) for row in rows), default=0)
     if columns == 0:
@@ -280,7 +278,7 @@ def _decoded(source: Source, max_megapixels: float) -> Iterator[Image.Image]:
     with file, _opened(file, name, max_megapixels) as image:
         try:
             image.load()
-        except Exception as error:  # decoders raise a dozen types for damaged files
+        except Exception as error:  # decoders raise many types for damaged files
             raise _truncated(name, error) from error
         yield image
 
@@ -290,16 +288,16 @@ def _opened(file: BinaryIO, name: str, max_megapixels: float) -> Image.Image:
     if not start:
         raise PictureError("empty_file", f"{name} is an empty file; fetch it again")
     if not extension(start):
-        raise PictureError("not_a_picture", f"{name} is no picture: it begins with {start!r}")
+        raise PictureError("not_a_picture", f"{name} is not a picture: it begins with {start!r}")
     file.seek(0)
     try:
         image = Image.open(file, formats=FORMATS)
         _check_header(image, name, max_megapixels)
     except PictureError:
         raise
-    except Image.DecompressionBombError as error:  # Pillow's own cap, before ours can look
+    except Image.DecompressionBombError as error:  # Pillow's own limit
         raise PictureError("too_many_pixels", f"{name}: {error}") from error
-    except Exception as error:  # damaged headers raise a dozen types
+    except Exception as error:  # damaged headers raise many types
         raise _truncated(name, error) from error
     return image
 
@@ -309,12 +307,12 @@ def _check_header(image: Image.Image, name: str, max_megapixels: float) -> None:
     if width * height > max_megapixels * 1e6:
         raise PictureError(
             "too_many_pixels",
-            f"{name} claims {width} x {height} pixels, more than {max_megapixels:g} megapixels; "
-            "raise clean.max_megapixels if it is genuine",
+            f"{name} has {width} x {height} pixels, more than {max_megapixels:g} megapixels; "
+            "raise clean.max_megapixels to accept it",
         )
-    # MPO is a still JPEG with previews behind it, as many cameras write.
+    # MPO is a still JPEG followed by previews, as many cameras write.
     if image.format != "MPO" and getattr(image, "is_animated", False):
-        raise PictureError("animated", f"{name} has several frames; save one as a picture")
+        raise PictureError("animated", f"{name} has several frames; save a single frame")
     if image.mode in ("I", "F"):
         raise PictureError(
             "unsupported_mode", f"{name} has 32-bit values of unknown range; save it as 8-bit"
@@ -322,7 +320,7 @@ def _check_header(image: Image.Image, name: str, max_megapixels: float) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
-    with suppress(Exception):  # a damaged EXIF block says nothing about the pixels
+    with suppress(Exception):  # the pixels may be valid when the EXIF block is damaged
         return ImageOps.exif_transpose(image)
     return image
 
@@ -352,7 +350,7 @@ def _in_srgb(image: Image.Image) -> Image.Image:
     elif image.mode not in ("L", "RGB", "CMYK"):
         image = image.convert("L" if image.mode in ("1", "LA") else "RGB")
     if profile:
-        # A damaged profile, or one of another colour space: take the values as sRGB.
+        # With a damaged profile, or one of another colour space, the values are taken as sRGB.
         with suppress(ImageCms.PyCMSError, OSError):
             return _to_srgb(profile, image.mode).apply(image)
     return image.convert("RGB")
@@ -365,8 +363,8 @@ def _to_srgb(profile: bytes, mode: str) -> ImageCms.ImageCmsTransform:
 
 
 def _truncated(name: str, error: Exception) -> PictureError:
-    what = " ".join(str(error).split()) or type(error).__name__
-    return PictureError("truncated", f"{name} is cut short or damaged ({what}); fetch it again")
+    cause = " ".join(str(error).split()) or type(error).__name__
+    return PictureError("truncated", f"{name} is truncated or damaged ({cause}); fetch it again")
 
 
 def _name(source: Source) -> str:

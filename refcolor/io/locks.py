@@ -1,4 +1,4 @@
-"""Locks between processes of one machine."""
+"""Locks between processes of a machine."""
 
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -9,10 +9,10 @@ from filelock import FileLock, Timeout
 
 @contextmanager
 def locked(path: Path, *, waiting: str) -> Iterator[None]:
-    """Hold the lock of a file; where another process holds it, print a line and wait.
+    """Hold a file lock; if another process holds it, print a line and wait.
 
-    The system releases the lock of a process that is killed. The folder must exist.
-    waiting: the line; empty to wait silently.
+    The operating system releases the lock of a killed process. The folder must exist.
+    waiting: the line; empty to print nothing.
     """
     lock = FileLock(path)
     try:

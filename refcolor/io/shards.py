@@ -1,11 +1,11 @@
 """Tar shards: the pictures of a large folder in 256 files, because DVC's cost is per file.
 
 A stage writes single files, and packs them at its end if there are many. Readers call `files` or
-`locate`, and get a `Path` or a `Member`; both are opened the same way.
+`locate` and get a `Path` or a `Member`; both are opened the same way.
 
-The shard of a picture follows from its name alone, like the folder of an object in git: a picture
-that comes or goes changes one shard of each folder and leaves the other 255, in DVC's cache and in
-remotes, as they are. Equal files make equal shards.
+The name of a picture alone determines its shard, as in git's object folders: an added or removed
+picture changes one shard of each folder, and the other 255 stay the same in DVC's cache and in
+remotes. Equal files make equal shards.
 """
 
 import hashlib
@@ -25,14 +25,14 @@ from tqdm import tqdm
 from refcolor.errors import RefcolorError
 from refcolor.io.files import replacing, sweep
 
-SHARD_ABOVE = 10_000  # files; docs/scale.md says what more of them would cost
+SHARD_ABOVE = 10_000  # files; docs/scale.md has the costs
 
 _SHARD = re.compile(r"[0-9a-f]{2}\.tar")
 
 
 @dataclass(frozen=True)
 class Member:
-    """A file inside a shard, as far as a picture needs a `Path`.
+    """A file inside a shard, with the part of the interface of `Path` that pictures need.
 
     offset, size: bytes in the shard.
     """
@@ -48,21 +48,21 @@ class Member:
         return PurePath(self.name).stem
 
     def exists(self) -> bool:
-        """True: a member is only made for a file that a shard holds."""
+        """Return True: members are only created for files of a shard."""
         return True
 
     def open(self, _mode: Literal["rb"]) -> BinaryIO:
-        """Read it into memory. Raises OSError when the shard has gone."""
+        """Read the file into memory. Raises OSError when the shard is missing."""
         with self.shard.open("rb") as file:
             file.seek(self.offset)
             return BytesIO(file.read(self.size))
 
     def read_bytes(self) -> bytes:
-        """Give its bytes."""
+        """Return the bytes of the file."""
         return self.open("rb").read()
 
     def __str__(self) -> str:
-        """Name it in messages as tar's users do."""
+        """Return `shard/name` for messages."""
         return f"{self.shard}/{self.name}"
 
 
@@ -70,11 +70,11 @@ File: TypeAlias = Path | Member
 
 
 def pack(*folders: Path, above: int = SHARD_ABOVE) -> None:
-    """Put the files of each folder into shards if there are more than `above` in it.
+    """Pack the files of each folder that has more than `above` into shards.
 
-    At every moment each file is in one place or the other, so a kill loses nothing; the stage
-    that is run again writes and packs them anew. Shards of an earlier run and temporary files of
-    killed writers are removed (no other process may be writing there); missing folders are made.
+    A file is removed after its shard is complete, so a kill loses nothing. Shards of an earlier
+    run and temporary files of killed processes are removed (no other process may be writing to the
+    folders); missing folders are created.
     """
     for folder in folders:
         folder.mkdir(parents=True, exist_ok=True)
@@ -83,7 +83,7 @@ def pack(*folders: Path, above: int = SHARD_ABOVE) -> None:
 
 
 def files(folder: Path) -> list[File]:
-    """List the files of a folder and of its shards, sorted by name, without hidden ones."""
+    """List the files of a folder and its shards, sorted by name, without hidden files."""
     by_name: dict[str, File] = {}
     for path in folder.glob("[!.]*"):
         by_name |= _members(path) if _SHARD.fullmatch(path.name) else {path.name: path}
@@ -91,26 +91,26 @@ def files(folder: Path) -> list[File]:
 
 
 def locate(folder: Path, name: str) -> File:
-    """Find one file of a folder; where there is none, give the path that it would have."""
+    """Find a file of a folder or its shards; return its path in the folder if it is missing."""
     path, shard = folder / name, folder / shard_of(name)
     return path if path.exists() or not shard.exists() else _members(shard).get(name, path)
 
 
-def place_of(file: File) -> tuple[str, int]:
-    """Say where a file lies, so that sorting by it makes a stream of every shard."""
+def read_order(file: File) -> tuple[str, int]:
+    """Return a sort key by which shards are read sequentially."""
     return (str(file.shard), file.offset) if isinstance(file, Member) else ("", 0)
 
 
-def beside(file: File, start: str) -> list[File]:
-    """List what lies with a file, in its folder or its shard, and has a name that begins so."""
+def siblings(file: File, prefix: str) -> list[File]:
+    """List the files in the same folder or shard whose names begin with `prefix`, sorted."""
     if isinstance(file, Path):
-        return [*sorted(file.parent.glob(f"{start}*"))]
+        return [*sorted(file.parent.glob(f"{prefix}*"))]
     members = _members(file.shard)
-    return [members[name] for name in sorted(members) if name.startswith(start)]
+    return [members[name] for name in sorted(members) if name.startswith(prefix)]
 
 
 def remove(files: Iterable[File]) -> None:
-    """Delete files, those in shards by writing the shard anew without them."""
+    """Delete files; a shard is rewritten without its deleted members."""
     shards: dict[Path, set[str]] = defaultdict(set)
     for file in files:
         if isinstance(file, Member):
@@ -118,15 +118,15 @@ def remove(files: Iterable[File]) -> None:
         else:
             file.unlink(missing_ok=True)
     for shard, names in shards.items():
-        left = [one for name, one in _members(shard).items() if name not in names]
-        if left:
-            _write(shard, left)
+        remaining = [member for name, member in _members(shard).items() if name not in names]
+        if remaining:
+            _write(shard, remaining)
         else:
             shard.unlink()
 
 
 def shard_of(name: str) -> str:
-    """Name the shard of a file: two digits of a hash. Line art lies with the picture it is of."""
+    """Return the name of a file's shard: two digits of a hash, equal for a picture's line art."""
     picture = PurePath(name).stem.removesuffix(".sketch")
     return f"{hashlib.sha256(picture.encode()).hexdigest()[:2]}.tar"
 
@@ -149,29 +149,32 @@ def _pack(folder: Path, above: int) -> None:
 
 
 def _write(shard: Path, members: Sequence[File]) -> None:
-    # Headers are USTAR's, but for a name of more than 100 characters.
+    # Headers are USTAR's, except for names of more than 100 characters.
     with (
         replacing(shard) as temporary,
         tarfile.open(temporary, "w", format=tarfile.PAX_FORMAT) as tar,
     ):
         for member in members:
             content = member.read_bytes()
-            entry = tarfile.TarInfo(member.name)  # time, owner and group are 0 and empty
+            entry = tarfile.TarInfo(member.name)  # with time 0 and no owner
             entry.size = len(content)
             tar.addfile(entry, BytesIO(content))
 
 
 def _members(shard: Path) -> dict[str, Member]:
-    known = shard.stat()
-    return _indexed(shard, known.st_ino, known.st_mtime_ns, known.st_size)
+    stat = shard.stat()
+    return _index(shard, stat.st_ino, stat.st_mtime_ns, stat.st_size)
 
 
 @lru_cache(maxsize=2048)
-def _indexed(shard: Path, *_version: int) -> dict[str, Member]:
+def _index(shard: Path, *_version: int) -> dict[str, Member]:
     try:
         with tarfile.open(shard, "r:") as tar:
-            return {one.name: Member(shard, one.name, one.offset_data, one.size) for one in tar}
+            return {
+                entry.name: Member(shard, entry.name, entry.offset_data, entry.size)
+                for entry in tar
+            }
     except tarfile.TarError as error:
         raise RefcolorError(
-            f"{shard} is not a whole tar file ({error}); delete it and run `dvc repro`"
+            f"{shard} is not a complete tar file ({error}); delete it and run `dvc repro`"
         ) from error

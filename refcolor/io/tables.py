@@ -1,4 +1,4 @@
-"""Tables that somebody else may have written: each row is checked when it is read."""
+"""Read JSON and CSV tables into dataclasses; each row is validated."""
 
 import csv
 import dataclasses
@@ -17,29 +17,30 @@ Row = TypeVar("Row", bound="DataclassInstance")
 
 
 def read_json(path: Path, row: type[Row], *, advice: str) -> Row:
-    """Read a file that is one JSON object; row, advice, Raises: as in `read_json_lines`."""
-    return _checked(
+    """Read a file with a JSON object; row, advice, Raises: as in `read_json_lines`."""
+    return _validate(
         TypeAdapter(row).validate_json, path.read_bytes(), where=str(path), advice=advice
     )
 
 
 def read_json_lines(path: Path, row: type[Row], *, advice: str) -> Iterator[Row]:
-    """Read JSON objects, one a line.
+    """Read a JSON object from each line.
 
-    row: the dataclass that each becomes. advice: what to do about a file with another line.
-    Raises RefcolorError naming file, line and field, what it should be and what was given.
+    row: the dataclass of the objects.  advice: end of the message, what to do about a bad file.
+    Raises RefcolorError with the file, the line, the field, its expected type and its value.
     """
     check = TypeAdapter(row).validate_json
     with path.open("rb") as file:
         for number, line in enumerate(file, start=1):
-            yield _checked(check, line, where=f"{path} line {number}", advice=advice)
+            yield _validate(check, line, where=f"{path} line {number}", advice=advice)
 
 
 def read_csv(path: Path, row: type[Row], *, advice: str, rest: str = "") -> Iterator[Row]:
-    """Read a table with a header; a cell becomes what its field is.
+    """Read a table with a header; cells are converted to the types of the fields.
 
-    rest: the field, a mapping, that takes the columns without a field of their own, empty cells
-    left out; without one they are ignored.  row, advice, Raises: as in `read_json_lines`.
+    rest: name of the field, a mapping, for the columns without a field and their non-empty cells;
+        if empty, these columns are ignored.
+    row, advice, Raises: as in `read_json_lines`.
     """
     check = TypeAdapter(row).validate_python
     names = {field.name for field in dataclasses.fields(row)}
@@ -49,10 +50,10 @@ def read_csv(path: Path, row: type[Row], *, advice: str, rest: str = "") -> Iter
             for cells in reader:
                 where = f"{path} line {reader.line_num}"
                 if None in cells:
-                    raise RefcolorError(f"{where}: it has more cells than the header; {advice}")
+                    raise RefcolorError(f"{where}: more cells than in the header; {advice}")
                 others = (pair for pair in cells.items() if pair[0] not in names)
-                given = {**cells, rest: {name: cell for name, cell in others if cell}}
-                yield _checked(check, given, where=where, advice=advice)
+                values = {**cells, rest: {name: cell for name, cell in others if cell}}
+                yield _validate(check, values, where=where, advice=advice)
         except csv.Error as error:
             raise RefcolorError(
                 f"{path} line {reader.reader.line_num}: it is not a CSV ({error}); {advice}"
@@ -61,14 +62,14 @@ def read_csv(path: Path, row: type[Row], *, advice: str, rest: str = "") -> Iter
             raise RefcolorError(f"{path} is not UTF-8 text ({error}); {advice}") from error
 
 
-def _checked(check: Callable[[Any], Row], given: object, *, where: str, advice: str) -> Row:
+def _validate(check: Callable[[Any], Row], value: object, *, where: str, advice: str) -> Row:
     try:
-        return check(given)
+        return check(value)
     except ValidationError as error:
-        raise RefcolorError(f"{where}: {_in_words(error.errors()[0])}; {advice}") from error
+        raise RefcolorError(f"{where}: {_format_problem(error.errors()[0])}; {advice}") from error
 
 
-def _in_words(problem: Mapping[str, Any]) -> str:
+def _format_problem(problem: Mapping[str, Any]) -> str:
     name = ".".join(map(str, problem["loc"])) or "it"
     match problem["type"]:
         case "json_invalid":
@@ -78,9 +79,9 @@ def _in_words(problem: Mapping[str, Any]) -> str:
         case "unexpected_keyword_argument":
             return f"{name} is not a known field"
         case "dataclass_type":
-            said = "should be an object with fields"
+            expected = "should be an object with fields"
         case "value_error":
             return str(problem["ctx"]["error"])
         case _:
-            said = problem["msg"].removeprefix("Input ")
-    return f"{name} {said}, got {repr(problem['input'])[:80]}"
+            expected = problem["msg"].removeprefix("Input ")
+    return f"{name} {expected}, got {repr(problem['input'])[:80]}"

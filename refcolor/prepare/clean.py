@@ -15,7 +15,7 @@ import numpy.typing as npt
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.io.files import replacing
 from refcolor.io.image import Picture, foreground_mask, read, scaled_size, square, to_unit
-from refcolor.io.shards import File, beside
+from refcolor.io.shards import File, siblings
 from refcolor.params import CleanParams
 from refcolor.prepare.duplicates import dhash
 from refcolor.prepare.letterbox import crop_bars
@@ -184,7 +184,7 @@ def _parts(
 
 
 def _partner(source: File, id: str, params: CleanParams) -> Picture:
-    partners = beside(source, f"{id}.sketch.")
+    partners = siblings(source, f"{id}.sketch.")
     if not partners:
         raise PictureError("no_partner", f"{source} has no line art {id}.sketch.* next to it")
     try:

@@ -18,7 +18,7 @@ from tqdm import tqdm
 
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.io import image
-from refcolor.io.shards import File, locate, place_of
+from refcolor.io.shards import File, locate, read_order
 from refcolor.training.pixel_cache import Arrays, cached_arrays
 
 COLOR, SKETCH = Path("data/color"), Path("data/sketch")
@@ -160,7 +160,7 @@ class _Side:
 
         Returns the results by place.
         """
-        places = sorted(range(len(self.files)), key=lambda place: place_of(self.files[place]))
+        places = sorted(range(len(self.files)), key=lambda place: read_order(self.files[place]))
         results = [b""] * len(places)
         with ThreadPoolExecutor() as threads:
             for place, result in zip(places, threads.map(one, places), strict=True):

@@ -1,1 +1,1 @@
-"""Functions of one picture, mapped over processes or machines."""
+"""Map a function over pictures, in local processes or on a Dask cluster."""

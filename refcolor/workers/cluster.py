@@ -1,4 +1,4 @@
-"""Per-picture work on the workers of a Dask scheduler, on other machines too.
+"""Map a function over pictures on the workers of a Dask scheduler.
 
 Why not joblib's own Dask backend: docs/decisions/003-cluster.md.
 """
@@ -25,12 +25,12 @@ if TYPE_CHECKING:
 Item = TypeVar("Item")
 Result = TypeVar("Result")
 
-BATCH = 128  # items of a task, at most: as many sketches take 0.4 s, handing them out 3 ms
-AHEAD = 4  # tasks for each thread of the cluster that are handed out before the first is back,
-AT_LEAST = 64  # or so many, for workers that join later
-CONNECT = 5  # seconds until a scheduler has answered
-WORKERS = 10  # seconds until a worker has turned up, at the beginning
-DESERTED = 60  # seconds without any worker after which nobody is waited for
+MAX_BATCH = 128  # items of a task: 128 sketches take 0.4 s, the scheduler 3 ms
+TASKS_PER_THREAD = 4  # submitted before their results are read
+MIN_TASKS = 64  # submitted in any case, for workers that join later
+CONNECT_TIMEOUT = 5  # seconds for the scheduler to answer
+WORKER_TIMEOUT = 10  # seconds for the first worker to join
+DESERTED_TIMEOUT = 60  # seconds without any worker before the map fails
 
 
 def map_on_cluster(
@@ -38,45 +38,43 @@ def map_on_cluster(
 ) -> Iterator[Result]:
     """Apply `function` to every item on the workers of a scheduler; yield results in item order.
 
-    function: pure. One of the program itself is sent to the workers, one of a module by its name.
-    Whatever paths it uses must be absolute and mean the same files on every machine.
+    function: pure. A function of __main__ is pickled by value, a function of a module by name. Its
+        paths must be absolute and refer to the same files on every machine.
     scheduler: address, as tcp://10.0.0.5:8786.
-    What a dead worker had is done again by another, and workers may join at any time. Those that
-    have other code or libraries, or another folder under the name of this one, are refused, because
-    their pictures would be others. When the iterator is closed, workers stop after the picture
-    at hand.
-    Raises RefcolorError when the scheduler or its workers are not there or must be refused, and
+    Another worker repeats the tasks of a dead worker, and workers may join at any time. Workers
+    with other code, libraries or another working folder are rejected, because their pictures would
+    differ. When the iterator is closed, workers stop after their current picture.
+    Raises RefcolorError when the scheduler or all workers are missing or a worker is rejected, and
     the first exception of `function`.
     """
     if not items:
         return
     with _connected(scheduler) as client, _probe() as probe:
-        ours = build()
-        threads = _threads(client, scheduler, ours, probe)
-        ahead = max(AT_LEAST, AHEAD * threads)
-        size = max(1, min(BATCH, len(items) // (4 * threads)))
-        sent = _dumps(function)
+        local = versions()
+        threads = _check_workers(client, scheduler, local, probe)
+        max_tasks = max(MIN_TASKS, TASKS_PER_THREAD * threads)
+        size = max(1, min(MAX_BATCH, len(items) // (4 * threads)))
+        dumped = _dumps(function)
         tasks: deque[Future[list[Result]]] = deque()
         for start in range(0, len(items), size):
             batch = pickle.dumps(list(items[start : start + size]))
-            tasks.append(client.submit(_do, sent, batch, ours, probe, pure=False))
-            if len(tasks) >= ahead:
+            tasks.append(client.submit(_run_batch, dumped, batch, local, probe, pure=False))
+            if len(tasks) >= max_tasks:
                 yield from _result(client, scheduler, tasks.popleft())
         while tasks:
             yield from _result(client, scheduler, tasks.popleft())
 
 
 @functools.cache
-def build() -> dict[str, str]:
-    """Say what a process runs on, as far as it can change a picture: name -> version.
+def versions() -> dict[str, str]:
+    """Return the versions of everything that affects pictures: name -> version.
 
-    It is kept, so that a worker answers with the code that it loaded and not with what was put in
-    its place since.
+    The result is cached, so that a worker reports the code that it loaded and not later edits.
     """
-    here = Path(__file__).parents[1]
+    package = Path(__file__).parents[1]
     code = hashlib.sha256()
-    for file in sorted(here.rglob("*.py")):
-        code.update(f"{file.relative_to(here).as_posix()}\n".encode())
+    for file in sorted(package.rglob("*.py")):
+        code.update(f"{file.relative_to(package).as_posix()}\n".encode())
         code.update(file.read_bytes())
     from importlib import metadata
 
@@ -96,39 +94,39 @@ def build() -> dict[str, str]:
     }
 
 
-def refusal(theirs: Mapping[str, str], ours: Mapping[str, str]) -> str:
-    """Say how another build differs from this one; empty if they are the same."""
-    different = [name for name in ours if theirs.get(name) != ours[name]]
+def version_difference(remote: Mapping[str, str], local: Mapping[str, str]) -> str:
+    """Describe the differences between versions and what to do; empty if they are equal."""
+    different = [name for name in local if remote.get(name) != local[name]]
     if not different:
         return ""
-    have = ", ".join(f"{name} {theirs.get(name, 'none')}" for name in different)
-    has = ", ".join(f"{name} {ours[name]}" for name in different)
+    remote_list = ", ".join(f"{name} {remote.get(name, 'none')}" for name in different)
+    local_list = ", ".join(f"{name} {local[name]}" for name in different)
     return (
-        f"has {have}, this machine has {has}; install the same commit and requirements.lock there "
-        "and start it again"
+        f"has {remote_list}, this machine has {local_list}; install the same commit and "
+        "requirements.lock there and start it again"
     )
 
 
-def _do(function: bytes, items: bytes, ours: Mapping[str, str], probe: Path) -> list[Any]:
-    """Do a batch, in a worker."""
+def _run_batch(function: bytes, items: bytes, local: Mapping[str, str], probe: Path) -> list[Any]:
+    """Apply a pickled function to pickled items; runs in a worker."""
     results = []
     apply = pickle.loads(function)
     for item in pickle.loads(items):
-        problem = _problem(ours, probe)
+        problem = _problem(local, probe)
         if problem:
             raise RefcolorError(f"the worker {_name()} {problem}")
         results.append(apply(item))
     return results
 
 
-def _problem(ours: Mapping[str, str], probe: Path) -> str:
-    """Say why this process must not work for the client; empty if it may."""
+def _problem(local: Mapping[str, str], probe: Path) -> str:
+    """Describe why this worker is rejected; empty if it is accepted."""
     if not probe.exists():
         return (
-            f"does not see {probe.parent.parent} as this machine does; mount the folder of the "
-            "project there, under the same path"
+            f"does not have the folder {probe.parent.parent} of this machine; mount it there under "
+            "the same path"
         )
-    return refusal(build(), ours)
+    return version_difference(versions(), local)
 
 
 def _name() -> str:
@@ -136,7 +134,7 @@ def _name() -> str:
 
 
 def _dumps(function: Callable[..., Any]) -> bytes:
-    # Knows functions of the program itself, which no worker could import.
+    # Pickles functions of __main__ by value; workers cannot import them.
     import cloudpickle
 
     dumped: bytes = cloudpickle.dumps(function)
@@ -145,7 +143,7 @@ def _dumps(function: Callable[..., Any]) -> bytes:
 
 @contextmanager
 def _probe() -> Iterator[Path]:
-    """Make a file that every worker must see, and remove it at the end."""
+    """Create a file that every worker must see, and remove it at the end."""
     folder = Path.cwd() / ".refcolor"
     folder.mkdir(exist_ok=True)
     probe = folder / f"cluster-{socket.gethostname()}-{os.getpid()}"
@@ -166,11 +164,9 @@ def _connected(scheduler: str) -> Iterator["Client"]:
             "run: pip install -e '.[cluster]', or set runtime.engine to processes"
         ) from error
     for name in ("distributed", "distributed.client", "tornado.application"):
-        logging.getLogger(name).setLevel(
-            logging.CRITICAL
-        )  # the errors raised here say it in a line
+        logging.getLogger(name).setLevel(logging.CRITICAL)  # RefcolorError replaces the log
     try:
-        client = Client(scheduler, timeout=CONNECT, set_as_default=False, name="refcolor")
+        client = Client(scheduler, timeout=CONNECT_TIMEOUT, set_as_default=False, name="refcolor")
     except (OSError, TimeoutError, ValueError) as error:
         raise RefcolorError(
             f"runtime.scheduler is {scheduler}, but no Dask scheduler answers there; start it with "
@@ -179,26 +175,26 @@ def _connected(scheduler: str) -> Iterator["Client"]:
     try:
         yield client
     finally:
-        with suppress(Exception):  # a scheduler that is gone cannot be taken leave of
-            client.close(timeout=CONNECT)
+        with suppress(Exception):  # the scheduler may be gone
+            client.close(timeout=CONNECT_TIMEOUT)
 
 
-def _threads(client: "Client", scheduler: str, ours: Mapping[str, str], probe: Path) -> int:
-    """Count the threads of the workers once one is there and none must be refused."""
+def _check_workers(client: "Client", scheduler: str, local: Mapping[str, str], probe: Path) -> int:
+    """Wait for a worker, check all workers, and return the number of their threads."""
     try:
-        client.wait_for_workers(1, timeout=WORKERS)
+        client.wait_for_workers(1, timeout=WORKER_TIMEOUT)
     except TimeoutError as error:
         raise RefcolorError(
             f"the scheduler at {scheduler} has no worker; start some with `dask worker {scheduler}`"
         ) from error
     try:
-        client.run_on_scheduler(_name)  # which must know what it hands out
+        client.run_on_scheduler(_name)  # the scheduler must be able to import refcolor
     except (ImportError, AttributeError) as error:
         raise RefcolorError(f"the scheduler at {scheduler} {_missing(error)}") from error
-    answers = client.run(_problem, ours, probe, on_error="return")
+    answers = client.run(_problem, local, probe, on_error="return")
     for worker, answer in sorted(answers.items()):
         if isinstance(answer, OSError):
-            continue  # it left at this moment
+            continue  # it left in the meantime
         problem = _missing(answer) if isinstance(answer, Exception) else answer
         if problem:
             raise RefcolorError(f"the worker at {worker} {problem}")
@@ -214,16 +210,16 @@ def _missing(error: Exception) -> str:
 
 
 def _result(client: "Client", scheduler: str, task: "Future[list[Result]]") -> list[Result]:
-    """Wait for a batch as long as there is a worker."""
+    """Return the results of a task; raise RefcolorError when there is no worker for some time."""
     from distributed.scheduler import KilledWorker
 
     try:
         while True:
             try:
-                return task.result(timeout=DESERTED)
+                return task.result(timeout=DESERTED_TIMEOUT)
             except TimeoutError:
                 if task.done():
-                    break  # at this moment
+                    break  # it ended in the meantime
                 if not client.nthreads():
                     raise RefcolorError(
                         f"all workers of {scheduler} are gone; start some with `dask worker "
@@ -232,12 +228,12 @@ def _result(client: "Client", scheduler: str, task: "Future[list[Result]]") -> l
         return task.result()
     except KilledWorker as error:
         raise RefcolorError(
-            f"the same pictures ended several workers of {scheduler}: look there for the reason, "
-            "memory most of all (`dask worker --memory-limit`), and run the same command again"
+            f"the same pictures killed several workers of {scheduler}; look for the reason there, "
+            "such as `dask worker --memory-limit`, and run the same command again"
         ) from error
     except (CancelledError, OSError) as error:
         if isinstance(error, OSError) and error.errno is not None:
-            raise  # by the function: a full disk, say
+            raise  # by the function, such as a full disk
         raise RefcolorError(
-            f"the scheduler at {scheduler} went away; start it again and run the same command again"
+            f"the scheduler at {scheduler} is gone; start it again and run the same command again"
         ) from error

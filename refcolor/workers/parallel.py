@@ -1,4 +1,4 @@
-"""One seam for per-picture work: a pure function mapped over items, here or on a cluster."""
+"""Map a pure function over pictures, in local processes or on a Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
 from typing import TypeVar
@@ -22,10 +22,10 @@ def map_pictures(
 ) -> Iterator[Result]:
     """Apply `function` to every item in worker processes; yield the results in item order.
 
-    function: importable by name and pure, so that neither order nor worker count changes a byte.
+    function: importable by name and pure, so that order and number of workers change no byte.
     workers: number of processes; 0 means one for each core that this process may use.
-    cluster: address of a Dask scheduler whose workers do it instead; see `map_on_cluster`.
-    The first exception of a worker is raised here.
+    cluster: address of a Dask scheduler to use instead of processes; see `map_on_cluster`.
+    Raises the first exception of a worker.
     """
     if cluster:
         results = map_on_cluster(function, items, scheduler=cluster)

@@ -155,7 +155,7 @@ def test_a_broken_picture_stops_no_other(folders: tuple[Path, Path]) -> None:
     result = measured(folders)
     assert len(result.pairs) == COUNT - 1
     (failure,) = result.failed
-    assert "1.png is no picture" in failure
+    assert "1.png is not a picture" in failure
     assert result.images == (COUNT - 1, COUNT)
 
 

@@ -92,7 +92,7 @@ def test_a_broken_picture_stops_no_other(pictures: Path, tmp_path: Path) -> None
     (pictures / "broken.jpg").write_bytes(b"no picture at all")
     result = draw(pictures, tmp_path / "out")
     assert (result.drawn, len(result.failed)) == (2, 1)
-    assert "broken.jpg is no picture" in result.failed[0]
+    assert "broken.jpg is not a picture" in result.failed[0]
     assert not (tmp_path / "out/broken.png").exists()
     assert draw(pictures, tmp_path / "out").failed == result.failed
 

@@ -50,7 +50,7 @@ def test_sketch_draws_keeps_and_fails(pictures: Path, tmp_path: Path, refcolor: 
     said = refcolor("sketch", *arguments)
     assert said.code == 1
     assert said.out == f"0 drawn into {out}, 9 were there already (--force draws them again)\n"
-    assert "broken.png is no picture" in said.err
+    assert "broken.png is not a picture" in said.err
     assert said.err.endswith("refcolor: 3 could not be drawn; they are listed above\n")
 
 

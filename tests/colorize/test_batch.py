@@ -152,10 +152,10 @@ def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) ->
     assert [one.what for one in report.failures] == ["s0.png", "s1.png", "s3.png"]
     said = list(report.lines())
     assert [line.count("\n") for line in said] == [0, 0, 0]
-    assert "s0.png is no picture" in said[0]
+    assert "s0.png is not a picture" in said[0]
     assert said[1].startswith("s1.png: ")
     assert "lines.png is a line drawing" in said[1]
-    assert "s3.png is cut short" in said[2]
+    assert "s3.png is truncated" in said[2]
 
 
 def test_a_place_that_cannot_be_written_is_reported(colorizer: Colorizer, jobs: list[Job]) -> None:
@@ -215,10 +215,10 @@ def test_a_wrong_size_is_said_once(colorizer: Colorizer, jobs: list[Job]) -> Non
 
 def test_one_reason_for_many_drawings_is_one_line() -> None:
     """A reference that cannot be used is not told a hundred times."""
-    failures = [Failure(f"s{index}.png", "r.png is no picture") for index in range(100)]
+    failures = [Failure(f"s{index}.png", "r.png is not a picture") for index in range(100)]
     report = Report(failures=[*failures, Failure("t.png", "t.png is empty\nfetch it")])
     assert list(report.lines()) == [
-        "s0.png, s1.png, s2.png and 97 more: r.png is no picture",
+        "s0.png, s1.png, s2.png and 97 more: r.png is not a picture",
         "t.png is empty fetch it",
     ]
 

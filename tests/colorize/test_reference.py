@@ -93,7 +93,7 @@ def test_an_array_that_is_no_picture_is_refused(array: np.ndarray) -> None:
 def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
     """A text, a file that is not there, and a picture that is too large for memory."""
     (tmp_path / "a.png").write_text("hello")
-    with pytest.raises(PictureError, match=r"a\.png is no picture"):
+    with pytest.raises(PictureError, match=r"a\.png is not a picture"):
         read_reference(tmp_path / "a.png")
     with pytest.raises(PictureError, match=r"gone\.png cannot be opened"):
         read_reference(str(tmp_path / "gone.png"))

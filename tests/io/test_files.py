@@ -1,4 +1,4 @@
-"""Files are there whole or not at all, whoever else writes and however the writer ends."""
+"""Writes are atomic, with concurrent writers and after errors."""
 
 import threading
 from collections.abc import Iterator
@@ -10,7 +10,7 @@ from refcolor.io.files import replacing, sweep, write_lines
 
 
 def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
-    """Until the block ends the old content is read; folders that are missing are made."""
+    """The old content stays until the block ends; missing folders are created."""
     path = tmp_path / "new" / "a.csv"
     with replacing(path) as temporary:
         temporary.write_text("old")
@@ -23,7 +23,7 @@ def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
 
 
 def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
-    """What was written until then goes."""
+    """The partial file is removed."""
     path = tmp_path / "a.csv"
     path.write_text("old")
     with pytest.raises(OSError, match="No space"), replacing(path) as temporary:
@@ -34,7 +34,7 @@ def test_an_error_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
 
 
 def test_lines_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    """Until the last line is there the old file is read, and after an error it stays."""
+    """The old file stays until the last line is written, and after an error."""
     path = tmp_path / "new" / "a.txt"
     write_lines(path, ["old", "漢"])
     assert path.read_bytes() == "old\n漢\n".encode()
@@ -50,28 +50,28 @@ def test_lines_are_written_whole_or_not_at_all(tmp_path: Path) -> None:
 
 
 def test_two_may_write_the_same_file(tmp_path: Path) -> None:
-    """Each has a name of its own; the one that ends last stays."""
+    """Writers have different temporary names; the last to end wins."""
     path, first_is_in = tmp_path / "a.csv", threading.Event()
 
-    def other() -> None:
+    def write_second() -> None:
         first_is_in.wait()
         with replacing(path) as temporary:
-            temporary.write_text("other")
+            temporary.write_text("second")
 
-    thread = threading.Thread(target=other)
+    thread = threading.Thread(target=write_second)
     thread.start()
     with replacing(path) as temporary:
-        temporary.write_text("one")
+        temporary.write_text("first")
         first_is_in.set()
         thread.join()
-        assert path.read_text() == "other"
-    assert path.read_text() == "one"
+        assert path.read_text() == "second"
+    assert path.read_text() == "first"
     assert list(tmp_path.iterdir()) == [path]
 
 
 @pytest.mark.parametrize("letter", ["n", "漢", "😀"])
 def test_names_as_long_as_the_file_system_allows(letter: str, tmp_path: Path) -> None:
-    """255 bytes are no reason to fail: the temporary name is cut."""
+    """A name of 255 bytes works: the temporary name is cut."""
     path = tmp_path / f"{letter * (251 // len(letter.encode()))}.csv"
     with replacing(path) as temporary:
         temporary.touch()
@@ -79,7 +79,7 @@ def test_names_as_long_as_the_file_system_allows(letter: str, tmp_path: Path) ->
 
 
 def test_sweep_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
-    """Half a file under a temporary name goes, whole ones and other hidden ones stay."""
+    """Temporary files are removed, complete and other hidden files stay."""
     with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "a.png") as temporary:
         left = temporary.name
         raise KeyboardInterrupt

@@ -1,4 +1,4 @@
-"""Pictures are read as people see them, refused for a counted reason, and written whole."""
+"""Pictures are read as displayed, rejected with a reason, and written atomically."""
 
 import io
 import struct
@@ -30,12 +30,12 @@ def encoded(picture: Image.Image, format: str = "PNG", **options: Any) -> bytes:
 
 
 def noise(height: int = 61, width: int = 47) -> np.ndarray:
-    """A colour picture without any order."""
+    """A random colour picture."""
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def reason_of(data: bytes | Path, **options: Any) -> str:
-    """The reason for which `read` refuses; its message is one line."""
+    """The reason of the PictureError of `read`; its message is one line."""
     with pytest.raises(PictureError) as caught:
         image.read(data, **options)
     assert "\n" not in str(caught.value)
@@ -43,7 +43,7 @@ def reason_of(data: bytes | Path, **options: Any) -> str:
 
 
 def header_only_png(width: int, height: int) -> bytes:
-    """A valid PNG header that claims a size, and no pixels."""
+    """A valid PNG header with a size, and no pixels."""
     header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
     end = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
     return (
@@ -90,7 +90,7 @@ def test_lossless_formats_give_the_pixels_back(format: str, options: dict[str, A
     ],
 )
 def test_pictures_cut_short_are_refused(format: str, options: dict[str, Any]) -> None:
-    """A file cut anywhere behind its first bytes is refused as truncated, in every format."""
+    """A file cut anywhere after its first bytes is truncated, in every format."""
     data = encoded(Image.fromarray(noise()), format, **options)
     assert image.read(data).shape == (61, 47, 3)
     for share in (0.02, 0.3, 0.7, 0.95):
@@ -98,7 +98,7 @@ def test_pictures_cut_short_are_refused(format: str, options: dict[str, Any]) ->
 
 
 def test_damaged_headers_never_leak_another_error() -> None:
-    """Whatever bytes are flipped in a header, the outcome is a picture or a PictureError."""
+    """Any flipped bytes in a header give a picture or a PictureError."""
     random = np.random.default_rng(1)
     outcomes = set()
     for format in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"):
@@ -163,7 +163,7 @@ def test_embedded_profiles_are_applied() -> None:
 
 @pytest.mark.parametrize("mode", ["L", "RGB", "CMYK"])
 def test_useless_profiles_are_passed_over(mode: str) -> None:
-    """A damaged profile, or one of another colour space, leaves the values as they are."""
+    """A damaged profile, or one of another colour space, leaves the values unchanged."""
     picture = Image.new("RGB", (8, 8), (90, 90, 90)).convert(mode)
     profile = b"no profile" if mode == "RGB" else wide_profile()
     read = image.read(encoded(picture, "JPEG", icc_profile=profile))
@@ -179,7 +179,7 @@ def test_cmyk_becomes_rgb() -> None:
 
 
 def test_exif_orientation_is_applied() -> None:
-    """A picture marked as turned by 90 degrees is read upright."""
+    """The EXIF orientation is applied."""
     pixels = noise(5, 7)
     exif = Image.Exif()
     exif[0x0112] = 6  # to be turned clockwise
@@ -188,14 +188,14 @@ def test_exif_orientation_is_applied() -> None:
 
 
 def test_damaged_exif_does_not_cost_the_picture() -> None:
-    """A broken EXIF block is passed over; the pixels are read."""
+    """A broken EXIF block is ignored; the pixels are read."""
     pixels = noise(5, 7)
     data = encoded(Image.fromarray(pixels), exif=b"Exif\0\0XX not exif")
     np.testing.assert_array_equal(image.read(data), pixels)
 
 
 def test_bombs_are_refused_from_the_header() -> None:
-    """A header that claims too many pixels is refused although there is nothing to decode."""
+    """A header with too many pixels is rejected before decoding."""
     assert reason_of(header_only_png(8000, 7000)) == "too_many_pixels"
     # Above the size of which Pillow warns, and above the one at which it raises.
     assert reason_of(header_only_png(11000, 11000)) == "too_many_pixels"
@@ -208,7 +208,7 @@ def test_bombs_are_refused_from_the_header() -> None:
 
 
 def test_threads_leave_the_warnings_of_the_program_alone() -> None:
-    """The first reader ends while the second reads: the filters are what they were before both."""
+    """Overlapping readers in two threads leave the warning filters unchanged."""
     both_read, first_ended = threading.Event(), threading.Event()
 
     class Slow(io.BytesIO):
@@ -248,7 +248,7 @@ def test_threads_leave_the_warnings_of_the_program_alone() -> None:
 
 
 def test_what_pillow_remarks_is_not_told(tmp_path: Path) -> None:
-    """A palette with opacities, which Pillow warns of, is read without a word, also under -W."""
+    """A palette with opacities is read without a warning, also under -W."""
     picture = Image.new("P", (4, 3), 1)
     picture.putpalette([0, 0, 0, 200, 30, 40])
     path = tmp_path / "a.png"
@@ -289,7 +289,7 @@ def test_read_rgba_keeps_transparency(mode: str) -> None:
 
 
 def test_read_rgba_refuses_as_read_does() -> None:
-    """What is no picture, and what claims too many pixels, is refused for the same reasons."""
+    """Other files and too many pixels are rejected for the same reasons."""
     for data, reason in ((b"<html>", "not_a_picture"), (header_only_png(8000, 7000), "too_many")):
         with pytest.raises(PictureError) as caught:
             image.read_rgba(data)
@@ -298,14 +298,14 @@ def test_read_rgba_refuses_as_read_does() -> None:
 
 @pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
 def test_animations_are_refused(format: str) -> None:
-    """A file of two frames is refused instead of becoming its first one."""
+    """A file of two frames is rejected as animated."""
     frames = [Image.fromarray(noise(9, 8)), Image.fromarray(255 - noise(9, 8))]
     data = encoded(frames[0], format, save_all=True, append_images=frames[1:])
     assert reason_of(data) == "animated"
 
 
 def test_camera_pictures_with_a_preview_are_no_animations() -> None:
-    """An MPO, a JPEG with a preview behind it, is read as the still picture it is."""
+    """An MPO, a JPEG with a preview behind it, is read as a still picture."""
     frames = [Image.new("RGB", (16, 8), RED), Image.new("RGB", (8, 4))]
     data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
     np.testing.assert_allclose(image.read(data)[4, 8], RED, atol=4)
@@ -338,12 +338,12 @@ def test_empty_and_missing_files_have_their_own_reason(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("dtype", [np.float32, np.int32])
 def test_values_of_unknown_range_are_refused(dtype: type) -> None:
-    """A 32-bit or floating-point TIFF does not say what white is."""
+    """A 32-bit or floating-point TIFF is rejected: its range is unknown."""
     assert reason_of(encoded(Image.fromarray(np.ones((3, 4), dtype)), "TIFF")) == "unsupported_mode"
 
 
 def test_write_and_read_gray_are_inverse(tmp_path: Path) -> None:
-    """Line art comes back as it was; the bytes repeat; nothing else is left in the folder."""
+    """Line art round-trips; equal pictures give equal bytes; no other file stays in the folder."""
     gray = noise()[..., 0]
     image.write(tmp_path / "new" / "a.png", gray)
     image.write(tmp_path / "new" / "b.png", gray)
@@ -354,9 +354,9 @@ def test_write_and_read_gray_are_inverse(tmp_path: Path) -> None:
 
 
 def test_read_gray_refuses_colour(tmp_path: Path) -> None:
-    """A colour file among the sketches is an error, not silently its luma."""
+    """A colour file among the sketches is an error and not converted to luma."""
     image.write(tmp_path / "a.png", noise())
-    with pytest.raises(PictureError, match="no grey picture") as caught:
+    with pytest.raises(PictureError, match="not a grey picture") as caught:
         image.read_gray(tmp_path / "a.png")
     assert caught.value.reason == "not_gray"
 
@@ -364,7 +364,7 @@ def test_read_gray_refuses_colour(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the disk is full in the middle, the old file stays and no part remains."""
+    """When the disk is full in the middle, the old file stays and no temporary file."""
     path = tmp_path / "a.png"
     image.write(path, noise())
     before = path.read_bytes()
@@ -382,7 +382,7 @@ def test_a_failed_write_leaves_the_old_file(
 
 @pytest.mark.parametrize("shape", [(4,), (4, 4, 4), (0, 4, 3), (2, 4, 4, 3)])
 def test_write_refuses_what_is_no_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
-    """An array of another shape names the shape."""
+    """The error for another shape has the shape."""
     with pytest.raises(ValueError, match=r"must be \(H, W, 3\) or \(H, W\)"):
         image.write(tmp_path / "a.png", np.zeros(shape, np.uint8))
     with pytest.raises(ValueError, match="must be uint8, got float32"):
@@ -487,7 +487,7 @@ def test_grid_places_every_picture() -> None:
 
 
 def test_reading_pictures_needs_no_torch() -> None:
-    """The stages before training import the module without paying for torch."""
+    """Importing the module does not import torch."""
     code = "import sys, refcolor.io.image; sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
@@ -505,7 +505,7 @@ def test_reading_pictures_needs_no_torch() -> None:
 def test_the_longer_side_decides_the_size(
     enlarge: bool, shape: tuple[int, int], size: tuple[int, int]
 ) -> None:
-    """The longer side gets 50 pixels, the other follows, at least 1; a small picture may stay."""
+    """The longer side gets 50 pixels, the other at least 1; a small picture may stay."""
     assert image.scaled_size(shape, 50, enlarge=enlarge) == size
     assert image.fit(np.zeros(shape, np.uint8), 50, enlarge=enlarge).shape == size
 

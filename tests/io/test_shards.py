@@ -1,4 +1,4 @@
-"""Shards hold what the files held, in bytes that depend on nothing else."""
+"""Shards contain the files, and their bytes depend only on the files."""
 
 import hashlib
 import os
@@ -14,7 +14,7 @@ import pytest
 
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.io import image, shards
-from refcolor.io.shards import Member, beside, files, locate, pack, remove, shard_of
+from refcolor.io.shards import Member, files, locate, pack, remove, shard_of, siblings
 from refcolor.params import CleanParams
 from refcolor.prepare.clean import clean_picture
 
@@ -22,7 +22,7 @@ NAMES = sorted(f"p{number}.png" for number in range(120))
 
 
 def content(name: str) -> bytes:
-    """Give what a file of this name holds: some bytes, each its own."""
+    """Return the content for a file name: different bytes for each."""
     return hashlib.sha256(name.encode()).digest() * (int(name[1:-4]) % 19) + name.encode()
 
 
@@ -35,7 +35,7 @@ def fill(folder: Path, names: list[str] = NAMES) -> Path:
 
 
 def tree(folder: Path) -> dict[str, bytes]:
-    """Read all that lies in a folder."""
+    """Read all files of a folder."""
     return {path.name: path.read_bytes() for path in folder.iterdir()}
 
 
@@ -48,7 +48,7 @@ def packed(tmp_path: Path) -> Path:
 
 
 def test_few_files_stay_as_they_are(tmp_path: Path) -> None:
-    """As many files as the limit are no shards; one more are; a missing folder is made."""
+    """Files above the limit are packed, files at the limit are not; a missing folder is created."""
     folder = fill(tmp_path / "few", NAMES[:5])
     before = tree(folder)
     pack(folder, tmp_path / "none", above=5)
@@ -72,7 +72,7 @@ def test_every_file_is_found_in_its_shard(packed: Path) -> None:
 
 
 def test_what_is_missing_has_the_path_that_it_would_have(packed: Path) -> None:
-    """A name in no shard, or whose shard is not there, is a path that does not exist."""
+    """A missing file or shard gives a path that does not exist."""
     for name in ("q0.png", "q1.png", "q2.png", "q3.png"):
         assert locate(packed, name) == packed / name
         assert not locate(packed, name).exists()
@@ -80,7 +80,7 @@ def test_what_is_missing_has_the_path_that_it_would_have(packed: Path) -> None:
 
 
 def test_the_shard_is_two_digits_of_a_hash() -> None:
-    """SHA-256 of "a" begins with ca, of "abc" with ba; line art lies with its picture."""
+    """SHA-256 of "a" begins with ca, of "abc" with ba; line art is in the shard of its picture."""
     assert shard_of("a.png") == shard_of("a.jpg") == "ca.tar"
     assert shard_of("abc.jpg") == shard_of("abc.sketch.png") == "ba.tar"
 
@@ -91,9 +91,9 @@ def test_shards_are_plain_tar_files(packed: Path) -> None:
         raw = shard.read_bytes()
         with tarfile.open(shard) as tar:
             members = tar.getmembers()
-        assert [one.name for one in members] == sorted(one.name for one in members)
-        for one in members:
-            header = raw[one.offset_data - 512 : one.offset_data]
+        assert [entry.name for entry in members] == sorted(entry.name for entry in members)
+        for entry in members:
+            header = raw[entry.offset_data - 512 : entry.offset_data]
             assert header[100:124] == b"0000644\x000000000\x000000000\x00"
             assert header[136:148] == b"00000000000\x00"
             assert header[257:265] == b"ustar\x0000"
@@ -101,25 +101,25 @@ def test_shards_are_plain_tar_files(packed: Path) -> None:
 
 
 def test_bytes_depend_on_names_and_contents_only(packed: Path, tmp_path: Path) -> None:
-    """Another order on the disk and other times of change give the same shards."""
+    """The order on disk and modification times do not change shards."""
     shuffled = random.Random(0).sample(NAMES, len(NAMES))
-    other = fill(tmp_path / "other", shuffled)
+    second = fill(tmp_path / "other", shuffled)
     for number, name in enumerate(shuffled):
-        os.utime(other / name, (number, number))
-    pack(other, above=0)
-    assert tree(other) == tree(packed)
+        os.utime(second / name, (number, number))
+    pack(second, above=0)
+    assert tree(second) == tree(packed)
 
 
 def test_one_picture_more_changes_one_shard(packed: Path, tmp_path: Path) -> None:
-    """All other shards keep their bytes, so nothing else is stored or uploaded again."""
-    other = fill(tmp_path / "other", [*NAMES, "p120.png"])
-    pack(other, above=0)
-    before, after = tree(packed), tree(other)
+    """All other shards keep their bytes, so that DVC stores and uploads only one shard."""
+    second = fill(tmp_path / "other", [*NAMES, "p120.png"])
+    pack(second, above=0)
+    before, after = tree(packed), tree(second)
     assert {name for name in after if after[name] != before.get(name)} == {shard_of("p120.png")}
 
 
 def test_packing_again_replaces_what_was_there(packed: Path) -> None:
-    """Shards of an earlier run go; a folder that holds nothing but shards is left alone."""
+    """Shards of an earlier run are removed; a folder with only shards is unchanged."""
     before = tree(packed)
     pack(packed, above=0)
     assert tree(packed) == before
@@ -149,20 +149,20 @@ pack(Path(sys.argv[1]), above=0)
 
 @pytest.mark.parametrize("after", [0, 1, 40])
 def test_a_kill_loses_nothing(packed: Path, tmp_path: Path, after: int) -> None:
-    """At any moment every file is found; the stage that writes them again ends as if at once."""
-    other = fill(tmp_path / "other")
-    killed = subprocess.run([sys.executable, "-c", PACK, str(other), str(after)], check=False)
+    """After a kill every file is found; a rerun gives the same shards as without it."""
+    second = fill(tmp_path / "other")
+    killed = subprocess.run([sys.executable, "-c", PACK, str(second), str(after)], check=False)
     assert killed.returncode == -signal.SIGKILL
-    assert len(list(other.glob("*.tar"))) == after
-    assert [file.name for file in files(other)] == NAMES
-    assert all(locate(other, name).read_bytes() == content(name) for name in NAMES)
-    fill(other)
-    pack(other, above=0)
-    assert tree(other) == tree(packed)
+    assert len(list(second.glob("*.tar"))) == after
+    assert [file.name for file in files(second)] == NAMES
+    assert all(locate(second, name).read_bytes() == content(name) for name in NAMES)
+    fill(second)
+    pack(second, above=0)
+    assert tree(second) == tree(packed)
 
 
 def test_removing_touches_no_other_shard(packed: Path) -> None:
-    """A file that is taken out is gone from the bytes; a shard without files goes as well."""
+    """The bytes of a removed file are gone; an empty shard is deleted."""
     before = tree(packed)
     shard = Path(shard_of("p7.png")).name
     removed = [file for file in files(packed) if file.name == "p7.png"]
@@ -178,7 +178,7 @@ def test_removing_touches_no_other_shard(packed: Path) -> None:
 
 
 def test_long_names_have_room(tmp_path: Path) -> None:
-    """A name of more than the 100 characters of USTAR is found again."""
+    """A name of more than 100 characters, the limit of USTAR, is found."""
     folder = tmp_path / "long"
     folder.mkdir()
     name = f"{'x' * 180}.png"
@@ -188,15 +188,15 @@ def test_long_names_have_room(tmp_path: Path) -> None:
 
 
 def test_a_shard_that_is_cut_short_is_named(packed: Path) -> None:
-    """What is not a whole tar file is an error with what to do."""
+    """A damaged tar file is an error with advice."""
     shard = packed / shard_of("p7.png")
     shard.write_bytes(shard.read_bytes()[:700])
-    with pytest.raises(RefcolorError, match=r"\.tar is not a whole tar file .*run `dvc repro`"):
+    with pytest.raises(RefcolorError, match=r"\.tar is not a complete tar file .*run `dvc repro`"):
         files(packed)
 
 
 def test_pictures_are_read_out_of_shards(tmp_path: Path) -> None:
-    """A picture in a shard has the same pixels; a damaged one is named in the message."""
+    """A picture in a shard has the same pixels; the message names a damaged one."""
     picture = np.random.default_rng(0).integers(0, 256, (5, 7, 3), np.uint8)
     image.write(tmp_path / "a.png", picture)
     image.write(tmp_path / "b.png", picture[..., 0])
@@ -204,12 +204,12 @@ def test_pictures_are_read_out_of_shards(tmp_path: Path) -> None:
     pack(tmp_path, above=0)
     assert np.array_equal(image.read(locate(tmp_path, "a.png")), picture)
     assert np.array_equal(image.read_gray(locate(tmp_path, "b.png")), picture[..., 0])
-    with pytest.raises(PictureError, match=r"2e\.tar/c\.png is cut short"):
+    with pytest.raises(PictureError, match=r"2e\.tar/c\.png is truncated"):
         image.read(locate(tmp_path, "c.png"))
 
 
 def test_line_art_is_found_beside_its_picture(tmp_path: Path) -> None:
-    """A pair is cleaned the same out of shards, and one without a partner has the same reason."""
+    """Pairs in shards are cleaned as pairs in files, with the same reasons."""
     params = CleanParams(
         size=32,
         fit="pad",
@@ -231,12 +231,16 @@ def test_line_art_is_found_beside_its_picture(tmp_path: Path) -> None:
             for folder in ("files", "shards")
         )
         assert single[2] == member[2] and single[2].reason == reason
-        for one, other in zip(single[:2], member[:2], strict=True):
-            assert np.array_equal(one, other) if reason == "" else one is other is None
-    found = locate(tmp_path / "shards", "a.png")
-    assert [file.name for file in beside(found, "a.sketch.")] == ["a.sketch.png"]
+        for from_file, from_shard in zip(single[:2], member[:2], strict=True):
+            assert (
+                np.array_equal(from_file, from_shard)
+                if reason == ""
+                else from_file is from_shard is None
+            )
+    file = locate(tmp_path / "shards", "a.png")
+    assert [file.name for file in siblings(file, "a.sketch.")] == ["a.sketch.png"]
 
 
 def test_the_limit_is_ten_thousand_files() -> None:
-    """The documentation names it."""
+    """docs/scale.md has the limit."""
     assert shards.SHARD_ABOVE == 10_000

@@ -1,4 +1,4 @@
-"""Rows that somebody else wrote are checked when they are read, and the message says where."""
+"""Rows are validated when they are read, and the message has the position."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -33,14 +33,14 @@ def table(path: Path, text: str) -> list[Pot]:
 
 
 def test_objects_become_rows(tmp_path: Path) -> None:
-    """Text, numbers and lists are what they are; a field with a default may be left out."""
+    """Text, numbers and lists keep their types; a field with a default may be missing."""
     lines = '{"name": "漢", "litres": 2, "lids": ["a"]}', '{"litres": 0.5, "name": ""}'
     assert objects(tmp_path / "a", *lines) == [Pot("漢", 2, ("a",)), Pot("", 0.5)]
     assert objects(tmp_path / "a") == []
 
 
 @pytest.mark.parametrize(
-    ("line", "said"),
+    ("line", "message"),
     [
         ('{"name": "b"}', "litres is missing"),
         ('{"name": 5, "litres": 1}', "name should be a valid string, got 5"),
@@ -54,16 +54,16 @@ def test_objects_become_rows(tmp_path: Path) -> None:
         ("[" * 100_000, "it is not JSON"),
     ],
 )
-def test_a_line_that_is_no_row_is_named(tmp_path: Path, line: str, said: str) -> None:
-    """File, line, field, what it should be, what was given, and what to do, in one line."""
+def test_a_bad_json_line_is_an_error(tmp_path: Path, line: str, message: str) -> None:
+    """The message is one line: file, line, field, expected type, value and advice."""
     path = tmp_path / "pots.jsonl"
-    with pytest.raises(RefcolorError, match=rf"pots\.jsonl line 2: {said}.*; wash it$") as error:
+    with pytest.raises(RefcolorError, match=rf"pots\.jsonl line 2: {message}.*; wash it$") as error:
         objects(path, '{"name": "a", "litres": 1}', line)
     assert "\n" not in str(error.value) and len(str(error.value)) < 400
 
 
-def test_a_file_may_hold_one_object(tmp_path: Path) -> None:
-    """It may stand on several lines; what is wrong is named as in a line."""
+def test_a_file_may_be_an_object(tmp_path: Path) -> None:
+    """The object may have several lines; errors read as those of a line."""
     path = tmp_path / "pot.json"
     path.write_text('{\n  "name": "a",\n  "litres": 1\n}\n')
     assert read_json(path, Pot, advice="wash it") == Pot("a", 1)
@@ -73,15 +73,15 @@ def test_a_file_may_hold_one_object(tmp_path: Path) -> None:
 
 
 def test_cells_become_numbers(tmp_path: Path) -> None:
-    """A table has text only; further columns and empty lines are left alone."""
+    """Cells are converted; further columns and empty lines are ignored."""
     text = '\ufeffname,litres,color\n"a, b",0.5,red\n\nc,2,\n'
     assert table(tmp_path / "a.csv", text) == [Pot("a, b", 0.5), Pot("c", 2)]
     assert table(tmp_path / "a.csv", "name,litres,\na,1,\n") == [Pot("a", 1)]
     assert table(tmp_path / "a.csv", "") == []
 
 
-def test_columns_of_any_name_may_go_together(tmp_path: Path) -> None:
-    """A field may take all columns that no other has; an empty cell is none."""
+def test_other_columns_may_be_collected(tmp_path: Path) -> None:
+    """The field `rest` collects the other columns, without empty cells."""
     (tmp_path / "a.csv").write_text("name,width,litres,height\na,3,1,\nb,,1,0.5\n")
     rows = list(read_csv(tmp_path / "a.csv", Pot, rest="sizes", advice="wash it"))
     assert [row.sizes for row in rows] == [{"width": 3}, {"height": 0.5}]
@@ -95,23 +95,23 @@ def test_columns_of_any_name_may_go_together(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("name\na\n", "line 2: litres is missing"),
         ("name,litres\na,1\nb\n", "line 3: litres should be a valid number, got None"),
         ('name,litres\n"a\nb",1\nc,much\n', "line 4: litres should be a valid number, .*'much'"),
-        ("name,litres\na,1,2,3\n", "line 2: it has more cells than the header"),
+        ("name,litres\na,1,2,3\n", "line 2: more cells than in the header"),
         ('name,litres\n"a,1\n', "line 2: it is not a CSV"),
     ],
 )
-def test_a_row_of_cells_that_is_none_is_named(tmp_path: Path, text: str, said: str) -> None:
-    """The line is that of the file, also behind a cell of several lines."""
-    with pytest.raises(RefcolorError, match=rf"pots\.csv {said}.*; wash it$"):
+def test_a_bad_csv_row_is_an_error(tmp_path: Path, text: str, message: str) -> None:
+    """The line number is that of the file, also after a cell of several lines."""
+    with pytest.raises(RefcolorError, match=rf"pots\.csv {message}.*; wash it$"):
         table(tmp_path / "pots.csv", text)
 
 
-def test_a_table_that_is_no_text_is_refused(tmp_path: Path) -> None:
-    """Another encoding is named as such."""
+def test_a_table_must_be_utf_8(tmp_path: Path) -> None:
+    """The message names a wrong encoding."""
     (tmp_path / "pots.csv").write_bytes(b"name,litres\n\xff,1\n")
     with pytest.raises(RefcolorError, match=r"pots\.csv is not UTF-8 text .*; wash it$"):
         list(read_csv(tmp_path / "pots.csv", Pot, advice="wash it"))

@@ -275,12 +275,12 @@ def test_measurements_round_trip(tmp_path: Path) -> None:
     second = Measurement("A,b", reason="truncated", flag="bars_not_uniform")
     path = tmp_path / "clean.csv"
     write_measurements(path, [first, second])
-    first = path.read_bytes()
+    content = path.read_bytes()
     assert read_measurements(path) == [second, first]
     write_measurements(path, [second, first])
-    assert path.read_bytes() == first
+    assert path.read_bytes() == content
     header = b"id,width,height,colorfulness,hue_spread,foreground,dhash,reason,flag\n"
-    assert first.startswith(header)
+    assert content.startswith(header)
     assert sorted(entry.name for entry in tmp_path.iterdir()) == ["a.png", "clean.csv"]
 
 

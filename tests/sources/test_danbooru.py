@@ -413,7 +413,7 @@ def test_other_answers_are_an_error(answer: Any, setting: Setting) -> None:
 def test_queries_that_sort_are_refused(query: str, setting: Setting) -> None:
     """Sorted by anything but id, pages below an id would skip posts; a tag may look alike."""
     setting.change(query=query)
-    with pytest.raises(RefcolorError, match=r"must not sort, got .*take the order out"):
+    with pytest.raises(RefcolorError, match=r"must not sort, got .*remove the order"):
         setting.run()
     setting.change(query="border_order solo reorder:x")
     assert setting.run().records

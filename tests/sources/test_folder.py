@@ -117,7 +117,7 @@ def test_missing_folders_are_explained(tmp_path: Path) -> None:
     """A missing folder, a file in its place and missing halves of pairs say what to do."""
     fill(tmp_path, "file.png", "half/color/a.png")
     for path, layout in (("none", "pictures"), ("file.png", "pictures"), ("half", "pairs")):
-        with pytest.raises(RefcolorError, match=r"must be a folder, got .*make it and put"):
+        with pytest.raises(RefcolorError, match=r"must be a folder, got .*create it and put"):
             list_folder(tmp_path / path, layout)  # type: ignore[arg-type]
 
 
@@ -130,7 +130,7 @@ def test_empty_folders_are_explained(tmp_path: Path) -> None:
     with pytest.raises(RefcolorError, match=r"\(left out: 2 not_a_picture_name\)"):
         list_folder(tmp_path, "pictures")
     fill(tmp_path, "color/a.png", "sketch/b.png")
-    with pytest.raises(RefcolorError, match=r"holds no pairs: .*2 no_partner"):
+    with pytest.raises(RefcolorError, match=r"has no pairs: .*2 no_partner"):
         list_folder(tmp_path, "pairs")
 
 

@@ -170,7 +170,7 @@ def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: s
 @pytest.mark.parametrize(
     ("change", "said"),
     [
-        ({"sketch": text(b"no picture")}, "sketch of row 0: the picture is no picture"),
+        ({"sketch": text(b"no picture")}, "sketch of row 0: the picture is not a picture"),
         ({"reference": text(EXAMPLE["reference"][:99])}, "reference of row 0: the picture is cut"),
         ({"sketch": ""}, "sketch of row 0: the picture is an empty file"),
     ],

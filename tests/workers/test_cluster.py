@@ -1,4 +1,4 @@
-"""Pictures prepared by the workers of a Dask scheduler: real ones, in processes of their own."""
+"""Pictures prepared by the workers of a Dask scheduler, in real processes."""
 
 import hashlib
 import json
@@ -24,7 +24,7 @@ from refcolor.sources.fetching.download import download
 from refcolor.sources.listing.discover import discover
 from refcolor.sources.manifest import write_manifest
 from refcolor.workers import cluster
-from refcolor.workers.cluster import map_on_cluster, refusal
+from refcolor.workers.cluster import map_on_cluster, version_difference
 from refcolor.workers.parallel import map_pictures
 
 ROOT = Path(__file__).parents[2]
@@ -32,7 +32,7 @@ PICTURES = 160  # enough for a worker to die in the middle of
 
 
 class Cluster:
-    """A scheduler and its workers on loopback; workers run in a folder without any project."""
+    """A scheduler and its workers on loopback; workers run in an empty folder."""
 
     def __init__(self, folder: Path, processes: ExitStack, *, code: str = "") -> None:
         self.folder, self.processes = folder, processes
@@ -74,7 +74,7 @@ class Cluster:
 
 
 def wait_until(happened: Callable[[], Any], seconds: float = 30) -> None:
-    """Wait until something is true, and fail when it takes too long."""
+    """Wait for a condition; fail after a timeout."""
     end = time.monotonic() + seconds
     while not happened():
         assert time.monotonic() < end, "it did not happen"
@@ -93,7 +93,7 @@ def started(folder: Path, *, workers: int) -> Iterator[Cluster]:
 
 @pytest.fixture(scope="module")
 def two(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
-    """A cluster of two workers, left as it is."""
+    """A cluster of two workers, shared by tests that do not change it."""
     with started(tmp_path_factory.mktemp("two"), workers=2) as made:
         yield made
 
@@ -106,13 +106,13 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
 
 
 class Data:
-    """A folder whose pictures are downloaded, on which the real stages run."""
+    """A folder with downloaded pictures for the real stages."""
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
 
     def copy(self, folder: Path) -> "Data":
-        """Copy it, so that stages can run without touching this one."""
+        """Copy the folder, so that stages do not change this one."""
         shutil.copytree(self.folder, folder, dirs_exist_ok=True)
         return Data(folder)
 
@@ -134,13 +134,13 @@ class Data:
         )
 
     def run(self, *stages: str) -> str:
-        """Run stages to their end; return what the last one said."""
-        said = ""
+        """Run stages to their end; return the output of the last."""
+        output = ""
         for stage in stages:
             with self.start(stage) as process:
-                _, said = process.communicate(timeout=60)
-            assert process.returncode == 0, said
-        return said
+                _, output = process.communicate(timeout=60)
+            assert process.returncode == 0, output
+        return output
 
     def digests(self) -> dict[str, str]:
         """Give the SHA-256 of every file in data/ by its path."""
@@ -154,7 +154,7 @@ class Data:
 
 @pytest.fixture(scope="module")
 def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Data:
-    """Drawn characters of 96 pixels in data/raw, one of them cut short."""
+    """Drawn characters of 96 pixels in data/raw, one of them truncated."""
     from tests.conftest import TINY
 
     folder = tmp_path_factory.mktemp("downloaded")
@@ -184,7 +184,7 @@ def downloaded(tmp_path_factory: pytest.TempPathFactory) -> Data:
 
 @pytest.fixture(scope="module")
 def expected(downloaded: Data, tmp_path_factory: pytest.TempPathFactory) -> dict[str, str]:
-    """What clean and sketch make on one machine."""
+    """The output of clean and sketch on one machine."""
     data = downloaded.copy(tmp_path_factory.mktemp("expected"))
     data.run("clean", "sketch")
     digests = data.digests()
@@ -205,21 +205,21 @@ def test_two_workers_give_the_bytes_of_one_machine(
 
 
 def test_results_come_in_item_order_from_both_workers(two: Cluster, here: Path) -> None:
-    """Whoever finishes first, the order is that of the items, and nobody is idle."""
+    """The results are in the order of the items, and all workers run."""
 
     def slow_first(item: int) -> tuple[int, int]:
         time.sleep(0.5 if item == 0 else 0.005)
         return item, os.getpid()
 
-    found = list(map_pictures(slow_first, range(90), workers=1, label="x", cluster=two.address))
-    assert [item for item, _ in found] == list(range(90))
-    processes = {process for _, process in found}
+    results = list(map_pictures(slow_first, range(90), workers=1, label="x", cluster=two.address))
+    assert [item for item, _ in results] == list(range(90))
+    processes = {process for _, process in results}
     assert len(processes) == 2
     assert os.getpid() not in processes
 
 
 def test_the_error_of_a_worker_is_raised_here(two: Cluster, here: Path) -> None:
-    """A worker's error keeps its type and reason on the way."""
+    """A worker's error arrives with its type and reason."""
 
     def refuse(item: int) -> int:
         if item == 3:
@@ -232,35 +232,35 @@ def test_the_error_of_a_worker_is_raised_here(two: Cluster, here: Path) -> None:
 
 
 def test_nothing_to_do_asks_nobody() -> None:
-    """No items need no scheduler."""
+    """Without items no scheduler is needed."""
     assert list(map_on_cluster(str, [], scheduler="tcp://127.0.0.1:1")) == []
 
 
 def free_port() -> int:
-    """Find a port on which nobody listens."""
-    with socket.socket() as one:
-        one.bind(("127.0.0.1", 0))
-        port: int = one.getsockname()[1]
+    """Find a free port."""
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        port: int = probe.getsockname()[1]
         return port
 
 
 @pytest.mark.slow
 def test_a_scheduler_that_is_away_is_named_within_seconds(downloaded: Data, tmp_path: Path) -> None:
-    """One line says which address and what to do; no traceback, no log of a library."""
+    """The error is one line with the address and advice, without traceback or log."""
     data = downloaded.copy(tmp_path)
     address = f"tcp://127.0.0.1:{free_port()}"
     data.set(engine="dask", scheduler=address)
     before = time.monotonic()
     with data.start("clean") as process:
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     assert time.monotonic() - before < 10
     assert process.returncode == 1
-    *bar, line = said.splitlines()
+    *bar, line = output.splitlines()
     assert line == (
         f"refcolor: runtime.scheduler is {address}, but no Dask scheduler answers there; "
         "start it with `dask scheduler`, or set runtime.engine to processes"
     )
-    assert all(not one or one.startswith("clean raw:") for one in bar)
+    assert all(not line or line.startswith("clean raw:") for line in bar)
 
 
 @pytest.fixture
@@ -274,7 +274,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 def test_a_killed_worker_loses_nothing_and_leaves_nothing(
     lone: Cluster, downloaded: Data, expected: dict[str, str], tmp_path: Path
 ) -> None:
-    """SIGKILL half-way, once in each stage: the other worker makes the same bytes alone."""
+    """SIGKILL half-way, once in each stage: the other worker gives the same bytes."""
     data = downloaded.copy(tmp_path)
     data.set(engine="dask", scheduler=lone.address)
     lone.add_worker()
@@ -286,10 +286,10 @@ def test_a_killed_worker_loses_nothing_and_leaves_nothing(
             dying.kill()
             half.write_bytes(b"as one that was being written")
             count = len(list((tmp_path / "data" / made).glob("*.png")))
-            _, said = process.communicate(timeout=60)
-        assert process.returncode == 0, said
+            _, output = process.communicate(timeout=60)
+        assert process.returncode == 0, output
         assert all(
-            not one or one.startswith((f"{stage} raw", "sketch:")) for one in said.splitlines()
+            not line or line.startswith((f"{stage} raw", "sketch:")) for line in output.splitlines()
         )
         assert count < PICTURES - 1
     assert data.digests() == expected
@@ -306,10 +306,10 @@ def test_ctrl_c_stops_the_workers_too(
     with data.start("clean") as process:
         wait_until(lambda: len(list(color.glob("*.png"))) > 8)
         process.send_signal(signal.SIGINT)
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.splitlines()[-1] == "refcolor: stopped. The same command goes on from here."
-    assert "Traceback" not in said
+    assert output.splitlines()[-1] == "refcolor: stopped. The same command goes on from here."
+    assert "Traceback" not in output
     time.sleep(1)  # for the pictures at hand
     count = len(list(color.iterdir()))
     time.sleep(1)
@@ -322,11 +322,11 @@ def test_ctrl_c_stops_the_workers_too(
 def test_other_code_is_refused_at_once_and_when_it_joins_later(
     lone: Cluster, here: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """A worker whose refcolor differs by a comment makes no picture, whenever it comes."""
-    other = tmp_path_factory.mktemp("other")
+    """A worker whose refcolor differs by a comment is rejected, whenever it joins."""
+    changed = tmp_path_factory.mktemp("other")
     package = Path(refcolor.__file__).parent
-    shutil.copytree(package, other / "refcolor", ignore=shutil.ignore_patterns("__pycache__"))
-    with (other / "refcolor/lines/sketch.py").open("a") as file:
+    shutil.copytree(package, changed / "refcolor", ignore=shutil.ignore_patterns("__pycache__"))
+    with (changed / "refcolor/lines/sketch.py").open("a") as file:
         file.write("# changed\n")
 
     def slow(item: int) -> int:
@@ -334,13 +334,13 @@ def test_other_code_is_refused_at_once_and_when_it_joins_later(
         return item
 
     lone.add_worker()
-    ours = cluster.build()["refcolor"]
+    local = cluster.versions()["refcolor"]
     results = map_on_cluster(slow, range(3000), scheduler=lone.address)
     assert next(results) == 0
-    lone.add_worker(PYTHONPATH=str(other))
-    with pytest.raises(RefcolorError, match=rf"process \d+\) has refcolor \w+, this .* {ours};"):
+    lone.add_worker(PYTHONPATH=str(changed))
+    with pytest.raises(RefcolorError, match=rf"process \d+\) has refcolor \w+, this .* {local};"):
         list(results)
-    with pytest.raises(RefcolorError, match=rf"^the worker at tcp://\S+ has refcolor .* {ours};"):
+    with pytest.raises(RefcolorError, match=rf"^the worker at tcp://\S+ has refcolor .* {local};"):
         next(map_on_cluster(slow, range(3000), scheduler=lone.address))
 
 
@@ -348,24 +348,28 @@ def test_other_code_is_refused_at_once_and_when_it_joins_later(
 def test_a_machine_without_refcolor_is_refused(
     lone: Cluster, here: Path, tmp_path_factory: pytest.TempPathFactory
 ) -> None:
-    """Workers need it, and the scheduler too; it is said who lacks it."""
+    """Workers and the scheduler need it; the message names the process without it."""
     lacking = "import sys; sys.modules['refcolor'] = None"
     lone.add_worker(code=lacking)
     with pytest.raises(RefcolorError, match=r"worker at tcp://.* cannot load refcolor .*commit"):
         next(map_on_cluster(str, [1], scheduler=lone.address))
     with ExitStack() as processes:
-        other = Cluster(tmp_path_factory.mktemp("other"), processes, code=lacking)
-        other.add_worker()
-        with pytest.raises(RefcolorError, match=f"scheduler at {other.address} cannot load refcol"):
-            next(map_on_cluster(str, [1], scheduler=other.address))
+        lone_cluster = Cluster(tmp_path_factory.mktemp("other"), processes, code=lacking)
+        lone_cluster.add_worker()
+        with pytest.raises(
+            RefcolorError, match=f"scheduler at {lone_cluster.address} cannot load refcol"
+        ):
+            next(map_on_cluster(str, [1], scheduler=lone_cluster.address))
 
 
 def test_another_folder_of_the_same_name_is_refused(
     two: Cluster, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A worker that does not see the file that was just made would find no pictures either."""
+    """A worker that does not see a new file of this folder is rejected."""
     monkeypatch.setattr(Path, "touch", lambda _self: None)
-    with pytest.raises(RefcolorError, match=rf"does not see {here} as this machine does; mount"):
+    with pytest.raises(
+        RefcolorError, match=rf"does not have the folder {here} of this machine; mount"
+    ):
         next(map_on_cluster(str, [1], scheduler=two.address))
 
 
@@ -373,9 +377,9 @@ def test_another_folder_of_the_same_name_is_refused(
 def test_a_scheduler_without_workers_is_said(
     lone: Cluster, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Nobody waits for ever, neither at the beginning nor when all workers have gone."""
+    """Waiting has a timeout, at the beginning and when all workers are gone."""
     monkeypatch.setattr(cluster, "WORKERS", 0.2)
-    monkeypatch.setattr(cluster, "DESERTED", 0.2)
+    monkeypatch.setattr(cluster, "DESERTED_TIMEOUT", 0.2)
     with pytest.raises(RefcolorError, match=rf"{lone.address} has no worker; start some with `das"):
         next(map_on_cluster(str, [1], scheduler=lone.address))
     worker = lone.add_worker()
@@ -388,48 +392,48 @@ def test_a_scheduler_without_workers_is_said(
 
 @pytest.mark.slow
 def test_a_scheduler_that_ends_is_said(lone: Cluster, downloaded: Data, tmp_path: Path) -> None:
-    """The stage ends with a line instead of waiting for it, and no library adds its own."""
+    """The stage ends with one line instead of waiting, without logs of a library."""
     data = downloaded.copy(tmp_path)
     data.set(engine="dask", scheduler=lone.address)
     lone.add_worker()
     with data.start("clean") as process:
         wait_until(lambda: len(list((tmp_path / "data/color").glob("*.png"))) > 8)
         lone.scheduler.kill()
-        _, said = process.communicate(timeout=60)
+        _, output = process.communicate(timeout=60)
     assert process.returncode == 1
-    *bar, line = said.splitlines()
+    *bar, line = output.splitlines()
     assert line == (
-        f"refcolor: the scheduler at {lone.address} went away; start it again and run the same "
+        f"refcolor: the scheduler at {lone.address} is gone; start it again and run the same "
         "command again"
     )
-    assert all(not one or one.startswith("clean raw:") for one in bar)
+    assert all(not line or line.startswith("clean raw:") for line in bar)
 
 
 @pytest.mark.slow
 def test_pictures_that_end_every_worker_are_said(lone: Cluster, here: Path) -> None:
-    """A task that kills whoever does it ends the run, with where to look."""
+    """A task that kills its workers is an error that says where to look."""
     for _ in range(4):
         lone.add_worker()
 
     def end(item: int) -> None:
         os.kill(os.getpid(), signal.SIGKILL)
 
-    with pytest.raises(RefcolorError, match="the same pictures ended several workers of tcp://"):
+    with pytest.raises(RefcolorError, match="the same pictures killed several workers of tcp://"):
         list(map_on_cluster(end, [1], scheduler=lone.address))
 
 
 def test_without_dask_the_extra_is_named(here: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """The refusal says what to install."""
+    """The message says what to install."""
     monkeypatch.setitem(sys.modules, "distributed", None)
     with pytest.raises(RefcolorError, match=r"pip install -e '\.\[cluster\]', or set runtime.eng"):
         next(map_on_cluster(str, [1], scheduler="tcp://127.0.0.1:1"))
 
 
 def test_a_refusal_names_what_differs() -> None:
-    """Equal builds are welcome; of different ones both sides are said."""
-    ours = {"refcolor": "1a", "numpy": "2.4", "python": "3.11"}
-    assert refusal(ours, ours) == ""
-    assert refusal({"refcolor": "1a", "numpy": "2.3"}, ours) == (
+    """Equal versions give no message; different ones are listed for both sides."""
+    local = {"refcolor": "1a", "numpy": "2.4", "python": "3.11"}
+    assert version_difference(local, local) == ""
+    assert version_difference({"refcolor": "1a", "numpy": "2.3"}, local) == (
         "has numpy 2.3, python none, this machine has numpy 2.4, python 3.11; install the same "
         "commit and requirements.lock there and start it again"
     )

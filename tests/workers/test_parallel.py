@@ -18,43 +18,43 @@ def slow_first(item: int) -> int:
 
 
 def refuse(item: int) -> int:
-    """Refuse 3 as a broken picture."""
+    """Raise PictureError for 3."""
     if item == 3:
         raise PictureError("truncated", "3.png is cut")
     return item
 
 
 def own_process(_item: int) -> int:
-    """Name the process that does the work."""
+    """Return the process id."""
     return os.getpid()
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_results_come_in_item_order(workers: int) -> None:
-    """The order is that of the items, whoever finishes first."""
+    """The results are in the order of the items."""
     assert list(map_pictures(slow_first, range(5), workers=workers, label="x")) == [0, 1, 4, 9, 16]
 
 
 def test_two_workers_are_other_processes() -> None:
-    """With more than one worker the work leaves this process."""
+    """More than one worker run in other processes."""
     assert os.getpid() not in set(map_pictures(own_process, range(4), workers=2, label="x"))
 
 
 @pytest.mark.parametrize("workers", [1, 2])
 def test_the_error_of_a_worker_is_raised_here(workers: int) -> None:
-    """A worker's error keeps its type and reason on the way."""
+    """A worker's error arrives with its type and reason."""
     with pytest.raises(PictureError, match=r"3\.png is cut") as error:
         list(map_pictures(refuse, range(5), workers=workers, label="x"))
     assert error.value.reason == "truncated"
 
 
 def test_nothing_to_do_gives_nothing() -> None:
-    """No items, no results, no error; zero workers means one for each core."""
+    """No items give no results and no error; zero workers means one for each core."""
     assert list(map_pictures(math.sqrt, [], workers=1, label="x")) == []
     assert list(map_pictures(math.sqrt, [4, 9], workers=0, label="x")) == [2, 3]
 
 
 def test_progress_carries_the_label(capsys: pytest.CaptureFixture[str], tmp_path: Path) -> None:
-    """The bar on stderr says what is being done and counts to the end."""
+    """The bar on stderr has the label and counts to the end."""
     list(map_pictures(str, [tmp_path], workers=1, label="clean"))
     assert "clean: 100%" in capsys.readouterr().err
