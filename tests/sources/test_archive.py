@@ -257,7 +257,7 @@ def test_metadata_without_a_post_is_an_error(tmp_path: Path) -> None:
     """The message counts the lines that are not posts."""
     with pytest.raises(RefcolorError, match=r"must contain posts, got 2 other lines in"):
         listed(tmp_path, b"one\ntwo\n")
-    with pytest.raises(RefcolorError, match=r"none of the 0 lines"):
+    with pytest.raises(RefcolorError, match=r"got 0 other lines"):
         listed(tmp_path, b"")
     assert listed(tmp_path, lines(objects(1, rating="e"))).records == []
 

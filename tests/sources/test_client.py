@@ -121,7 +121,7 @@ def test_retry_after_may_be_a_date(network: Network) -> None:
 @pytest.mark.parametrize(
     ("fault", "message"),
     [
-        (Fault("429", retry_after="7200"), r"next 2\.0 h .*run the same command again then"),
+        (Fault("429", retry_after="7200"), r"for 2\.0 h .*run the same command again after"),
         (Fault("cloudflare"), r"Cloudflare.*DANBOORU_CONTACT.*another network"),
         (Fault("html_403"), "Cloudflare"),  # the API itself never answers with a page
     ],
@@ -316,19 +316,19 @@ def test_the_user_agent_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:
     assert user_agent("") == f"refcolor/{__version__} (+env@example.org)"
     assert user_agent(" https://example.org/me ").endswith("(+https://example.org/me)")
     monkeypatch.delenv("DANBOORU_CONTACT")
-    with pytest.raises(RefcolorError, match=r"got no contact; set DANBOORU_CONTACT to an e-mail"):
+    with pytest.raises(RefcolorError, match=r"got none; set DANBOORU_CONTACT to an e-mail"):
         user_agent("")
 
 
 @pytest.mark.parametrize("contact", ["a@b.c\r\nX-Evil: 1", "a\0b", "é@example.org", "x" * 201])
 def test_a_contact_is_one_line_of_ascii(contact: str) -> None:
-    """Nothing can be smuggled into the head of a request."""
+    """A contact cannot inject request headers."""
     with pytest.raises(RefcolorError, match="one line of ASCII"):
         user_agent(contact)
 
 
 def test_the_login_comes_from_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Both halves, none, or an explanation."""
+    """Both halves give a login, none gives None, one is an error."""
     for name in ("LOGIN", "API_KEY"):
         monkeypatch.delenv(f"DANBOORU_{name}", raising=False)
     assert login() is None
