@@ -1,4 +1,4 @@
-"""User errors, exit codes, and how a process ends after an error or a signal."""
+"""User errors, exit codes, and the end of a process after an error or a signal."""
 
 import json
 import os
@@ -12,13 +12,13 @@ from pathlib import Path
 
 
 class RefcolorError(Exception):
-    """A user error. Its text is one line: what, what was given, what to do."""
+    """A user error. Its message is one line: what, what was given, what to do."""
 
     exit_code = 1
 
 
 class UsageError(RefcolorError):
-    """Wrong use of a command, refused before any work."""
+    """Wrong use of a command, detected before any work."""
 
     exit_code = 2
 
@@ -27,20 +27,21 @@ class PictureError(RefcolorError):
     """A picture that cannot be used; `reason` is the snake_case name under which it is counted."""
 
     def __init__(self, reason: str, message: str) -> None:
-        """Keep the reason beside the message."""
+        """Store the reason and the message."""
         super().__init__(message)
         self.reason = reason
 
     def __reduce__(self) -> tuple[type["PictureError"], tuple[str, str]]:
-        """Let the error cross a process border: worker processes raise it too."""
+        """Pickle the error with its reason: worker processes raise it too."""
         return type(self), (self.reason, str(self))
 
 
 def run(main: Callable[[], None]) -> None:
-    """Run a program to its end; a user error, a full disk or Ctrl-C becomes one line and a code.
+    """Run a program; a user error, an OSError or a signal ends it with one line and an exit code.
 
-    Exit codes: 1 user error, 2 wrong use, 130 Ctrl-C, 143 SIGTERM. A bug keeps its traceback.
-    A process that torchrun started hands its line to torchrun, which prints that of the first.
+    Exit codes: 1 user error, 2 wrong use, 130 Ctrl-C, 143 SIGTERM. Other exceptions are bugs and
+    keep their traceback. Under torchrun the line goes to its error file; torchrun prints the line
+    of the rank that failed first.
     """
     signal.signal(signal.SIGTERM, _raise_terminated)
     try:
@@ -63,7 +64,7 @@ def run(main: Callable[[], None]) -> None:
 
 
 class Terminated(BaseException):
-    """SIGTERM as an exception, so that files are closed and temporary ones removed."""
+    """SIGTERM as an exception, so that files are closed and temporary files removed."""
 
     exit_code = 143
 
@@ -74,10 +75,10 @@ def _raise_terminated(_signal: int, _frame: object) -> None:
 
 @contextmanager
 def signals_deferred() -> Iterator[None]:
-    """Act on Ctrl-C and SIGTERM at the end of the block instead of inside it.
+    """Defer Ctrl-C and SIGTERM to the end of the block.
 
-    For calls of a library that does not expect an exception everywhere. Python runs signal handlers
-    in the main thread alone, so in other threads nothing happens.
+    For libraries that are not safe against exceptions at any point. Python runs signal handlers
+    only in the main thread; in other threads the block is unchanged.
     """
     if threading.current_thread() is not threading.main_thread():
         yield
@@ -97,8 +98,8 @@ def signals_deferred() -> Iterator[None]:
 
 
 def _end(line: str, code: int) -> None:
-    # Everything is closed: a signal from here on ends the process instead of raising an exception in
-    # the clean-up of a library. torchrun sends each rank a second SIGINT after Ctrl-C.
+    # From here signals end the process, without an exception in the clean-up of a library. torchrun
+    # sends each rank a second SIGINT after Ctrl-C.
     signal.signal(signal.SIGINT, signal.SIG_DFL)
     signal.signal(signal.SIGTERM, signal.SIG_DFL)
     error_file = os.environ.get("TORCHELASTIC_ERROR_FILE")

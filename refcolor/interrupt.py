@@ -1,4 +1,4 @@
-"""Imported first by programs: Ctrl-C while heavy libraries load is one line, not a traceback."""
+"""Programs import this module first: Ctrl-C during slow imports prints a line, no traceback."""
 
 import os
 import sys
@@ -8,7 +8,7 @@ from types import TracebackType
 def _one_line(kind: type[BaseException], error: BaseException, trace: TracebackType | None) -> None:
     if issubclass(kind, KeyboardInterrupt):
         if "TORCHELASTIC_ERROR_FILE" in os.environ:
-            return  # one of several processes: the one that started them says it
+            return  # torchrun prints the line for all ranks
         print("\nrefcolor: stopped. The same command goes on from here.", file=sys.stderr)
     else:
         sys.__excepthook__(kind, error, trace)

@@ -12,7 +12,7 @@ from ruamel.yaml.error import YAMLError
 
 from refcolor.errors import RefcolorError
 
-# Parameters that name files of the user's. DVC takes them as they stand.
+# Parameters with paths of the user. DVC does not expand ~ in them.
 PATHS = (
     "source.exclude_file",
     "source.folder.path",
@@ -32,41 +32,41 @@ Seed = Annotated[int, Field(ge=0, lt=2**31)]
 
 
 class Section(BaseModel):
-    """A section refuses unknown keys and other types, and never changes once read."""
+    """A frozen section that rejects unknown keys and other types."""
 
     model_config = ConfigDict(frozen=True, extra="forbid", strict=True, allow_inf_nan=False)
 
 
 class SampleParams(Section):
-    """Drawn characters."""
+    """The source of drawn characters."""
 
     shape_seed: Seed
     palette_seed: Seed
-    size: Annotated[int, Field(ge=32, le=1024)]  # side in pixels at which they are drawn
+    size: Annotated[int, Field(ge=32, le=1024)]  # side of the drawings in pixels
 
 
 class FolderParams(Section):
-    """Pictures of one's own."""
+    """The source of local pictures."""
 
     path: str
     layout: Literal["pictures", "pairs", "side_by_side"]
 
 
 class DanbooruParams(Section):
-    """The live API of Danbooru, or of a site that speaks like it."""
+    """The live API of Danbooru, or of a site with the same API."""
 
     url: Annotated[str, Field(pattern=r"^https?://[^/\s]+", description="https://example.org")]
-    query: str  # what the site filters; an anonymous search has two tags, metatags are free
-    max_id: Count  # newest post that is looked at, so that a later listing finds the same ones
-    rate: Weight  # requests a second, pages and pictures together, for every source on a network
+    query: str  # search of the site; anonymous searches have two tags, besides metatags
+    max_id: Count  # id of the newest post, so that later listings give the same posts
+    rate: Weight  # requests a second, pages and pictures together, of every network source
     contact: str  # e-mail address or page in the User-Agent; empty: $DANBOORU_CONTACT
 
 
 class ArchiveParams(Section):
-    """A Danbooru data set of the years 2017 to 2021, or one in its shape."""
+    """A Danbooru dataset of the years 2017 to 2021, or one of the same format."""
 
     metadata: str  # JSON lines, plain, .gz or .xz, or a folder of such files
-    pictures: str  # folder or http address that holds 512px/
+    pictures: str  # folder or http address with 512px/
     buckets: Annotated[
         str,
         Field(
@@ -76,34 +76,34 @@ class ArchiveParams(Section):
 
 
 class UrlListParams(Section):
-    """Addresses that somebody listed."""
+    """A list of addresses."""
 
     path: str  # CSV with a header, or JSON lines
 
 
 class ManifestParams(Section):
-    """A data set that somebody published as a manifest."""
+    """A dataset that was published as a manifest."""
 
     path: str
 
 
 class TransferParams(Section):
-    """How files come over a network, and when to give up."""
+    """Downloads and their limits."""
 
     threads: Annotated[int, Field(ge=1, le=64)]
-    tries: Count  # for a file that arrives cut, as another type or with a wrong checksum
-    timeout: Positive  # seconds of silence after which a connection is given up
-    max_megabytes: Positive  # a larger file is not fetched to its end
-    min_success: Share  # of the manifest; below it the stage fails, after all that could be had
+    tries: Count  # requests for a file, retries included
+    timeout: Positive  # seconds without a byte after which a request fails
+    max_megabytes: Positive  # the download of a larger file is aborted
+    min_success: Share  # of the manifest; below it the stage fails after its last download
     hosts: Annotated[tuple[str, ...], Field(strict=False)]  # allowed besides the source's own
 
 
 class SourceParams(Section):
-    """Where pictures come from."""
+    """The source of the pictures."""
 
     kind: Literal["sample", "folder", "danbooru", "archive", "url_list", "manifest"]
-    count: Annotated[int, Field(ge=0)]  # pictures at most; 0 means all that there are
-    exclude_file: str  # take-downs: ids, artists and checksums that must not be used
+    count: Annotated[int, Field(ge=0)]  # maximum number of pictures; 0 means all
+    exclude_file: str  # the take-down list
     sample: SampleParams
     folder: FolderParams
     danbooru: DanbooruParams
@@ -114,29 +114,29 @@ class SourceParams(Section):
 
     @property
     def layout(self) -> Literal["pictures", "pairs", "side_by_side"]:
-        """How pictures and line art lie in data/raw."""
+        """The layout of pictures and line art in data/raw."""
         return self.folder.layout if self.kind == "folder" else "pictures"
 
 
 class LineArtParams(Section):
-    """Real line art, kept apart as foreign sketches."""
+    """Real line art, listed as foreign sketches."""
 
-    count: Annotated[int, Field(ge=0)]  # drawings at most
+    count: Annotated[int, Field(ge=0)]  # maximum number of drawings
     any_of: Annotated[tuple[str, ...], Field(strict=False)]
     required: Annotated[tuple[str, ...], Field(strict=False)]
 
 
 class FilterParams(Section):
-    """Which tagged posts are worth having, by tag name (Tag2Pix)."""
+    """The filter of tagged posts, by tag name (Tag2Pix)."""
 
     subjects: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one of them
     hair: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one `<colour>_hair`
     eyes: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one `<colour>_eyes`
-    aliases: dict[str, str]  # colour or tag -> the name that it counts as
+    aliases: dict[str, str]  # colour or tag -> its canonical name
     required: Annotated[tuple[str, ...], Field(strict=False)]
     forbidden: Annotated[tuple[str, ...], Field(strict=False)]
     ratings: Annotated[tuple[Literal["g", "s", "q", "e"], ...], Field(strict=False)]
-    children: bool  # whether posts that are variants of another one are kept
+    children: bool  # whether posts that are variants of other posts are kept
     extensions: Annotated[tuple[str, ...], Field(strict=False)]
     max_aspect: Annotated[float, Field(gt=1)]  # longer side / shorter side stays below it
     min_longer_side: Count  # pixels
@@ -144,11 +144,11 @@ class FilterParams(Section):
 
 
 class CleanParams(Section):
-    """What a picture must be, and the square that it becomes."""
+    """Requirements for a picture, and its square."""
 
     size: Annotated[int, Field(ge=32, le=2048)]  # side of the square in pixels
     fit: Literal["pad", "crop"]
-    max_megapixels: Positive  # a larger header is refused before anything is decoded
+    max_megapixels: Positive  # larger pictures are rejected before decoding
     min_side: Count  # pixels
     min_colorfulness: Weight  # Hasler-Suesstrunk at 128 px
     min_hue_spread: Weight  # smaller axis of the spread in Lab a,b
@@ -156,13 +156,13 @@ class CleanParams(Section):
 
 
 class SketchParams(Section):
-    """XDoG; `sigma` and `k` are drawn for each picture."""
+    """XDoG; `sigma` and `k` are random for each picture."""
 
     preset: Literal["default", "tag2pix", "xdog_python"]
 
 
 class SplitParams(Section):
-    """Which pictures are never trained on."""
+    """The split into training and validation."""
 
     seed: Seed
     validation: Annotated[float, Field(gt=0, lt=1)]  # share of the near-duplicate groups
@@ -172,26 +172,26 @@ class SplitParams(Section):
 
 
 class AugmentParams(Section):
-    """The two transforms of the augmented-self reference, and more that a share of them gets."""
+    """The two transforms of the self-reference, and optional ones with a probability."""
 
     color_offset: Annotated[float, Field(ge=0, le=2)]  # largest offset, in [-1, 1] units
     warp: Annotated[float, Field(ge=0, le=0.5)]  # control-point displacement, share of the side
     mirror: Share  # probability that the reference is mirrored
-    patch_shuffle: Share  # probability that the patches of the reference change places
-    patches: Annotated[int, Field(ge=2)]  # along each side; they divide the attention cells
+    patch_shuffle: Share  # probability that the patches of the reference are permuted
+    patches: Annotated[int, Field(ge=2)]  # along each side; divides the attention cells of a side
     drop_reference: Share  # probability that the reference is white paper
-    sketch_variation: Share  # probability that the sketch is drawn anew, with settings of its own
+    sketch_variation: Share  # probability that the sketch is redrawn with random settings
 
     @property
     def plain(self) -> "AugmentParams":
-        """The transforms that every picture gets: the validation batch is the same in every run."""
+        """Return the transforms of the validation batch: without the probabilistic ones."""
         return self.model_copy(
             update={"patch_shuffle": 0.0, "drop_reference": 0.0, "sketch_variation": 0.0}
         )
 
 
 class ModelParams(Section):
-    """The generator and its discriminator."""
+    """The generator and the discriminator."""
 
     attention: Literal["scft", "sga", "none"]
     width: Count  # channels of the first layer; doubled at each level
@@ -204,7 +204,7 @@ class ModelParams(Section):
 
     @property
     def stride(self) -> int:
-        """Pixels for each attention cell."""
+        """Side of an attention cell in pixels."""
         return 1 << (self.levels - 1)
 
 
@@ -221,44 +221,44 @@ class LossParams(Section):
 
     @property
     def weights(self) -> dict[str, float]:
-        """Weight of each term of the generator's loss."""
+        """Weights of the terms of the generator's loss."""
         return self.model_dump(exclude={"margin"})
 
     @property
     def needs_match(self) -> bool:
-        """Whether a term needs the known match of the attention."""
+        """Whether a loss term needs the known match."""
         return self.triplet > 0 or self.match > 0
 
 
 class TrainParams(Section):
-    """How the networks are trained."""
+    """Training of the networks."""
 
     epochs: Count
-    batch_size: Count  # pictures a step, of all processes together
+    batch_size: Count  # pictures in a step, over all ranks
     learning_rate_generator: Positive
     learning_rate_discriminator: Positive
-    learning_rate_half_life: Weight  # epochs in which both halve; 0 keeps them constant
+    learning_rate_half_life: Weight  # epochs after which both are halved; 0 keeps them constant
     ema_half_life: Positive  # pictures
     report_every: Count  # steps between validation losses and previews
     precision: Literal["bf16", "fp32"]
-    threads: Count  # CPU threads of each process: another number gives other last bits
-    processes: Count  # each takes its share of every batch: another number gives other last bits
-    init: str  # a folder with weights to start from; an empty folder means from scratch
+    threads: Count  # CPU threads of each rank; changes the last bits of results
+    processes: Count  # world size; changes the last bits of results
+    init: str  # a folder with initial weights; an empty folder means random weights
 
 
 class EvaluateParams(Section):
-    """How a trained generator is judged."""
+    """Evaluation of the generator."""
 
     seed: Seed
     warp: Annotated[float, Field(ge=0, le=0.5)]  # as augment.warp; strong, see attention_identity
     features: Literal["inception", "random"]
-    fid: Literal["clean", "pytorch"]  # whose way of resizing pictures for Inception
+    fid: Literal["clean", "pytorch"]  # implementation of the resizing for Inception
     tagger: str  # a folder with an ONNX tagger and its list of tags; an empty folder means none
     batch_size: Count
 
 
 class RuntimeParams(Section):
-    """What should not change a result; no stage lists it."""
+    """Settings that should not change results; no stage depends on them."""
 
     device: Annotated[
         str,
@@ -266,8 +266,8 @@ class RuntimeParams(Section):
             pattern=r"^(auto|cpu|mps|cuda(:\d+)?)$", description="auto, cpu, mps, cuda or cuda:1"
         ),
     ]
-    workers: Annotated[int, Field(ge=0)]  # processes that draw and clean; 0 means all cores
-    engine: Literal["processes", "dask"]  # that cleans and sketches: local processes, or a cluster
+    workers: Annotated[int, Field(ge=0)]  # processes for drawing and cleaning; 0 means all cores
+    engine: Literal["processes", "dask"]  # for clean and sketch: local processes, or a Dask cluster
     scheduler: Annotated[
         str, Field(pattern=r"^((tcp|tls)://\S+:\d+)?$", description="tcp://10.0.0.5:8786")
     ]
@@ -275,12 +275,12 @@ class RuntimeParams(Section):
 
     @property
     def cluster(self) -> str:
-        """Address of the scheduler that hands out the work; empty for processes of this machine."""
+        """Address of the Dask scheduler; empty for local processes."""
         return self.scheduler if self.engine == "dask" else ""
 
 
 class Params(Section):
-    """Everything that can be varied."""
+    """All parameters."""
 
     seed: Seed
     source: SourceParams
@@ -296,7 +296,7 @@ class Params(Section):
     runtime: RuntimeParams
 
     @model_validator(mode="after")
-    def _refuse_impossible_combinations(self) -> "Params":
+    def _check_combinations(self) -> "Params":
         stride = self.model.stride
         if self.clean.size % stride:
             nearest = max(4, round(self.clean.size / stride)) * stride
@@ -307,30 +307,30 @@ class Params(Section):
         if self.clean.size // stride < 4:
             raise ValueError(
                 f"clean.size must give at least 4 x 4 attention cells, got {self.clean.size} with "
-                f"model.levels {self.model.levels}; take at least {4 * stride} or fewer levels"
+                f"model.levels {self.model.levels}; use at least {4 * stride} or fewer levels"
             )
         if self.model.attention == "none" and self.loss.needs_match:
             raise ValueError(
-                "loss.triplet and loss.match act on the attention, got model.attention none; "
-                "set both to 0 or take scft or sga"
+                "loss.triplet and loss.match need attention, got model.attention none; "
+                "set both to 0 or use scft or sga"
             )
         if self.model.attention == "none" and self.model.transport:
             raise ValueError(
-                "model.transport carries colours through the attention, got model.attention none; "
-                "set it to 0 or take scft or sga"
+                "model.transport needs attention, got model.attention none; "
+                "set it to 0 or use scft or sga"
             )
         cells, patches = self.clean.size // stride, self.augment.patches
         if self.augment.patch_shuffle and cells % patches:
-            fitting = [str(count) for count in range(2, cells + 1) if cells % count == 0]
+            divisors = [str(count) for count in range(2, cells + 1) if cells % count == 0]
             raise ValueError(
                 f"augment.patches must divide the {cells} attention cells of a side "
                 f"(clean.size {self.clean.size}, model.levels {self.model.levels}), got {patches}; "
-                f"take one of {', '.join(fitting)}"
+                f"set it to one of {', '.join(divisors)}"
             )
         if self.augment.sketch_variation and self.source.layout != "pictures":
             raise ValueError(
-                "augment.sketch_variation draws line art anew, but source.folder.layout "
-                f"{self.source.layout} brings its own, which is never replaced; set it to 0"
+                "augment.sketch_variation redraws line art, which is not possible with that of "
+                f"source.folder.layout {self.source.layout}; set it to 0"
             )
         if not any(self.loss.weights.values()):
             raise ValueError(
@@ -346,7 +346,7 @@ class Params(Section):
         if self.runtime.engine == "dask" and not self.runtime.scheduler:
             raise ValueError(
                 "runtime.scheduler must be an address with runtime.engine dask, got ''; start one "
-                "with `dask scheduler` and name it, as tcp://10.0.0.5:8786"
+                "with `dask scheduler` and set its address, as tcp://10.0.0.5:8786"
             )
         if self.source.kind == "sample" and self.source.count < 8:
             raise ValueError(
@@ -355,15 +355,15 @@ class Params(Section):
         for entry in self.split.hold_out:
             if "=" not in entry:
                 raise ValueError(
-                    f"split.hold_out entries read 'attribute=value', got {entry!r}; "
+                    f"split.hold_out entries must be 'attribute=value', got {entry!r}; "
                     "for example 'hair=bob'"
                 )
         flat = flatten(self.model_dump())
         for name in PATHS:
-            if flat[name] != (whole := os.path.expanduser(flat[name])):
+            if flat[name] != (expanded := os.path.expanduser(flat[name])):
                 raise ValueError(
-                    f"{name} must be written out, because DVC knows no ~, got {flat[name]!r}; "
-                    f"set it to {whole}"
+                    f"{name} must not begin with ~, which DVC does not expand, got {flat[name]!r}; "
+                    f"set it to {expanded}"
                 )
         return self
 
@@ -371,8 +371,8 @@ class Params(Section):
 def load(path: Path | str = "params.yaml") -> Params:
     """Read and check a parameter file.
 
-    YAML 1.2, as DVC reads it: `1e-4` is a number. Raises RefcolorError naming every key that is
-    unknown, missing, of another type or impossible.
+    YAML 1.2, as in DVC: `1e-4` is a number. Raises RefcolorError with every key that is unknown,
+    missing, of another type or invalid.
     """
     return check(read_yaml(Path(path)), where=path)
 
@@ -385,7 +385,7 @@ def check(content: Any, *, where: object) -> Params:
     try:
         return Params.model_validate(content)
     except ValidationError as error:
-        problems = "; ".join(_in_words(problem) for problem in error.errors())
+        problems = "; ".join(_format_problem(problem) for problem in error.errors())
         raise RefcolorError(f"{where}: {problems}") from error
 
 
@@ -415,23 +415,23 @@ def flatten(content: Mapping[str, Any], *, prefix: str = "") -> dict[str, Any]:
     return flat
 
 
-def _in_words(problem: Mapping[str, Any]) -> str:
-    location, given = problem["loc"], problem["input"]
+def _format_problem(problem: Mapping[str, Any]) -> str:
+    location, value = problem["loc"], problem["input"]
     name = ".".join(str(part) for part in location)
     match problem["type"]:
         case "extra_forbidden":
-            near = difflib.get_close_matches(name, list(_known_keys(Params)), n=1, cutoff=0.5)
-            hint = f"did you mean {near[0]}?" if near else "remove it"
+            similar = difflib.get_close_matches(name, list(_known_keys(Params)), n=1, cutoff=0.5)
+            hint = f"did you mean {similar[0]}?" if similar else "remove it"
             return f"{name} is not a parameter; {hint}"
         case "missing":
-            return f"{name} is missing; presets/ shows every key"
+            return f"{name} is missing; presets/ has every key"
         case "string_pattern_mismatch":
-            return f"{name} must read like {_example(location)}, got {given!r}"
+            return f"{name} must be like {_example(location)}, got {value!r}"
         case "value_error":
             return str(problem["ctx"]["error"])
         case _:
-            said = problem["msg"].removeprefix("Input ")
-            return f"{name or 'the file'} {said}, got {given!r}"
+            expected = problem["msg"].removeprefix("Input ")
+            return f"{name or 'the file'} {expected}, got {value!r}"
 
 
 def _example(location: Sequence[Any]) -> str:

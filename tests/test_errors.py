@@ -57,21 +57,21 @@ def test_user_errors_end_with_one_line_and_a_code(
 
 @pytest.mark.parametrize("bug", [ValueError("caller"), ZeroDivisionError(), OSError("no number")])
 def test_a_bug_keeps_its_traceback(bug: Exception) -> None:
-    """Whatever the user did not do wrong passes through untouched."""
+    """Bugs keep their exception."""
     with pytest.raises(type(bug)) as seen:
         errors.run(raiser(bug))
     assert seen.value is bug
 
 
 def test_a_program_that_ends_well_is_left_alone() -> None:
-    """Nothing is raised, and the program ran once."""
+    """A program without an error runs once and does not exit."""
     calls = []
     errors.run(lambda: calls.append(1))
     assert calls == [1]
 
 
 def test_sigterm_closes_files_and_ends_with_143() -> None:
-    """A process that is told to end runs its `finally` blocks, prints one line and exits 143."""
+    """SIGTERM runs `finally` blocks, prints one line and exits 143."""
     program = (
         "import time\n"
         "from refcolor import errors\n"
@@ -120,7 +120,7 @@ def test_a_signal_while_a_program_ends_prints_nothing(number: signal.Signals) ->
 def test_one_of_several_processes_hands_its_line_to_torchrun(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """What a process ends with goes to the file that torchrun names, and is not printed."""
+    """Under torchrun the line goes to its error file and is not printed."""
     file = tmp_path / "error.json"
     monkeypatch.setenv("TORCHELASTIC_ERROR_FILE", str(file))
     with pytest.raises(SystemExit) as end:
@@ -137,7 +137,7 @@ def test_one_of_several_processes_hands_its_line_to_torchrun(
     [("", "refcolor: stopped. The same command goes on from here."), ("error.json", "")],
 )
 def test_ctrl_c_while_libraries_load_is_one_line(told: str, line: str) -> None:
-    """It is said before `run` is reached, and by none of several processes: their starter does."""
+    """Ctrl-C during imports prints the line; ranks of torchrun print nothing."""
     environment = os.environ | ({"TORCHELASTIC_ERROR_FILE": told} if told else {})
     done = subprocess.run(
         [sys.executable, "-c", "import refcolor.interrupt; raise KeyboardInterrupt"],

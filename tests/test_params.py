@@ -1,4 +1,4 @@
-"""Parameter files are read as DVC reads them, and every refusal says what would be right."""
+"""Parameter files are read as DVC reads them, and every error says what would be valid."""
 
 import copy
 from collections.abc import Callable
@@ -30,20 +30,20 @@ def changed(content: dict[str, Any], path: str, value: Any) -> dict[str, Any]:
     """Copy the content with one value changed or added."""
     content = copy.deepcopy(content)
     *sections, key = path.split(".")
-    place = content
-    for section in sections:
-        place = place[section]
-    place[key] = value
+    section = content
+    for name in sections:
+        section = section[name]
+    section[key] = value
     return content
 
 
 def presets(root: Path) -> list[Path]:
-    """Name every params file that the repository offers."""
+    """Return every params file of the repository."""
     return [root / "params.yaml", *sorted(root.glob("presets/*.yaml"))]
 
 
 def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) -> None:
-    """Values come back as written, and values that follow from them are derived."""
+    """Values come back as written, and derived values follow from them."""
     params = load(write(content))
     assert params.train.batch_size == 4
     assert params.model.stride == 4
@@ -52,7 +52,7 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
 
 
 @pytest.mark.parametrize(
-    ("path", "value", "said"),
+    ("path", "value", "message"),
     [
         ("loss.triplt", 1, "loss.triplt is not a parameter; did you mean loss.triplet?"),
         ("los", {}, "los is not a parameter; did you mean loss?"),
@@ -74,7 +74,7 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         (
             "train.init",
             "~/weights",
-            "train.init must be written out, because DVC knows no ~, got '~/w",
+            "train.init must not begin with ~, which DVC does not expand, got '~/w",
         ),
         ("evaluate.tagger", None, "evaluate.tagger should be a valid string, got None"),
         ("train.precision", "fp16", "train.precision should be 'bf16' or 'fp32', got 'fp16'"),
@@ -82,19 +82,19 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         (
             "runtime.device",
             "gpu",
-            "device must read like auto, cpu, mps, cuda or cuda:1, got 'gpu'",
+            "device must be like auto, cpu, mps, cuda or cuda:1, got 'gpu'",
         ),
         ("runtime.engine", "spark", "runtime.engine should be 'processes' or 'dask', got 'spark'"),
         ("runtime.engine", "dask", "runtime.scheduler must be an address with runtime.engine dask"),
-        ("runtime.scheduler", "10.0.0.5", "must read like tcp://10.0.0.5:8786, got '10.0.0.5'"),
-        ("source.danbooru.url", "danbooru", "must read like https://example.org, got 'danbooru'"),
-        ("source.archive.buckets", "all", "must read like 0000-0003,0999, got 'all'"),
+        ("runtime.scheduler", "10.0.0.5", "must be like tcp://10.0.0.5:8786, got '10.0.0.5'"),
+        ("source.danbooru.url", "danbooru", "must be like https://example.org, got 'danbooru'"),
+        ("source.archive.buckets", "all", "must be like 0000-0003,0999, got 'all'"),
         ("filter.ratings", ["general"], "filter.ratings.0 should be 'g', 's', 'q' or 'e'"),
         ("clean.size", 16, "clean.size should be greater than or equal to 32, got 16"),
         ("clean.size", 34, "clean.size must be a multiple of 4 with model.levels 3, got 34"),
         ("clean.size", 61, "nearest: 60"),
         ("clean.size", 63, "nearest: 64"),
-        ("model.levels", 6, "at least 4 x 4 attention cells, got 32 with model.levels 6; take at"),
+        ("model.levels", 6, "at least 4 x 4 attention cells, got 32 with model.levels 6; use at"),
         ("model.levels", 7, "clean.size must be a multiple of 64"),
         ("model.levels", 7, "nearest: 256"),
         ("augment.patch_shuffle", 1.5, "augment.patch_shuffle should be less than or equal to 1"),
@@ -107,37 +107,37 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         ("split.hold_out", "hair=bob", "split.hold_out"),
     ],
 )
-def test_each_refusal_names_the_key_and_what_would_be_right(
-    content: dict[str, Any], write: Write, path: str, value: Any, said: str
+def test_each_error_has_the_key_and_valid_values(
+    content: dict[str, Any], write: Write, path: str, value: Any, message: str
 ) -> None:
-    """A wrong value is refused in one line with its key, what was given and what would be right."""
-    with pytest.raises(RefcolorError) as refusal:
+    """The error for a wrong value is one line with the key, the value and what would be valid."""
+    with pytest.raises(RefcolorError) as error:
         load(write(changed(content, path, value)))
-    assert said in str(refusal.value)
-    assert "\n" not in str(refusal.value)
-    assert "params.yaml" in str(refusal.value)
+    assert message in str(error.value)
+    assert "\n" not in str(error.value)
+    assert "params.yaml" in str(error.value)
 
 
 @pytest.mark.parametrize("term", ["triplet", "match"])
-def test_attention_none_cannot_be_asked_for_a_match(
+def test_attention_none_cannot_have_match_terms(
     content: dict[str, Any], write: Write, term: str
 ) -> None:
-    """Without attention there are no logits, so triplet and match are refused."""
+    """Without attention there are no logits, so triplet and match are errors."""
     content["model"]["attention"] = "none"
     load(write(content))
     content["loss"][term] = 1
-    with pytest.raises(RefcolorError, match=r"got model.attention none; set both to 0 or take"):
+    with pytest.raises(RefcolorError, match=r"got model.attention none; set both to 0 or use"):
         load(write(content))
 
 
-def test_nothing_is_carried_without_attention(make_params: Callable[..., Params]) -> None:
-    """Transport needs attention weights, so `none` refuses it."""
-    with pytest.raises(pydantic.ValidationError, match=r"attention none; set it to 0 or take"):
+def test_transport_needs_attention(make_params: Callable[..., Params]) -> None:
+    """Transport needs attention weights, so with `none` it is an error."""
+    with pytest.raises(pydantic.ValidationError, match=r"attention none; set it to 0 or use"):
         make_params({"model.attention": "none", "model.transport": 1})
 
 
 @pytest.mark.parametrize("term", ["triplet", "match"])
-def test_stop_gradient_attention_can_be_asked_for_a_match(
+def test_stop_gradient_attention_can_have_match_terms(
     make_params: Callable[..., Params], term: str
 ) -> None:
     """SGA has logits, so triplet and match are allowed."""
@@ -145,52 +145,52 @@ def test_stop_gradient_attention_can_be_asked_for_a_match(
 
 
 def test_patches_must_divide_the_attention_cells(content: dict[str, Any], write: Write) -> None:
-    """A cell that shows two patches has no match; without shuffling the number does not matter."""
+    """A cell of two patches has no known match; without shuffling any number is valid."""
     content["augment"]["patches"] = 3
     load(write(content))
     content["augment"]["patch_shuffle"] = 0.5
-    said = r"must divide the 8 attention cells of a side .*, got 3; take one of 2, 4, 8$"
-    with pytest.raises(RefcolorError, match=said):
+    message = r"must divide the 8 attention cells of a side .*, got 3; set it to one of 2, 4, 8$"
+    with pytest.raises(RefcolorError, match=message):
         load(write(content))
 
 
 @pytest.mark.parametrize("layout", ["pairs", "side_by_side"])
-def test_own_line_art_is_never_drawn_anew(
+def test_line_art_of_a_folder_is_not_redrawn(
     content: dict[str, Any], write: Write, layout: str
 ) -> None:
-    """A folder that brings its line art cannot have it varied; drawn line art can."""
+    """sketch_variation is an error for folders with line art."""
     content["augment"]["sketch_variation"] = 0.5
     content["source"]["folder"]["layout"] = layout
     load(write(content))
     content["source"]["kind"] = "folder"
-    said = rf"augment.sketch_variation .* source.folder.layout {layout} brings .*; set it to 0"
-    with pytest.raises(RefcolorError, match=said):
+    message = rf"augment.sketch_variation .* source.folder.layout {layout}; set it to 0"
+    with pytest.raises(RefcolorError, match=message):
         load(write(content))
 
 
 def test_plain_augmentation_is_what_every_picture_gets(make_params: Callable[..., Params]) -> None:
-    """Offset, warp and mirror stay; what a share of the pictures gets is off."""
+    """Offset, warp and mirror stay; probabilistic transforms are off."""
     shares = {"patch_shuffle": 0.5, "drop_reference": 0.2, "sketch_variation": 0.1}
     asked = make_params({f"augment.{name}": share for name, share in shares.items()})
     assert asked.augment != asked.augment.plain == make_params().augment
 
 
 def test_a_generator_without_any_loss_is_refused(content: dict[str, Any], write: Write) -> None:
-    """All weights 0 leave nothing to train; the margin alone is no weight."""
+    """All weights 0 are an error; the margin is not a weight."""
     content["loss"] |= {"reconstruction": 0, "adversarial": 0}
     with pytest.raises(RefcolorError, match=r"a weight above 0 besides margin, got none"):
         load(write(content))
 
 
 def test_a_missing_key_is_named(content: dict[str, Any], write: Write) -> None:
-    """A key that the file lacks is named by its path, however deep."""
+    """The error for a missing key has its path at any depth."""
     del content["source"]["folder"]["layout"]
-    with pytest.raises(RefcolorError, match=r"source.folder.layout is missing; presets/ shows"):
+    with pytest.raises(RefcolorError, match=r"source.folder.layout is missing; presets/ has"):
         load(write(content))
 
 
 def test_all_problems_are_said_at_once(content: dict[str, Any], write: Write) -> None:
-    """Two mistakes cost one run, not two."""
+    """One error lists all mistakes."""
     content["train"]["epochs"], content["loss"]["triplt"] = "abc", 1
     with pytest.raises(RefcolorError, match=r"loss\.triplt is not a parameter.*; train\.epochs"):
         load(write(content))
@@ -202,7 +202,7 @@ def test_all_problems_are_said_at_once(content: dict[str, Any], write: Write) ->
 def test_numbers_are_read_as_yaml_1_2(
     content: dict[str, Any], write: Write, text: str, value: float
 ) -> None:
-    """`1e-4` is a number, as DVC reads it and PyYAML does not, and `1` will do for a float."""
+    """`1e-4` is a number, as DVC reads it and PyYAML does not, and `1` is a valid float."""
     path = write(changed(content, "train.learning_rate_generator", "HERE"))
     path.write_text(path.read_text().replace("HERE", text))
     rate = load(path).train.learning_rate_generator
@@ -212,12 +212,12 @@ def test_numbers_are_read_as_yaml_1_2(
 
 @pytest.mark.parametrize("text", ["a: [1", "a: 1\na: 2", "\ta: 1", "a: \x00"])
 def test_a_file_that_is_no_yaml_is_refused_in_one_line(tmp_path: Path, text: str) -> None:
-    """Broken YAML, a key given twice included, names the file and the place."""
+    """The error for broken YAML or a repeated key has the file and the position."""
     path = tmp_path / "params.yaml"
     path.write_text(text)
-    with pytest.raises(RefcolorError, match=r"^\S*params.yaml is not YAML: ") as refusal:
+    with pytest.raises(RefcolorError, match=r"^\S*params.yaml is not YAML: ") as error:
         load(path)
-    assert "\n" not in str(refusal.value)
+    assert "\n" not in str(error.value)
 
 
 @pytest.mark.parametrize("text", ["", "- 1", "5"])
@@ -230,7 +230,7 @@ def test_a_file_that_holds_no_sections_is_refused(tmp_path: Path, text: str) -> 
 
 
 def test_a_missing_file_says_where_to_run(tmp_path: Path) -> None:
-    """The usual reason is the wrong folder."""
+    """The error for a missing file advises to change the folder."""
     with pytest.raises(RefcolorError, match=r"No such file .* run in the folder of the repository"):
         load(tmp_path / "params.yaml")
 
@@ -246,14 +246,14 @@ def test_parameters_never_change(make_params: Callable[..., Params]) -> None:
 
 
 def test_only_a_folder_has_a_layout(make_params: Callable[..., Params]) -> None:
-    """The layout of a folder says nothing about drawn characters."""
+    """The layout of a folder does not apply to drawn characters."""
     folder = {"path": "x", "layout": "pairs"}
     assert make_params({"source.folder": folder}).source.layout == "pictures"
     assert make_params({"source.folder": folder, "source.kind": "folder"}).source.layout == "pairs"
 
 
 def test_a_scheduler_is_asked_only_by_the_engine_dask(make_params: Callable[..., Params]) -> None:
-    """The address may stay in the file while the pictures are prepared here."""
+    """With engine processes the scheduler is ignored."""
     address = {"runtime.scheduler": "tcp://render-1:8786"}
     assert make_params(address).runtime.cluster == ""
     assert (
@@ -274,7 +274,7 @@ def test_every_preset_loads_and_leaves_the_question_open(root: Path) -> None:
 
 
 def test_presets_have_the_same_keys_in_the_same_order(root: Path) -> None:
-    """Presets differ in values alone, so that a diff of two shows what matters."""
+    """Presets differ only in values, so that they can be compared by diff."""
     first, *others = [list(flatten(YAML(typ="safe").load(path))) for path in presets(root)]
     for keys in others:
         assert keys == first
