@@ -1,1 +1,1 @@
-"""How a trained model is measured."""
+"""The evaluation of a trained model."""

@@ -24,14 +24,14 @@ SIGNIFICANT_DIGITS = 6
 
 @dataclass
 class Report(Measured):
-    """All that was measured, and results: the coloured pairs by the name of their file."""
+    """The result of an evaluation; results: the prediction of each pair, by file name."""
 
     results: dict[str, image.Picture] = field(default_factory=dict)
 
     def write(self, *, results: Path, images: Path, confusion: Path) -> None:
-        """Write everything but the numbers.
+        """Write results, pictures and tables, but not the numbers.
 
-        results, images: folders. confusion: CSV, empty where parts are not known.
+        results, images: folders. confusion: CSV file, without rows where parts are not known.
         """
         for name, picture in self.results.items():
             image.write(results / name, picture)
@@ -45,9 +45,9 @@ def evaluate(
 ) -> Report:
     """Measure a model on the validation pictures.
 
-    data: the folder of what the stages before wrote, see `load_evaluation_set`.
-    Equal input gives equal numbers on one machine and device.
-    Raises RefcolorError for weights or pictures that are missing, and for a tagger that is not one.
+    data: the folder that the earlier stages wrote, see `load_evaluation_set`.
+    The numbers are deterministic on one machine and device.
+    Raises RefcolorError for missing weights or pictures and for an invalid tagger.
     """
     torch.set_num_threads(params.train.threads)
     features = load_features(params.evaluate, device=device)
@@ -59,7 +59,7 @@ def evaluate(
 
 
 def measure(predictions: Predictions, *, features: Features, tagger: Tagger | None) -> Report:
-    """Take every measurement; a number that does not exist is left out."""
+    """Take every measurement; numbers that are not finite are left out."""
     report = Report()
     for measurement in measurements(features, tagger):
         measured = measurement(predictions)
@@ -77,12 +77,12 @@ def measure(predictions: Predictions, *, features: Features, tagger: Tagger | No
 
 
 def load_features(params: EvaluateParams, *, device: torch.device | str) -> Features:
-    """Make what `evaluate.features` and `evaluate.fid` name."""
+    """Load the features that `evaluate.features` and `evaluate.fid` name."""
     if params.features == "inception":
         return Inception(resize=params.fid, device=device)
     return RandomConvolutions(device=device)
 
 
 def rounded(number: float) -> float:
-    """Round to 6 significant digits: the last bits differ between machines."""
+    """Round to 6 significant digits, because the last bits differ between machines."""
     return float(f"{number:.{SIGNIFICANT_DIGITS}g}")

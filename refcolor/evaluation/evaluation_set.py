@@ -1,4 +1,4 @@
-"""The evaluation set: fixed pictures, pairs and warps, the same for every run."""
+"""The evaluation set: fixed pictures, pairs and warps, equal in every run."""
 
 import dataclasses
 from collections.abc import Sequence
@@ -30,13 +30,14 @@ Stack = NDArray[np.uint8]
 
 @dataclasses.dataclass(frozen=True)
 class EvaluationSet:
-    """Validation pictures, and what is known of them.
+    """Validation pictures with their records, targets and pairs.
 
-    records: of the N pictures, None where the manifest has none.
-    truths: of the N pictures: as drawn, or else as far as the picture tells.
+    records: of the N pictures; None for pictures that the manifest does not list.
+    truths: of the N pictures; exact for drawn characters, else estimated from the picture.
     pairs: (P, 2) int64, sketch and reference as indices of pictures.
-    training: (M, S, S, 3) uint8, as many training pictures as there are `unpaired` ones, at most.
+    training: (M, S, S, 3) uint8, training pictures; M is at most the number of `unpaired` pictures.
     line_art: drawings by hand, (S, S) uint8 each; their true colours are not known.
+    redraw: draws the truth of one record's shape in another record's colours.
     """
 
     pictures: Pictures
@@ -54,12 +55,12 @@ class EvaluationSet:
 
     @property
     def unpaired(self) -> NDArray[np.int64]:
-        """Give the pictures that are in no pair: the real side of FID and KID."""
+        """Return the indices of pictures that are in no pair: the real side of FID and KID."""
         return np.setdiff1d(np.arange(len(self.pictures)), self.pairs)
 
     @cached_property
     def drawn_pairs(self) -> NDArray[np.int64]:
-        """Give the indices of the pairs whose true recolouring can be drawn."""
+        """Return the indices of the pairs whose true recolouring can be drawn."""
         drawn = np.array([is_drawn(record) for record in self.records])
         return np.flatnonzero(drawn[self.pairs].all(axis=1))
 
@@ -73,7 +74,7 @@ class EvaluationSet:
 
 
 def load_evaluation_set(data: Path, params: Params) -> EvaluationSet:
-    """Read the evaluation set from what the stages before wrote.
+    """Read the evaluation set from the files of the earlier stages.
 
     data: the folder of manifest.jsonl, split/, color/, sketch/ and lineart/.
     """
@@ -131,17 +132,17 @@ def read_pairs(path: Path, ids: Sequence[str]) -> NDArray[np.int64]:
 
 
 def second_references(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
-    """Choose another pair for each pair, whose reference its sketch gets as well.
+    """Choose for each pair another pair, whose reference is the second reference of the sketch.
 
-    pairs: (P, 2) of (sketch, reference).  Returns (P,): the next pair in turn with a reference that
-    is neither of the two pictures, the pair itself where there is none.
+    pairs: (P, 2) of (sketch, reference).  Returns (P,): the index of the next pair, cyclically,
+    whose reference is neither of the two pictures; the pair's own index where there is none.
     """
-    others = np.arange(len(pairs))
+    second = np.arange(len(pairs))
     for index, pair in enumerate(pairs):
-        following = np.roll(np.arange(len(pairs)), -index)
-        fitting = following[~np.isin(pairs[following, 1], pair)]
-        others[index] = fitting[0] if len(fitting) else index
-    return others
+        candidates = np.roll(np.arange(len(pairs)), -index)
+        candidates = candidates[~np.isin(pairs[candidates, 1], pair)]
+        second[index] = candidates[0] if len(candidates) else index
+    return second
 
 
 def warp_all(
@@ -149,7 +150,8 @@ def warp_all(
 ) -> tuple[Stack, augment.Match]:
     """Warp every picture by the fixed evaluation warps, which do not depend on the batch size.
 
-    pictures: (N, S, S, 3) uint8.  Returns the same shape, and the match of all N.
+    pictures: (N, S, S, 3) uint8.  Returns the warped pictures, of the same shape, and the known
+    match of all N.
     """
     warps = augment.draw_warps(
         len(pictures),
@@ -159,17 +161,17 @@ def warp_all(
     )
     warped, keys, known = [], [], []
     for start in range(0, len(pictures), params.batch_size):
-        part = slice(start, start + params.batch_size)
-        some = augment.Warps(warps.displacement[part], warps.mirrored[part])
-        bent = augment.warp(image.to_tensor(pictures[part]), some)
-        match = augment.known_match(bent.grid, bent.valid, cells=cells)
-        warped.append(image.to_uint8(bent.picture))
+        batch = slice(start, start + params.batch_size)
+        batch_warps = augment.Warps(warps.displacement[batch], warps.mirrored[batch])
+        result = augment.warp(image.to_tensor(pictures[batch]), batch_warps)
+        match = augment.known_match(result.grid, result.valid, cells=cells)
+        warped.append(image.to_uint8(result.picture))
         keys.append(match.key)
         known.append(match.known)
     return np.concatenate(warped), augment.Match(torch.cat(keys), torch.cat(known))
 
 
 def choose(ids: Sequence[str], count: int, *, seed: int) -> list[str]:
-    """Draw up to `count` of the ids, in their order, from a seed of its own."""
+    """Choose up to `count` of the ids at random; they keep their order."""
     chosen = np.random.default_rng(seed).permutation(len(ids))[:count]
     return [ids[index] for index in sorted(chosen)]

@@ -1,6 +1,6 @@
-"""The measurements of an evaluation, each a function of the predictions and what else it needs.
+"""The measurements of an evaluation, each a function of the predictions and, for some, a network.
 
-A number that does not exist (no attention, no known target, too few pictures) is NaN or left out.
+A number that is not defined (no attention, no known target, too few pictures) is NaN or left out.
 """
 
 from collections.abc import Callable, Iterable, Sequence
@@ -44,7 +44,7 @@ from refcolor.sources.drawn import is_drawn
 
 @dataclass
 class Measured:
-    """What a measurement returns.
+    """The result of a measurement.
 
     numbers: by the key in metrics/eval.json. pictures: by name. tables: confusions of parts.
     """
@@ -57,11 +57,14 @@ class Measured:
 def measurements(
     features: Features, tagger: Tagger | None
 ) -> list[Callable[[Predictions], Measured]]:
-    """List every measurement, with the networks that it needs."""
+    """Return every measurement as a function of the predictions.
+
+    tagger: None leaves out the measurement of tags.
+    """
     return [
         self_reference,
         attention,
-        following,
+        reference_dependence,
         line_art,
         cross_reference,
         recoloring,
@@ -72,7 +75,7 @@ def measurements(
 
 
 def self_reference(predictions: Predictions) -> Measured:
-    """Compare pictures coloured after their own warped selves with the truth."""
+    """Compare self-reference predictions with the pictures that they should restore."""
     pictures, truths = predictions.data.pictures, predictions.data.truths
     references, results = predictions.warped[0], predictions.self_reference.pictures
     targets = [truth.color for truth in truths]
@@ -92,9 +95,10 @@ def self_reference(predictions: Predictions) -> Measured:
 
 
 def attention(predictions: Predictions) -> Measured:
-    """Say how often the attention finds the known match of a foreground query.
+    """Measure the share of foreground queries whose strongest key is the known match.
 
-    Needs attention. The identity beside it is attention that never moves.
+    Needs attention. `attention_identity` is the baseline: each query's strongest key is the cell at
+    the same position.
     """
     strongest = predictions.self_reference.strongest
     if strongest is None:
@@ -108,46 +112,50 @@ def attention(predictions: Predictions) -> Measured:
     )
 
 
-def following(predictions: Predictions) -> Measured:
-    """Say whether references are followed, without knowing the true recolouring.
+def reference_dependence(predictions: Predictions) -> Measured:
+    """Measure whether predictions take the reference's colours, without a true recolouring.
 
     Each sketch is also coloured after a second reference, and the sketch of each reference after
-    the result. `histogram_distance` with grey_*, mean_color_* and copy_*, `entanglement` with
-    copy_*, where there is a second reference, and `cycle_delta_e`, which copying passes.
+    the prediction (the cycle). Gives `histogram_distance` with grey_*, mean_color_* and copy_*,
+    `entanglement` with copy_* for sketches with a second reference, and `cycle_delta_e`, which is 0
+    for a copy of the reference.
     """
     data, results = predictions.data, predictions.cross_reference.pictures
-    drawn_from, colored_after = ([data.truths[i] for i in side] for side in data.pairs.T)
+    sketch_truths, reference_truths = ([data.truths[i] for i in side] for side in data.pairs.T)
     references = predictions.references
-    others = second_references(data.pairs)
-    second = predictions.color(predictions.sketches, references[others], "second reference")
-    back = data.pictures.sketch[data.pairs[:, 1]]
-    cycle = predictions.color(back, results, "there and back")
+    second = second_references(data.pairs)
+    second_results = predictions.color(
+        predictions.sketches, references[second], "second reference"
+    ).pictures
+    cycle_sketches = data.pictures.sketch[data.pairs[:, 1]]
+    cycle = predictions.color(cycle_sketches, results, "cycle").pictures
     numbers = {"pairs": float(len(data.pairs))}
-    targets = [color_histogram(truth.color, line=truth.line) for truth in colored_after]
+    targets = [color_histogram(truth.color, line=truth.line) for truth in reference_truths]
     for prefix, answers in _cross_reference_answers(predictions).items():
         histograms = (
             color_histogram(answer, line=truth.line)
-            for answer, truth in zip(answers, drawn_from, strict=True)
+            for answer, truth in zip(answers, sketch_truths, strict=True)
         )
         distances = map(histogram_distance, histograms, targets)
         numbers[f"{prefix}histogram_distance"] = _mean(distances)
-    two = np.flatnonzero(others != np.arange(len(others)))
-    for prefix, one, other in (
-        ("", results, second.pictures),
-        ("copy_", references, references[others]),
-    ):
-        numbers[f"{prefix}entanglement"] = _mean(map(entanglement, one[two], other[two]))
+    has_second = second != np.arange(len(second))
+    numbers["entanglement"] = _mean(
+        map(entanglement, results[has_second], second_results[has_second])
+    )
+    numbers["copy_entanglement"] = _mean(
+        map(entanglement, references[has_second], references[second][has_second])
+    )
     numbers["cycle_delta_e"] = _mean(
         delta_e(picture, truth.color, line=truth.line)
-        for picture, truth in zip(cycle.pictures, colored_after, strict=True)
+        for picture, truth in zip(cycle, reference_truths, strict=True)
     )
-    columns = [predictions.sketches, references, results, cycle.pictures]
-    columns += [references[others], second.pictures]
+    columns = [predictions.sketches, references, results, cycle]
+    columns += [references[second], second_results]
     return Measured(numbers, {"following": sheet(columns, spread(len(data.pairs)))})
 
 
 def line_art(predictions: Predictions) -> Measured:
-    """Show line art by hand in the colours of validation pictures. Needs such line art."""
+    """Colour hand-drawn line art after validation pictures. Needs line art."""
     drawings, pictures = predictions.data.line_art, predictions.data.pictures
     if not drawings:
         return Measured()
@@ -159,7 +167,7 @@ def line_art(predictions: Predictions) -> Measured:
 
 
 def cross_reference(predictions: Predictions) -> Measured:
-    """Show pairs beside their true recolouring; all pairs where no recolouring is known."""
+    """Show pairs beside their true recolouring, or without it where no recolouring is known."""
     data = predictions.data
     known = data.drawn_pairs
     shown = known if known.size else np.arange(len(data.pairs))
@@ -174,8 +182,8 @@ def cross_reference(predictions: Predictions) -> Measured:
 def recoloring(predictions: Predictions) -> Measured:
     """Compare pairs with their true recolouring. Needs pairs of drawn pictures.
 
-    With the baselines grey_*, mean_color_*, copy_*; the grey one also for each part; true_* is what
-    the true recolouring scores where that is not 0.
+    Gives the baselines grey_*, mean_color_* and copy_*, grey_* also for each part, and true_*: the
+    numbers of the true recolouring where these are not 0.
     """
     data, known = predictions.data, predictions.data.drawn_pairs
     if not known.size:
@@ -186,9 +194,9 @@ def recoloring(predictions: Predictions) -> Measured:
     results = predictions.cross_reference.pictures[known]
     table = part_differences(results, cases)
     numbers = transfer_numbers(table)
-    turned = np.stack([moved(reference) for reference in references])
+    moved_references = np.stack([moved(reference) for reference in references])
     moved_table = part_differences(
-        predictions.color(sketches, turned, "moved reference").pictures,
+        predictions.color(sketches, moved_references, "moved reference").pictures,
         [case.with_reference_moved() for case in cases],
     )
     numbers["transfer_delta_e_moved"] = transfer_numbers(moved_table)["transfer_delta_e"]
@@ -212,9 +220,9 @@ def recoloring(predictions: Predictions) -> Measured:
 
 
 def confusion(predictions: Predictions) -> Measured:
-    """Say which part took which part's colour, and looked at it. Needs pairs of drawn pictures.
+    """Count which part attends to which part and takes its colour. Needs pairs of drawn pictures.
 
-    Numbers of the attention need attention; those of the colours have baselines grey_ and copy_.
+    The counts of the attention need attention; the colours have the baselines grey_ and copy_.
     """
     data, known = predictions.data, predictions.data.drawn_pairs
     if not known.size:
@@ -253,10 +261,11 @@ def confusion(predictions: Predictions) -> Measured:
 
 
 def distance_of_sets(predictions: Predictions, *, features: Features) -> Measured:
-    """Measure how far the set of results is from real pictures.
+    """Measure FID and KID between predictions and real pictures.
 
-    The real side takes part in no pair: else copying the references would be perfect. Keys end in
-    `_random` unless the features are Inception's. Needs two pictures on each side.
+    The real pictures are in no pair, because a copy of the references would have distance 0
+    otherwise. Keys end in `_random` unless the features are Inception's. Needs two pictures on each
+    side.
     """
     data = predictions.data
     real = data.pictures.color[data.unpaired]
@@ -280,9 +289,9 @@ def distance_of_sets(predictions: Predictions, *, features: Features) -> Measure
 
 
 def tag_transfer(predictions: Predictions, *, tagger: Tagger) -> Measured:
-    """Say how often a tagger calls hair and eyes by the reference's colour.
+    """Measure how often a tagger gives hair and eyes of the prediction the reference's colour.
 
-    Needs a tagger, and posts whose colours people have named.
+    Needs a tagger, and posts that people have tagged with colours.
     """
     data = predictions.data
     named = [

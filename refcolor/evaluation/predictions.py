@@ -1,4 +1,4 @@
-"""What a model makes of the evaluation set."""
+"""The predictions of a model for the evaluation set."""
 
 from dataclasses import dataclass
 from functools import cached_property
@@ -19,7 +19,7 @@ from refcolor.training.augment import Match
 
 @dataclass(frozen=True)
 class Prediction:
-    """What a generator made of N sketches.
+    """The predictions for N sketches.
 
     pictures: (N, S, S, 3) uint8.
     strongest: (N, N_s) int64, the key with the largest logit of each query; None without attention.
@@ -30,7 +30,7 @@ class Prediction:
 
 
 class Predictions:
-    """The coloured pictures that measurements share, each set coloured when it is first needed."""
+    """The predictions that measurements share; each set is computed when it is first used."""
 
     def __init__(
         self,
@@ -52,23 +52,23 @@ class Predictions:
 
     @cached_property
     def parts(self) -> Tensor:
-        """Label the cells of every picture with their part: (N, N_s) int64."""
+        """Return the part of each cell of every picture: (N, N_s) int64."""
         parts = torch.from_numpy(np.stack([truth.parts for truth in self.data.truths]))
         return cell_parts(parts, cells=self.cells, labels=len(PARTS))
 
     @cached_property
     def warped(self) -> tuple[Stack, Match]:
-        """Give every picture warped, and the match of its cells."""
+        """Return all pictures, warped, and the known match of their cells."""
         return warp_all(self.data.pictures.color, self._params, cells=self.cells)
 
     @cached_property
     def self_reference(self) -> Prediction:
-        """Colour every sketch after its own picture, warped: the target is the picture itself."""
+        """Colour every sketch after its own warped picture; the target is the picture."""
         return self.color(self.data.pictures.sketch, self.warped[0], "self-reference")
 
     @cached_property
     def cross_reference(self) -> Prediction:
-        """Colour the sketch of every pair after the reference of the pair."""
+        """Colour the sketch of each pair after its reference."""
         return self.color(self.sketches, self.references, "cross-reference")
 
     @torch.inference_mode()
@@ -92,6 +92,6 @@ class Predictions:
         return Prediction(np.concatenate(pictures), torch.cat(strongest) if strongest else None)
 
     def _tensor(self, pictures: Stack) -> Tensor:
-        # In the layout of the generator's weights, which halves the time.
+        # channels_last, as the generator's weights, halves the time.
         tensor = image.to_tensor(pictures).to(self._device)
         return tensor.contiguous(memory_format=torch.channels_last)

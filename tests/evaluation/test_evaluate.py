@@ -29,7 +29,7 @@ from refcolor.evaluation.measurements import (
     attention,
     confusion,
     distance_of_sets,
-    following,
+    reference_dependence,
     tag_transfer,
 )
 from refcolor.evaluation.metrics.baselines import grey, mean_color, moved
@@ -478,7 +478,9 @@ def test_a_second_reference_is_another_picture() -> None:
 
 def test_without_a_second_reference_there_is_no_entanglement(data: EvaluationSet) -> None:
     """Two pictures that colour each other have a cycle and no second reference."""
-    numbers = following(_predictions(replace(data, pairs=np.array([(0, 1), (1, 0)])))).numbers
+    numbers = reference_dependence(
+        _predictions(replace(data, pairs=np.array([(0, 1), (1, 0)])))
+    ).numbers
     assert numbers["cycle_delta_e"] == 0
     assert np.isnan([numbers["entanglement"], numbers["copy_entanglement"]]).all()
 

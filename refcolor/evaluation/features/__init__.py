@@ -1,1 +1,1 @@
-"""Frozen networks whose features losses and metrics compare."""
+"""Frozen networks whose features and tags the metrics compare."""

@@ -1,7 +1,8 @@
-"""Features that need no download: a small random convolution network, normalised on drawn pictures.
+"""Features without a download: a small random convolution network, normalised on drawn pictures.
 
-It measures colour and texture well enough to rank sets of pictures, but it is **not** Inception:
-distances in it carry another name (`fid_random`) and mean nothing beside published FID values.
+They measure colour and texture well enough to rank sets of pictures, but they are **not** those of
+Inception: their distances have another name (`fid_random`) and cannot be compared with published
+FID values.
 """
 
 import functools
@@ -29,8 +30,8 @@ class RandomConvolutions:
     """Three 3x3 convolutions of stride 2 with fixed weights, each normalised, then ReLU.
 
     Called with (N, H, W, 3) uint8 pictures of any size it returns (N, 112) float64, the mean over
-    the picture of every channel of every layer. Pictures that are compared must have one size:
-    nothing is resized. Weights come from numpy, so they are the same bytes on every machine.
+    the picture of every channel of every layer. Pictures are not resized: compare only pictures of
+    one size. The weights are drawn by numpy and are the same bytes on every machine.
     """
 
     name = "random"
@@ -38,12 +39,12 @@ class RandomConvolutions:
     def __init__(self, *, device: str | torch.device = "cpu", seed: int = SEED) -> None:
         """Draw the weights and normalise each layer over a fixed set of drawn pictures.
 
-        seed: of the weights; another seed is another measure.
+        seed: of the weights; numbers of different seeds cannot be compared.
         """
         self._device = torch.device(device)
         self._layers: list[tuple[Tensor, Tensor]] = []
         generator = np.random.default_rng(seed)
-        maps = self._enter(_calibration_pictures())
+        maps = self._tensor(_calibration_pictures())
         for channels_in, channels in pairwise(CHANNELS):
             drawn = generator.standard_normal((channels, channels_in, 3, 3))
             weight = torch.from_numpy(drawn.astype(np.float32)).to(self._device)
@@ -57,7 +58,7 @@ class RandomConvolutions:
     def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Map (N, H, W, 3) uint8 to (N, 112) float64."""
         rows = [
-            self._rows(self._enter(pictures[start : start + _BATCH]))
+            self._rows(self._tensor(pictures[start : start + _BATCH]))
             for start in range(0, len(pictures), _BATCH)
         ]
         return np.concatenate(rows) if rows else np.empty((0, DIMENSIONS))
@@ -70,19 +71,19 @@ class RandomConvolutions:
         rows: NDArray[np.float64] = torch.cat(means, dim=1).double().cpu().numpy()
         return rows
 
-    def _enter(self, pictures: NDArray[np.uint8]) -> Tensor:
+    def _tensor(self, pictures: NDArray[np.uint8]) -> Tensor:
         tensor: Tensor = image.to_tensor(pictures).to(self._device)
         return tensor
 
 
 def _convolve(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
-    """Repeat the border: black or grey padding would add an edge to every picture."""
+    """Convolve with stride 2; the border is replicated, because other padding adds an edge."""
     return F.conv2d(F.pad(maps, (1, 1, 1, 1), mode="replicate"), weight, bias, stride=2)
 
 
 @functools.cache
 def _calibration_pictures() -> NDArray[np.uint8]:
-    """Draw characters that belong to no data set: their seeds are this module's own."""
+    """Draw characters from seeds that no dataset uses."""
     drawings = (
         render(draw_shape(SEED, index), draw_palette(SEED + 1, index), size=_CALIBRATION_SIZE)
         for index in range(_CALIBRATION_PICTURES)

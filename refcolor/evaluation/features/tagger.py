@@ -1,4 +1,4 @@
-"""Tags of pictures by somebody else's network in ONNX, such as the WD taggers."""
+"""Tags of pictures by an external ONNX network, such as the WD taggers."""
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -19,10 +19,10 @@ Network = Callable[[NDArray[np.float32]], NDArray[np.float32]]
 
 
 class Tagger:
-    """Scores a picture on every tag that a network knows.
+    """Scores a picture on every tag of a network.
 
     The network takes (B, side, side, 3) float32, channels BGR, grey levels 0 to 255, as the WD
-    taggers do, and gives (B, tags).
+    taggers do, and returns (B, tags).
     """
 
     def __init__(self, network: Network, tags: Sequence[str], *, side: int) -> None:
@@ -33,13 +33,13 @@ class Tagger:
     def __call__(self, pictures: NDArray[np.uint8]) -> Scores:
         """Map (N, S, S, 3) uint8 to (N, tags) float64.
 
-        Raises RefcolorError when the network's columns are not those of the list.
+        Raises RefcolorError when the network has another number of columns than the list.
         """
         rows = [np.empty((0, len(self.tags)))]
         for start in range(0, len(pictures), _BATCH):
-            entered = [self._enter(picture) for picture in pictures[start : start + _BATCH]]
-            scores = self._network(np.stack(entered))
-            if scores.shape != (len(entered), len(self.tags)):
+            batch = [self._preprocess(picture) for picture in pictures[start : start + _BATCH]]
+            scores = self._network(np.stack(batch))
+            if scores.shape != (len(batch), len(self.tags)):
                 raise RefcolorError(
                     f"the list of evaluate.tagger must name the {scores.shape[-1]} tags of its "
                     f"network, got {len(self.tags)}; take the list that came with the network"
@@ -47,7 +47,7 @@ class Tagger:
             rows.append(scores.astype(np.float64))
         return np.concatenate(rows)
 
-    def _enter(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
+    def _preprocess(self, picture: NDArray[np.uint8]) -> NDArray[np.float32]:
         size = (self._side, self._side)
         resized = Image.fromarray(picture).resize(size, Image.Resampling.BICUBIC)
         return np.asarray(resized, np.float32)[..., ::-1]
@@ -57,9 +57,9 @@ def load_tagger(folder: Path) -> Tagger | None:
     """Load the tagger of a folder: one network (.onnx) and one list of tags (.csv).
 
     The list has a column `name`, as `selected_tags.csv` of the WD taggers. Returns None for a
-    folder that is missing or holds neither file.
-    Raises RefcolorError for one file without the other, for an unreadable list or network, and
-    when onnxruntime is not installed.
+    folder that does not exist or has neither file.
+    Raises RefcolorError if only one of the files exists, for a list or network that cannot be read,
+    and when onnxruntime is not installed.
     """
     networks, lists = (sorted(folder.glob(f"*.{kind}")) for kind in ("onnx", "csv"))
     if not networks and not lists:
@@ -67,7 +67,7 @@ def load_tagger(folder: Path) -> Tagger | None:
     if len(networks) != 1 or len(lists) != 1:
         raise RefcolorError(
             f"evaluate.tagger must be a folder with one .onnx file and one .csv list of its tags, "
-            f"got {len(networks)} and {len(lists)} in {folder}; empty it to do without"
+            f"got {len(networks)} and {len(lists)} in {folder}; empty it to evaluate without tags"
         )
     network, side = _open(networks[0])
     return Tagger(network, _read_tags(lists[0]), side=side)
@@ -84,7 +84,7 @@ def _read_tags(path: Path) -> list[str]:
 
 
 def _open(path: Path) -> tuple[Network, int]:
-    """Open a network; returns it and the side of its input in pixels."""
+    """Open a network; return it and the side of its input in pixels."""
     try:
         import onnxruntime
     except ImportError as error:
@@ -96,7 +96,7 @@ def _open(path: Path) -> tuple[Network, int]:
     options.intra_op_num_threads = torch.get_num_threads()
     try:
         session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    except Exception as error:  # the library's own types have no base but this
+    except Exception as error:  # onnxruntime's exceptions have no common base class
         reason = " ".join(str(error).split())[:200]
         raise RefcolorError(
             f"{path} is not a network that onnxruntime can open ({reason}); fetch it again"

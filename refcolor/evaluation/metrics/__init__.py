@@ -1,1 +1,1 @@
-"""Numbers that say how well a picture was coloured, each a pure function."""
+"""Metrics of coloured pictures, each a pure function."""

@@ -1,4 +1,4 @@
-"""Whether the attention finds the right place."""
+"""The accuracy of the attention, and the part of each cell."""
 
 import torch
 import torch.nn.functional as F
@@ -8,11 +8,11 @@ from torch import Tensor
 def attention_accuracy(
     strongest: Tensor, *, key: Tensor, mask: Tensor, cells: tuple[int, int]
 ) -> float:
-    """Give the share of queries whose strongest key lies within one cell (Chebyshev) of the match.
+    """Return the share of queries whose strongest key is at most one cell from the match.
 
     strongest: (B, N_s) int64, the key with the largest logit of each query; key: (B, N_s) int64,
     the known match; mask: (B, N_s) bool, the queries that count (foreground, match known);
-    cells: rows and columns of the reference's cells, which are numbered row by row.
+    cells: rows and columns of the reference's cells, numbered row by row. Distance: Chebyshev.
     NaN for an empty mask.
     """
     columns = cells[1]

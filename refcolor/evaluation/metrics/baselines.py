@@ -1,4 +1,4 @@
-"""Pictures that need no model. A number means little until theirs stands beside it."""
+"""Baselines: pictures made without a model, to compare the metrics of a model with."""
 
 from typing import TypeVar
 
@@ -11,7 +11,7 @@ Value = TypeVar("Value", bound=np.generic)
 
 
 def grey(truth: Picture) -> Picture:
-    """Take the colour out of a picture (Rec. 601 luma, as Pillow's "L").
+    """Convert a picture to grey (Rec. 601 luma, as Pillow's "L").
 
     truth: (H, W, 3) uint8.  Returns the same shape, three equal channels.
     """
@@ -28,10 +28,10 @@ def mean_color(reference: Picture) -> Picture:
 
 
 def moved(picture: NDArray[Value]) -> NDArray[Value]:
-    """Mirror a picture and shift it right by a sixth of its width, the edge repeated.
+    """Mirror a picture and shift it right by a sixth of its width; the left edge is repeated.
 
-    picture: (H, W) or (H, W, C) of any type.  Returns the same shape. Colours copied by position
-    are wrong after that, colours of matched parts are not.
+    picture: (H, W) or (H, W, C) of any type.  Returns the same shape. A model that copies colours
+    by position gives wrong colours for a moved reference; a model that matches parts does not.
     """
     width = picture.shape[1]
     columns = np.maximum(np.arange(width) - width // 6, 0)

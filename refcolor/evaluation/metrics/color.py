@@ -1,4 +1,4 @@
-"""How far two pictures are apart in colour, as the eye sees it."""
+"""The perceptual colour difference CIEDE2000 of two pictures."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -13,26 +13,26 @@ WHITE_FROM = 250  # a pixel is white when all channels are at least this
 def lab(pictures: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Convert sRGB to CIE Lab (D65, 2 degrees).
 
-    pictures: (..., H, W, 3) uint8.  Returns (..., H, W, 3) float32, enough for four digits.
+    pictures: (..., H, W, 3) uint8.  Returns (..., H, W, 3) float32, precise to four digits.
     """
     converted: NDArray[np.float32] = rgb2lab(image.to_unit(pictures))
     return converted
 
 
-def difference(one: NDArray[np.floating], other: NDArray[np.floating]) -> NDArray[np.floating]:
-    """Give the CIEDE2000 colour difference of every pixel; about 1 is just noticeable.
+def difference(first: NDArray[np.floating], second: NDArray[np.floating]) -> NDArray[np.floating]:
+    """Return the CIEDE2000 colour difference of every pixel; about 1 is just noticeable.
 
-    one, other: (..., 3) Lab.  Returns (...), of the inputs' precision.
+    first, second: (..., 3) Lab.  Returns (...), of the inputs' precision.
     Reference: Sharma, Wu, Dalal, Color Research & Application 30 (2005).
     """
     result: NDArray[np.floating] = deltaE_ciede2000(  # type: ignore[no-untyped-call]
-        one, other
+        first, second
     )
     return result
 
 
 def scored(truth: NDArray[np.uint8], line: NDArray[np.bool_]) -> NDArray[np.bool_]:
-    """Mark the pixels whose colour is judged: neither line nor white in the truth.
+    """Return the mask of scored pixels: neither line nor white in the truth.
 
     truth: (..., H, W, 3) uint8; line: (..., H, W) bool.  Returns (..., H, W) bool.
     """
@@ -43,9 +43,9 @@ def scored(truth: NDArray[np.uint8], line: NDArray[np.bool_]) -> NDArray[np.bool
 def delta_e(
     picture: NDArray[np.uint8], truth: NDArray[np.uint8], *, line: NDArray[np.bool_]
 ) -> float:
-    """Average the CIEDE2000 difference over pixels that are neither line nor white in the truth.
+    """Return the mean CIEDE2000 difference over the scored pixels: neither line nor white.
 
-    picture, truth: (H, W, 3) uint8; line: (H, W) bool. NaN when no pixel is left.
+    picture, truth: (H, W, 3) uint8; line: (H, W) bool. NaN when no pixel is scored.
     """
     mask = scored(truth, line)
     if not mask.any():

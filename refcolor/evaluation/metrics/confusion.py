@@ -1,4 +1,4 @@
-"""Which part of the sketch took which part's colour, by the attention and by the colours."""
+"""Confusion of parts: the part of the reference that each part of the sketch was coloured after."""
 
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -19,7 +19,7 @@ SOURCES = (*TAKERS, "none")
 _LABELS = tuple(PARTS.index(part) for part in TAKERS)
 _NONE = len(TAKERS)
 _VISIBLE_FROM = 4  # pixels
-_FAR = 20.0  # CIEDE2000; about as far as a grey picture is from its colours
+_MAX_DIFFERENCE = 20.0  # CIEDE2000, about that between a picture and its grey version
 
 Picture = NDArray[np.uint8]
 Counts = NDArray[np.int64]
@@ -29,25 +29,26 @@ Colors = NDArray[np.float32]
 def attention_counts(strongest: Tensor, *, sketch_parts: Tensor, reference_parts: Tensor) -> Counts:
     """Count the cells of each part by the part that their strongest key lies on.
 
-    strongest: (P, N_s) int64; sketch_parts: (P, N_s) and reference_parts: (P, N_r) int64, the label
-    of each cell. Only cells count whose part covers a cell of the reference too.
+    strongest: (P, N_s) int64, the key with the largest logit of each query; sketch_parts: (P, N_s)
+    and reference_parts: (P, N_r) int64, the label of each cell. A cell is counted if its part also
+    covers a cell of the reference.
     Returns (6, 7): rows are TAKERS, columns SOURCES.
     """
-    shown = (sketch_parts[:, :, None] == reference_parts[:, None]).any(dim=-1).numpy()
-    seen = reference_parts.gather(1, strongest).numpy()
+    in_reference = (sketch_parts[:, :, None] == reference_parts[:, None]).any(dim=-1).numpy()
+    attended = reference_parts.gather(1, strongest).numpy()
     parts = sketch_parts.numpy()
     counts = np.zeros((len(TAKERS), len(SOURCES)), np.int64)
     for row, label in zip(counts, _LABELS, strict=True):
-        sources = seen[shown & (parts == label)]
+        sources = attended[in_reference & (parts == label)]
         row[:_NONE] = [np.count_nonzero(sources == other) for other in _LABELS]
         row[_NONE] = sources.size - row.sum()
     return counts
 
 
 def palettes(pictures: Sequence[Picture], truths: Sequence[Truth]) -> Colors:
-    """Give the median Lab colour of each part of each picture, lines left out.
+    """Return the median Lab colour of each part of each picture, without line pixels.
 
-    pictures: P of (S, S, 3) uint8; truths: what lies where.
+    pictures: P of (S, S, 3) uint8; truths: the parts and lines of the pictures.
     Returns (P, 6, 3) in the order of TAKERS, NaN for a part of fewer than 4 pixels.
     """
     colors = np.full((len(truths), len(TAKERS), 3), np.nan, np.float32)
@@ -64,26 +65,26 @@ def color_counts(results: Colors, *, targets: Colors, references: Colors) -> Cou
     """Count the parts of results by the part of the reference whose colour is nearest.
 
     results, targets, references: (P, 6, 3), `palettes`; targets are the true recolourings.
-    Nearness is CIEDE2000, and what is farther than 20 from every part took nobody's colour. Only
-    parts count that sketch and reference show, and that the target tells apart: where shirt and
-    hair have one colour, no answer would mean anything.
+    The distance is CIEDE2000; a part whose distance to every part is above 20 is counted as `none`.
+    A part is counted if sketch and reference show it and if the nearest part of its target is the
+    part itself: two parts of the same colour cannot be told apart.
     Returns (6, 7): rows are TAKERS, columns SOURCES.
     """
     mask = _nearest(targets, references) == np.arange(len(TAKERS))
-    taken = _nearest(results, references)
+    nearest = _nearest(results, references)
     counts = np.zeros((len(TAKERS), len(SOURCES)), np.int64)
     for part, row in enumerate(counts):
-        row[:] = np.bincount(taken[mask[:, part], part], minlength=len(SOURCES))
+        row[:] = np.bincount(nearest[mask[:, part], part], minlength=len(SOURCES))
     return counts
 
 
 def diagonal(counts: Counts) -> float:
-    """Give the share of right answers over hair, eyes, skin, clothes and accessory.
+    """Return the accuracy over hair, eyes, skin, clothes and accessory: the share on the diagonal.
 
     NaN when nothing was counted.
     """
-    judged = counts[: len(TRANSFER_PARTS)]
-    return float(np.trace(judged) / judged.sum()) if judged.any() else float("nan")
+    rows = counts[: len(TRANSFER_PARTS)]
+    return float(np.trace(rows) / rows.sum()) if rows.any() else float("nan")
 
 
 def shares(counts: Counts) -> NDArray[np.float64]:
@@ -93,9 +94,9 @@ def shares(counts: Counts) -> NDArray[np.float64]:
 
 
 def write_confusion(path: Path, tables: Mapping[str, Counts]) -> None:
-    """Write the shares as CSV, one row for each pair of parts; a part without counts has none.
+    """Write the shares as CSV, one row for each pair of parts; parts without counts are left out.
 
-    tables: what was measured -> counts.  The columns are measure, part, took, share (4 digits).
+    tables: name of the measure -> counts.  The columns are measure, part, took, share (4 digits).
     """
     rows = [
         f"{measure},{part},{took},{share:.4g}"
@@ -108,7 +109,8 @@ def write_confusion(path: Path, tables: Mapping[str, Counts]) -> None:
 
 
 def _nearest(colors: Colors, references: Colors) -> NDArray[np.int64]:
-    """Give the part with the nearest colour: (P, 6), `none` beyond reach or if unknown."""
-    apart = np.asarray(difference(colors[:, :, None], references[:, None]))
-    apart = np.where(np.isnan(apart), np.inf, apart)
-    return np.where(apart.min(axis=2) > _FAR, _NONE, apart.argmin(axis=2))
+    """Return the part with the nearest colour: (P, 6), `none` above 20 and for NaN."""
+    differences = np.asarray(difference(colors[:, :, None], references[:, None]))
+    differences = np.where(np.isnan(differences), np.inf, differences)
+    too_far = differences.min(axis=2) > _MAX_DIFFERENCE
+    return np.where(too_far, _NONE, differences.argmin(axis=2))

@@ -1,4 +1,4 @@
-"""The curves of a training as a picture: DVC's own plots need a connection to be drawn."""
+"""The curves of a training as a picture, because DVC's plots need a network connection."""
 
 import csv
 from pathlib import Path

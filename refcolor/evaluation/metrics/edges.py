@@ -1,4 +1,4 @@
-"""Whether the lines stay when the reference changes."""
+"""Entanglement: how much the lines of a prediction change with the reference."""
 
 import cv2
 import numpy as np
@@ -10,16 +10,16 @@ from refcolor.lines.sketch import PRESETS, sketch_picture
 _NEIGHBOURHOOD = np.ones((3, 3), np.uint8)
 
 
-def entanglement(one: NDArray[np.uint8], other: NDArray[np.uint8]) -> float:
-    """Give the share of lines that two colourings of one sketch do not have in common.
+def entanglement(first: NDArray[np.uint8], second: NDArray[np.uint8]) -> float:
+    """Return the share of line pixels that two colourings of a sketch do not share.
 
-    one, other: (H, W, 3) uint8, coloured after two references. Lines are the default XDoG of each;
-    a pixel of them is shared if the other picture has line within one pixel of it (Chebyshev).
-    0: the reference touches no line; 1: no line is left. Drawing the same lines around other
-    colours costs something too, so the true recolourings do not score 0. A pixel is coarse at
-    64 and fine at 256: compare only pictures of one size.
+    first, second: (H, W, 3) uint8, coloured after two references. Lines are the default XDoG of
+    each; a line pixel is shared if the other picture has a line pixel at most one pixel away
+    (Chebyshev). 0: the reference does not change the lines; 1: no line pixel is shared. XDoG also
+    depends on the colours beside a line, so true recolourings do not score 0. One pixel is a larger
+    share of a smaller picture: compare only pictures of one size.
     """
-    lines = [_lines(picture) for picture in (one, other)]
+    lines = [_lines(picture) for picture in (first, second)]
     ink = sum(int(line.sum()) for line in lines)
     near = [np.asarray(cv2.dilate(line, _NEIGHBOURHOOD), np.uint8) for line in lines]
     shared = int((lines[0] & near[1]).sum()) + int((lines[1] & near[0]).sum())

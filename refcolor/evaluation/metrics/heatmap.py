@@ -16,11 +16,11 @@ _PANEL_INCHES = (5.4, 4.9)
 
 
 def draw_confusion(tables: Mapping[str, Counts]) -> Picture:
-    """Draw a panel for each table: rows are parts of the sketch, columns whose colour they took.
+    """Draw a panel for each table: rows are parts of the sketch, columns parts of the reference.
 
     tables: `attention` or `colour` -> counts of `confusion`, at least one.
-    Returns (H, W, 3) uint8. Numbers are per cent of the row, a dot for less than a half; the right
-    answers are framed, rows without a question are empty.
+    Returns (H, W, 3) uint8. Numbers are per cent of the row, a dot for less than 0.5; the diagonal
+    is framed, rows without counts are empty.
     """
     width, height = _PANEL_INCHES
     figure = Figure(figsize=(width * len(tables), height), dpi=110, layout="constrained")
@@ -47,8 +47,8 @@ def _draw(panel: Axes, counts: Counts) -> None:
                 color="white" if share > 0.5 else "black",
                 weight="bold" if row == column else "normal",
             )
-    for right in range(len(TAKERS)):
-        panel.add_patch(Rectangle((right, right), 1, 1, fill=False, ec="C1", lw=2, clip_on=False))
+    for part in range(len(TAKERS)):
+        panel.add_patch(Rectangle((part, part), 1, 1, fill=False, ec="C1", lw=2, clip_on=False))
     columns, rows = np.arange(len(SOURCES)) + 0.5, np.arange(len(TAKERS)) + 0.5
     panel.set_xticks(columns, SOURCES, rotation=35, ha="right", rotation_mode="anchor")
     panel.set_yticks(rows, TAKERS)

@@ -17,40 +17,38 @@ _BETWEEN_GROUPS = 8  # pixels
 def sheet(columns: Sequence[NDArray[np.uint8]], chosen: Sequence[int]) -> image.Picture:
     """Lay out the chosen pictures of each column, two groups of columns in a row.
 
-    columns: (N, S, S) or (N, S, S, 3) uint8 each; chosen: places among the N.
+    columns: (N, S, S) or (N, S, S, 3) uint8 each; chosen: indices of the N.
     """
     space = np.full((1, _BETWEEN_GROUPS), image.GAP_GRAY, np.uint8)
     rows = []
     for start in range(0, len(chosen), GROUPS):
         row: list[image.Picture] = []
-        for place in chosen[start : start + GROUPS]:
+        for index in chosen[start : start + GROUPS]:
             row += [space] if row else []
-            row += [_shown(column[place]) for column in columns]
+            for column in columns:
+                side = max(_SIDE, column.shape[1])
+                row.append(image.resize(column[index], side, side))
         rows.append(row)
     return image.grid(rows)
 
 
 def spread(count: int, shown: int = SHOWN) -> list[int]:
-    """Choose up to `shown` places, evenly spaced over `count`."""
-    return [int(place) for place in np.linspace(0, count - 1, min(shown, count))]
+    """Return up to `shown` indices, evenly spaced over `count`."""
+    return [int(index) for index in np.linspace(0, count - 1, min(shown, count))]
 
 
 def spread_by_sketch(sketches: Sequence[int]) -> list[int]:
-    """Choose places of pairs so that a row shows one sketch with two references.
+    """Choose pairs so that a row of a sheet shows one sketch with two references.
 
-    sketches: the sketch of each pair, pairs of one sketch in a row. Where every sketch has a single
-    reference the places are evenly spaced; where only some have one, the next pair takes the second
-    place.
+    sketches: the sketch of each pair; the pairs of a sketch are consecutive. Where every sketch has
+    a single reference the indices are evenly spaced. Where only some have one reference, the pair
+    after such a pair is shown beside it.
+    Returns indices of pairs.
     """
-    first = [place for place, it in enumerate(sketches) if place == 0 or sketches[place - 1] != it]
+    first = [i for i, name in enumerate(sketches) if i == 0 or sketches[i - 1] != name]
     if len(first) == len(sketches):
         return spread(len(sketches))
-    first = [place for place in first if place + 1 < len(sketches)]  # the last one has no next pair
-    starts = [first[place] for place in spread(len(first), ROWS)]
-    both = [place for start in starts for place in range(start, start + GROUPS)]
-    return list(dict.fromkeys(both))
-
-
-def _shown(picture: image.Picture) -> image.Picture:
-    side = max(_SIDE, picture.shape[0])
-    return image.resize(picture, side, side)
+    first = [index for index in first if index + 1 < len(sketches)]  # the last has no next pair
+    starts = [first[index] for index in spread(len(first), ROWS)]
+    chosen = [index for start in starts for index in range(start, start + GROUPS)]
+    return list(dict.fromkeys(chosen))

@@ -1,4 +1,4 @@
-"""How alike two pictures are, pixel by pixel and in structure. None of these measures colour."""
+"""PSNR, SSIM and MS-SSIM: similarity of pixels and structure. They hardly depend on colour."""
 
 import numpy as np
 from numpy.typing import NDArray
@@ -18,7 +18,7 @@ _C1, _C2 = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
 
 
 def psnr(picture: Picture, truth: Picture) -> float:
-    """Give the peak signal-to-noise ratio in dB, at most 100.
+    """Return the peak signal-to-noise ratio in dB, at most 100.
 
     picture, truth: (H, W, 3) uint8.
     """
@@ -28,10 +28,10 @@ def psnr(picture: Picture, truth: Picture) -> float:
 
 
 def ssim(picture: Picture, truth: Picture) -> float:
-    """Give the structural similarity with Gaussian windows, mean over pixels and RGB channels.
+    """Return the structural similarity with Gaussian windows, mean over pixels and RGB channels.
 
-    picture, truth: (H, W, 3) uint8, at least 11 pixels a side. 1 for equal pictures. It says that
-    lines survive: a picture with its channels swapped still scores high.
+    picture, truth: (H, W, 3) uint8, at least 11 pixels a side. 1 for equal pictures. It measures
+    whether lines survive: a picture with its channels swapped still scores high.
     Reference: Wang, Bovik, Sheikh, Simoncelli, IEEE TIP 13 (2004).
     """
     _refuse_other_shapes(picture, truth)
@@ -49,35 +49,37 @@ def ssim(picture: Picture, truth: Picture) -> float:
 
 
 def ms_ssim(picture: Picture, truth: Picture) -> float:
-    """Give the structural similarity over several sizes, each half of the one before.
+    """Return the structural similarity over several sizes, each half of the one before.
 
-    picture, truth: (H, W, 3) uint8, at least 11 pixels a side. As many of the paper's five levels
-    are used as leave 11 pixels (five from 176, three at 64), and the weights of fewer levels are
-    scaled to sum to 1; values at sizes with different levels must not be compared. Negative terms
-    count as 0.
+    picture, truth: (H, W, 3) uint8, at least 11 pixels a side. The number of levels is the largest,
+    up to the paper's five, that leaves 11 pixels (five from 176, three at 64). The weights of fewer
+    levels are scaled to sum to 1: do not compare values at sizes with different levels. Negative
+    terms count as 0.
     Reference: Wang, Simoncelli, Bovik, Asilomar (2003).
     """
     _refuse_other_shapes(picture, truth)
-    one, other = picture.astype(np.float64), truth.astype(np.float64)
-    levels = min(len(_LEVEL_WEIGHTS), int(np.log2(min(one.shape[:2]) / (2 * _RADIUS + 1))) + 1)
+    first, second = picture.astype(np.float64), truth.astype(np.float64)
+    levels = min(len(_LEVEL_WEIGHTS), int(np.log2(min(first.shape[:2]) / (2 * _RADIUS + 1))) + 1)
     weights = np.array(_LEVEL_WEIGHTS[:levels])
-    if levels < len(_LEVEL_WEIGHTS):  # all five are left as published: their sum is 1.0001
+    if levels < len(_LEVEL_WEIGHTS):  # the published five sum to 1.0001
         weights /= weights.sum()
     terms = []
     for _ in range(levels - 1):
-        terms.append(_similarity(one, other)[1])
-        one, other = _halved(one), _halved(other)
-    terms.append(_similarity(one, other)[0])
+        terms.append(_similarity(first, second)[1])
+        first, second = _halved(first), _halved(second)
+    terms.append(_similarity(first, second)[0])
     return float(np.prod(np.maximum(terms, 0) ** weights))
 
 
-def _similarity(one: NDArray[np.float64], other: NDArray[np.float64]) -> tuple[float, float]:
-    """Give the mean of the whole index and the mean of its contrast-structure factor."""
-    mean_one, mean_other = _windowed(one), _windowed(other)
-    variance = _windowed(one * one) - mean_one**2 + _windowed(other * other) - mean_other**2
-    covariance = _windowed(one * other) - mean_one * mean_other
+def _similarity(first: NDArray[np.float64], second: NDArray[np.float64]) -> tuple[float, float]:
+    """Return the mean SSIM and the mean of its contrast-structure factor."""
+    mean_first, mean_second = _windowed(first), _windowed(second)
+    variance = (
+        _windowed(first * first) - mean_first**2 + _windowed(second * second) - mean_second**2
+    )
+    covariance = _windowed(first * second) - mean_first * mean_second
     contrast = (2 * covariance + _C2) / (variance + _C2)
-    luminance = (2 * mean_one * mean_other + _C1) / (mean_one**2 + mean_other**2 + _C1)
+    luminance = (2 * mean_first * mean_second + _C1) / (mean_first**2 + mean_second**2 + _C1)
     return float(np.mean(luminance * contrast)), float(np.mean(contrast))
 
 

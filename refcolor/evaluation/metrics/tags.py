@@ -1,4 +1,4 @@
-"""Whether a tagger that knows nothing of us sees the reference's hair and eyes in the result."""
+"""Tag transfer: whether an independent tagger sees the reference's hair and eye colours."""
 
 from collections.abc import Mapping, Sequence
 
@@ -13,7 +13,7 @@ Scores = NDArray[np.float64]
 Attributes = Mapping[str, str]
 
 
-def named_right(
+def correct_colors(
     scores: Scores,
     *,
     tags: Sequence[str],
@@ -21,26 +21,26 @@ def named_right(
     sketches: Sequence[Attributes],
     references: Sequence[Attributes],
 ) -> NDArray[np.float64]:
-    """Say for each pair whether the strongest colour of hair or eyes is the reference's.
+    """Return for each pair whether the colour with the highest score is the reference's.
 
     scores: (P, T); tags: T names; kind: `hair` or `eyes`, whose tags read `<colour>_<kind>`;
-    sketches, references: what is known about the two pictures of each pair. The colours that
-    compete are those that occur in any of them and that the tagger knows.
-    Returns (P,): 1 or 0; NaN where a colour is unknown to record or tagger, or where both pictures
-    have it, so that no colour had to change.
+    sketches, references: the attributes of the two pictures of each pair. The candidate colours are
+    those that occur in these attributes and that the tagger knows.
+    Returns (P,): 1 or 0; NaN where a colour is missing in the attributes or unknown to the tagger,
+    or where both pictures have the same colour.
     """
     columns = {tag: column for column, tag in enumerate(tags)}
-    seen = sorted({known[kind] for known in (*sketches, *references) if kind in known})
-    colors = [color for color in seen if f"{color}_{kind}" in columns]
-    answers = np.full(len(references), np.nan)
+    named = sorted({known[kind] for known in (*sketches, *references) if kind in known})
+    colors = [color for color in named if f"{color}_{kind}" in columns]
+    correct = np.full(len(references), np.nan)
     if not colors:
-        return answers
+        return correct
     strongest = scores[:, [columns[f"{color}_{kind}"] for color in colors]].argmax(axis=1)
     for index, (sketch, reference) in enumerate(zip(sketches, references, strict=True)):
         target = reference.get(kind)
         if target in colors and kind in sketch and sketch[kind] != target:
-            answers[index] = colors[strongest[index]] == target
-    return answers
+            correct[index] = colors[strongest[index]] == target
+    return correct
 
 
 def tag_numbers(
@@ -50,20 +50,20 @@ def tag_numbers(
     sketches: Sequence[Attributes],
     references: Sequence[Attributes],
 ) -> dict[str, float]:
-    """Give the share of hair and eyes that a tagger calls by the reference's colour.
+    """Return the share of hair and eyes to which a tagger gives the reference's colour.
 
-    scores: prefix of the key -> (P, T), of results and baselines; the rest as in `named_right`.
-    `tag_transfer` is the mean over hair and eyes, `tag_transfer_hair` and `tag_transfer_eyes` that
-    over one kind; NaN where no pair has an answer.
+    scores: prefix of the key -> (P, T), of results and baselines; the rest as `correct_colors`.
+    `tag_transfer` is the mean over hair and eyes, `tag_transfer_hair` and `tag_transfer_eyes` are
+    the means over one kind; NaN where no pair counts.
     """
     numbers = {}
     for prefix, rows in scores.items():
-        answers = {
-            kind: named_right(rows, tags=tags, kind=kind, sketches=sketches, references=references)
+        correct = [
+            correct_colors(rows, tags=tags, kind=kind, sketches=sketches, references=references)
             for kind in KINDS
-        }
-        numbers[f"{prefix}tag_transfer"] = mean_of_known(np.concatenate(list(answers.values())))
+        ]
+        numbers[f"{prefix}tag_transfer"] = mean_of_known(np.concatenate(correct))
         if not prefix:
-            for kind, right in answers.items():
-                numbers[f"tag_transfer_{kind}"] = mean_of_known(right)
+            for kind, values in zip(KINDS, correct, strict=True):
+                numbers[f"tag_transfer_{kind}"] = mean_of_known(values)
     return numbers

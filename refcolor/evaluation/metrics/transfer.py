@@ -1,4 +1,4 @@
-"""How well the colours of the reference reached the same parts of the sketch."""
+"""Colour difference of predictions to the true recolouring, for each part."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,31 +21,30 @@ Table = NDArray[np.float64]
 
 @dataclass(frozen=True)
 class Recoloring:
-    """A pair whose true recolouring is known: `target`, the sketch in the reference's colours."""
+    """A pair with its true recolouring `target`: the sketch's shape in the reference's colours."""
 
     target: Truth
     reference: Truth
 
     def with_reference_moved(self) -> "Recoloring":
-        """Keep the target; mirror the reference and shift it by a sixth."""
-        given = self.reference
-        return Recoloring(
-            self.target, Truth(moved(given.color), moved(given.line), moved(given.parts))
-        )
+        """Return the same target with the reference mirrored and shifted by a sixth."""
+        color, line, parts = self.reference.color, self.reference.line, self.reference.parts
+        return Recoloring(self.target, Truth(moved(color), moved(line), moved(parts)))
 
 
 def visible(truth: Truth) -> NDArray[np.bool_]:
-    """Say which parts show at least 4 pixels that are neither line nor white.
+    """Return the mask of parts with at least 4 pixels that are neither line nor white.
 
     Returns (len(PARTS),) bool.
     """
     mask = scored(truth.color, truth.line)
-    shown: NDArray[np.bool_] = np.bincount(truth.parts[mask], minlength=len(PARTS)) >= _VISIBLE_FROM
-    return shown
+    counts = np.bincount(truth.parts[mask], minlength=len(PARTS))
+    visible_parts: NDArray[np.bool_] = counts >= _VISIBLE_FROM
+    return visible_parts
 
 
 def part_differences(results: NDArray[np.uint8], cases: Sequence[Recoloring]) -> Table:
-    """Give the mean CIEDE2000 difference of every part of every picture.
+    """Return the mean CIEDE2000 difference of every part of every picture.
 
     results: (P, S, S, 3) uint8; cases: P.
     Returns (P, len(PARTS)), NaN where a part is not visible in both sketch and reference.
@@ -55,18 +54,19 @@ def part_differences(results: NDArray[np.uint8], cases: Sequence[Recoloring]) ->
         target = case.target
         mask = scored(target.color, target.line)
         labels = target.parts[mask]
-        apart = difference(lab(result)[mask], lab(target.color)[mask])
+        differences = difference(lab(result)[mask], lab(target.color)[mask])
         counts = np.bincount(labels, minlength=len(PARTS))
-        sums = np.bincount(labels, weights=apart, minlength=len(PARTS))
+        sums = np.bincount(labels, weights=differences, minlength=len(PARTS))
         both = visible(target) & visible(case.reference)
         row[both] = sums[both] / counts[both]
     return table
 
 
 def pair_means(table: Table) -> NDArray[np.float64]:
-    """Average hair, eyes, skin, clothes and accessory of every picture, as far as visible.
+    """Return the mean over hair, eyes, skin, clothes and accessory of each picture.
 
-    table: of `part_differences`.  Returns (P,), NaN where none of them is visible.
+    table: of `part_differences`; parts that are not visible are NaN and left out.
+    Returns (P,), NaN where no part is visible.
     """
     return np.array([mean_of_known(row[list(TRANSFER_LABELS)]) for row in table])
 
@@ -84,6 +84,6 @@ def transfer_numbers(table: Table) -> dict[str, float]:
 
 
 def mean_of_known(values: NDArray[np.float64]) -> float:
-    """Average what is not NaN; NaN where nothing is left."""
+    """Return the mean of the values that are not NaN; NaN if all are, without numpy's warning."""
     known = values[~np.isnan(values)]
     return float(known.mean()) if known.size else float("nan")

@@ -1,4 +1,4 @@
-"""What a picture should look like and what lies where: exactly for drawn characters."""
+"""Target pictures with their lines and parts: exact for drawn characters, else estimated."""
 
 from dataclasses import dataclass
 from typing import Literal
@@ -16,16 +16,16 @@ from refcolor.sources.manifest import Record
 
 BACKGROUND = PARTS.index("background")
 
-# Share of a pixel. Drawn lines are 0.4 pixels wide at 64: with a half most of them would be missed.
+# Share of a pixel. Drawn lines are 0.4 pixels wide at 64: with 0.5 most of them would be missed.
 _LINE_FROM = 0.25
 
 
 @dataclass(frozen=True)
 class Truth:
-    """A target picture, and what lies where.
+    """A target picture with its lines and parts.
 
-    color: (S, S, 3) uint8; line: (S, S) bool, where no colour is judged;
-    parts: (S, S) uint8, indices of PARTS; only background and other where they were not drawn.
+    color: (S, S, 3) uint8; line: (S, S) bool, pixels whose colour is not scored;
+    parts: (S, S) uint8, indices of PARTS; only background and other in pictures not drawn by us.
     """
 
     color: NDArray[np.uint8]
@@ -38,8 +38,9 @@ def recolored(
 ) -> Truth:
     """Draw the character of one record in the colours of another.
 
-    drawn_at: side in pixels of the drawing; size, fit: of the square made of it.
-    Parts are those that cover most of a pixel; a pixel is line where ink covers a quarter of it.
+    drawn_at: side in pixels of the drawing; size, fit: of the square made from it.
+    The part of a pixel is the part that covers most of it; a pixel is line where ink covers a
+    quarter of it.
     """
     drawing = draw(sketch, size=drawn_at, palette_of=reference)
     shares = [_reduced(drawing.parts == label, size) for label in range(len(PARTS))]
@@ -51,10 +52,10 @@ def recolored(
 
 
 def observed(picture: NDArray[np.uint8]) -> Truth:
-    """Take a picture of unknown content as its own truth.
+    """Return the estimated truth of a picture that was not drawn by us: the picture itself.
 
-    picture: (S, S, 3) uint8. Lines are the default XDoG of the picture, background is what has the
-    colour of its border.
+    picture: (S, S, 3) uint8. Lines are the default XDoG of the picture; pixels of the border's
+    colour are background, the others are `other`.
     """
     foreground = image.foreground_mask(picture)
     return Truth(
@@ -65,6 +66,6 @@ def observed(picture: NDArray[np.uint8]) -> Truth:
 
 
 def _reduced(mask: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
-    """Give the share of each pixel of a smaller square that a mask covers."""
+    """Return the share of each pixel of a smaller square that the mask covers."""
     plane = Image.fromarray(mask.astype(np.float32))
     return np.asarray(plane.resize((size, size), Image.Resampling.BOX))

@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 from numpy.typing import NDArray
 
-from refcolor.evaluation.metrics.tags import named_right, tag_numbers
+from refcolor.evaluation.metrics.tags import correct_colors, tag_numbers
 
 TAGS = ("1girl", "blue_hair", "red_hair", "blonde_hair", "blue_eyes", "red_eyes")
 
@@ -19,7 +19,7 @@ def _named(*answers: dict[str, float]) -> NDArray[np.float64]:
 def _ask(scores: NDArray[np.float64], pairs: list[tuple[str, str]]) -> list[float]:
     """Ask for hair; an empty colour is an unknown one."""
     sides = [[{"hair": side} if side else {} for side in one] for one in zip(*pairs, strict=True)]
-    return named_right(
+    return correct_colors(
         scores, tags=TAGS, kind="hair", sketches=sides[0], references=sides[1]
     ).tolist()
 
@@ -57,7 +57,7 @@ def test_colours_that_occur_nowhere_do_not_compete() -> None:
 
 def test_a_tagger_of_something_else_answers_nothing() -> None:
     """Without a single tag that fits, everything is unknown."""
-    found = named_right(
+    found = correct_colors(
         np.ones((1, 1)),
         tags=["cat"],
         kind="eyes",
