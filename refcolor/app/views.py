@@ -114,7 +114,7 @@ def veil(heat: Unit, placed: Placement) -> str:
     smooth = cv2.resize(dark, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
     layer = np.empty((placed.inner_height, placed.inner_width, 4), np.uint8)
     layer[..., :3] = VEIL
-    layer[..., 3] = placed.inside(smooth)
+    layer[..., 3] = placed.crop(smooth)
     file = BytesIO()
     Image.fromarray(layer).save(file, format="PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
@@ -123,7 +123,7 @@ def veil(heat: Unit, placed: Placement) -> str:
 def _origin(scene: Scene, heat: Unit) -> View:
     assert scene.explained
     placed = scene.explained.colored.attention.references[scene.chosen]
-    return {"veil": veil(heat, placed), "spot": placed.middle(int(heat.argmax()))}
+    return {"veil": veil(heat, placed), "spot": placed.center(int(heat.argmax()))}
 
 
 def _panel(sheet: Sheet | None) -> View:

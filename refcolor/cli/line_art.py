@@ -60,7 +60,7 @@ def draw_line_art(
         raise UsageError(f"--size must be 1 to {LARGEST} pixels, got {size}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder for the drawings with -o")
-    pictures = find_pictures(sources, but=out)
+    pictures = find_pictures(sources, exclude=out)
     jobs = [
         _Job(file, _target(out / preset if len(presets) > 1 else out, name), preset)
         for preset in presets

@@ -1,1 +1,1 @@
-"""Colouring a drawing after a reference picture: reading it, filling it, keeping its lines."""
+"""Colouring a drawing after a reference picture, with the drawing's own lines."""

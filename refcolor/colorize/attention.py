@@ -1,4 +1,4 @@
-"""The attention of a coloured drawing, by the places of its pictures."""
+"""The attention of a coloured drawing, in pixel coordinates of its pictures."""
 
 from dataclasses import dataclass
 
@@ -10,11 +10,11 @@ from refcolor.io.image import Unit
 
 @dataclass(frozen=True)
 class Attention:
-    """What each cell of the sketch took from where.
+    """The attention weights between the cells of a sketch and of its references.
 
-    weights: (N_s, N_r) float32, each row sums to 1; the cells of the references stand one reference
-        after another in N_r. None for a model without attention, and where they were left out.
-    sketch, references: which cell shows which place of the pictures.
+    weights: (N_s, N_r) float32, each row sums to 1; N_r are the cells of all references, one
+        reference after another. None for a model without attention, and where not requested.
+    sketch, references: the placement of the pictures on the cells.
     """
 
     weights: Unit | None
@@ -22,17 +22,17 @@ class Attention:
     references: tuple[Placement, ...]
 
     def attention_at(self, x: float, y: float) -> list[Unit]:
-        """Give how much the spot (x, y) of the sketch takes from each cell of each reference.
+        """Return the weights of the query at the point (x, y) of the sketch.
 
         Returns (rows, columns) float32 for each reference; together they sum to 1.
-        Raises ValueError for a spot outside of the sketch and when there are no weights.
+        Raises ValueError for a point outside of the sketch and when there are no weights.
         """
         if self.weights is None:
-            raise ValueError("there is no attention to look into; the model was trained without it")
+            raise ValueError("there are no attention weights; the model was trained without them")
         row = self.weights[self.sketch.cell_at(x, y)]
-        ends = np.cumsum([place.count for place in self.references])
+        ends = np.cumsum([placement.count for placement in self.references])
         parts = np.split(row, ends[:-1])
         return [
-            part.reshape(place.rows, place.columns)
-            for part, place in zip(parts, self.references, strict=True)
+            part.reshape(placement.rows, placement.columns)
+            for part, placement in zip(parts, self.references, strict=True)
         ]

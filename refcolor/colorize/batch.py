@@ -1,4 +1,4 @@
-"""Many drawings: reading, filling and writing overlap the model; one that fails stops no other."""
+"""Colour many drawings: reading and writing overlap the model; a failed drawing is reported."""
 
 import errno
 from collections import deque
@@ -17,24 +17,24 @@ from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.errors import RefcolorError
 
-# Pixels of the model in one pass, and pairs of cells that its attention compares: 4 drawings of 256
-# pixels take three quarters of the time that each alone takes with the published network, which
+# Limits of a batch: pixels, and pairs of cells that the attention compares. A batch of 4 drawings
+# of 256 pixels takes three quarters of the time of 4 single ones with the published network, which
 # reads its weights once for all of them; 32 of 64 pixels take two thirds with sample-64.
 _BATCH_PIXELS = 4 * 256 * 256
-_BATCH_PAIRS = 2**24  # 64 MiB, a few times over
-# Pixels of drawings that are read ahead, and as many that are filled and written behind.
-_AHEAD, _AHEAD_PIXELS = 32, 8_000_000
-_REFERENCES = 64  # how many are kept on the model's grid
-_FULL = (errno.ENOSPC, errno.EDQUOT)
+_BATCH_PAIRS = 2**24  # a few tensors of 64 MiB
+# Limits of the drawings that were read and wait for the model, and of those being written.
+_QUEUE_DRAWINGS, _QUEUE_PIXELS = 32, 8_000_000
+_CACHED_REFERENCES = 64
+_DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
 Result = TypeVar("Result")
 
 
 @dataclass(frozen=True)
 class Options:
-    """How every drawing is coloured; size, matches and clean_lines as in `Colorizer.colorize`.
+    """Options of all drawings; size, matches and clean_lines as in `Colorizer.colorize`.
 
-    force: make results again that exist already.
+    force: overwrite existing results.
     """
 
     size: int | None = None
@@ -47,38 +47,39 @@ class Options:
 
 @dataclass
 class Report:
-    """What became of a list of jobs."""
+    """The outcome of a list of jobs: numbers of coloured and skipped drawings, and failures."""
 
     done: int = 0
     skipped: int = 0
     failures: list[Failure] = field(default_factory=list)
 
-    def lines(self, most: int = 3) -> Iterator[str]:
-        """Say what failed, a line for each reason; of many drawings with one reason, `most`."""
+    def lines(self, max_names: int = 3) -> Iterator[str]:
+        """Yield a line for each reason of failure, with up to `max_names` drawings."""
         by_reason: dict[str, list[str]] = {}
         for failure in self.failures:
-            by_reason.setdefault(failure.message, []).append(failure.what)
+            by_reason.setdefault(failure.message, []).append(failure.name)
         for message, names in by_reason.items():
-            more = f" and {len(names) - most} more" if len(names) > most else ""
-            said = message if names[0] in message else f"{', '.join(names[:most])}{more}: {message}"
-            yield " ".join(said.split())
+            more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
+            prefix = f"{', '.join(names[:max_names])}{more}: "
+            line = message if names[0] in message else prefix + message
+            yield " ".join(line.split())
 
 
 def color_all(colorizer: Colorizer, jobs: Sequence[Job], options: Options) -> Report:
-    """Colour drawings and write the results, each under a temporary name first.
+    """Colour drawings and write the results, each file atomically.
 
-    What is there already is skipped. A drawing or reference that cannot be used, and a file that
-    cannot be written, is reported, and the others go on; a full disk and Ctrl-C end it all, with
-    whole results only.
-    Memory holds a bounded number of pixels, however many drawings there are.
-    Raises OSError for a full disk, RefcolorError for a size that the model cannot work at.
+    Existing results are skipped. A drawing or reference that cannot be read, and a file that cannot
+    be written, is reported, and the other drawings are coloured; a full disk and Ctrl-C end the
+    call and leave complete results only.
+    The number of pixels in memory is bounded, whatever the number of drawings.
+    Raises OSError for a full disk, RefcolorError for a size that the model does not support.
     """
     colorizer.check_size(options.size)
     missing = [job for job in jobs if options.force or not _exists(job, options)]
     report = Report(skipped=len(jobs) - len(missing))
-    quiet = True if len(missing) < 2 else None  # None: only where somebody watches
+    disable = True if len(missing) < 2 else None  # None: show the bar on a terminal only
     with (
-        tqdm(total=len(missing), desc="colour", unit="drawing", disable=quiet) as bar,
+        tqdm(total=len(missing), desc="colour", unit="drawing", disable=disable) as bar,
         _thread() as reader,
         _thread() as writer,
     ):
@@ -90,16 +91,18 @@ def color_all(colorizer: Colorizer, jobs: Sequence[Job], options: Options) -> Re
 
 
 def batch_size(prepared: Prepared) -> int:
-    """How many such drawings go through the model at a time."""
-    fitting = min(
-        _BATCH_PIXELS // prepared.sketch.size, _BATCH_PAIRS // prepared.pairs, _room(prepared)
+    """Return how many drawings of this size make a batch."""
+    size = min(
+        _BATCH_PIXELS // prepared.sketch.size,
+        _BATCH_PAIRS // prepared.pairs,
+        _queue_size(prepared),
     )
-    return max(1, fitting)
+    return max(1, size)
 
 
 @contextmanager
 def _thread() -> Iterator[ThreadPoolExecutor]:
-    """Give a thread that, when all is broken off, ends what it is at and begins nothing more."""
+    """Yield a thread; on exit it finishes the running call and cancels the waiting ones."""
     thread = ThreadPoolExecutor(1)
     try:
         yield thread
@@ -108,7 +111,7 @@ def _thread() -> Iterator[ThreadPoolExecutor]:
 
 
 class _Pipeline:
-    """Drawings being read, in the batch for the model, and being written."""
+    """The drawings that are being read, wait in the batch for the model, or are being written."""
 
     def __init__(
         self,
@@ -122,8 +125,8 @@ class _Pipeline:
         self._colorizer, self._options, self._writer = colorizer, options, writer
         self._report, self._bar = report, bar
         self._batch: list[tuple[Job, Prepared]] = []
-        self._behind: deque[tuple[Job, Future[Job]]] = deque()
-        self._reference = lru_cache(_REFERENCES)(
+        self._writing: deque[tuple[Job, Future[Job]]] = deque()
+        self._reference = lru_cache(_CACHED_REFERENCES)(
             partial(colorizer.place_reference, size=options.size)
         )
 
@@ -138,18 +141,18 @@ class _Pipeline:
         )
 
     def add(self, job: Job, reading: "Future[Prepared]") -> None:
-        """Add a drawing to the batch, which goes through the model when it is full."""
+        """Add a drawing to the batch; run the model when the batch is full."""
         prepared = self._result(job, reading)
         if prepared is None:
             return
-        if self._batch and not prepared.fits(self._batch[0][1]):
+        if self._batch and not prepared.can_batch(self._batch[0][1]):
             self._run_model()
         self._batch.append((job, prepared))
         if len(self._batch) >= batch_size(prepared):
             self._run_model()
 
     def finish(self) -> None:
-        """Run the last batch and wait until everything is written."""
+        """Run the last batch and wait until all results are written."""
         if self._batch:
             self._run_model()
         self._wait_for_writers(0)
@@ -159,8 +162,9 @@ class _Pipeline:
             [prepared for _, prepared in self._batch], with_weights=False
         )
         for (job, prepared), prediction in zip(self._batch, predictions, strict=True):
-            self._behind.append((job, self._writer.submit(self._write, job, prepared, prediction)))
-        self._wait_for_writers(_room(self._batch[0][1]))
+            writing = self._writer.submit(self._write, job, prepared, prediction)
+            self._writing.append((job, writing))
+        self._wait_for_writers(_queue_size(self._batch[0][1]))
         self._batch.clear()
 
     def _write(self, job: Job, prepared: Prepared, prediction: Prediction) -> Job:
@@ -170,22 +174,22 @@ class _Pipeline:
             colored.save_layers(job.output.parent, stem)
         if self._options.psd:
             colored.save_psd(job.output.with_name(f"{stem}.psd"))
-        colored.save(job.output)  # last, so that a result that is there is complete
+        colored.save(job.output)  # last, so that the other files of an existing result exist too
         return job
 
-    def _wait_for_writers(self, most: int) -> None:
-        """Wait until at most so many drawings are being written."""
-        while len(self._behind) > most:
-            if self._result(*self._behind.popleft()) is not None:
+    def _wait_for_writers(self, max_writing: int) -> None:
+        """Wait until at most `max_writing` drawings are being written."""
+        while len(self._writing) > max_writing:
+            if self._result(*self._writing.popleft()) is not None:
                 self._report.done += 1
                 self._bar.update()
 
     def _result(self, job: Job, future: "Future[Result]") -> "Result | None":
-        """Wait for a future; a failure goes into the report, and the result is None."""
+        """Wait for the result of a future; report a failure and return None for it."""
         try:
             return future.result()
         except (RefcolorError, OSError) as error:
-            if isinstance(error, OSError) and error.errno in _FULL:
+            if isinstance(error, OSError) and error.errno in _DISK_FULL:
                 raise
             self._report.failures.append(Failure(job.sketch.name, _message_of(error)))
             self._bar.update()
@@ -195,21 +199,21 @@ class _Pipeline:
 def _read_ahead(
     reader: ThreadPoolExecutor, read: Callable[[Job], Prepared], jobs: Iterable[Job]
 ) -> Iterator[tuple[Job, "Future[Prepared]"]]:
-    """Read in a thread, one job ahead at first and then as many as their size allows."""
-    coming, ahead = iter(jobs), 1
-    waiting = deque((job, reader.submit(read, job)) for job in islice(coming, 1))
-    while waiting:
-        job, reading = waiting.popleft()
-        for following in islice(coming, max(0, ahead - len(waiting))):
-            waiting.append((following, reader.submit(read, following)))
+    """Read jobs ahead in a thread: one at first, then as many as their size allows."""
+    remaining, queue_size = iter(jobs), 1
+    queue = deque((job, reader.submit(read, job)) for job in islice(remaining, 1))
+    while queue:
+        job, reading = queue.popleft()
+        for next_job in islice(remaining, max(0, queue_size - len(queue))):
+            queue.append((next_job, reader.submit(read, next_job)))
         yield job, reading
         if reading.exception() is None:
-            ahead = _room(reading.result())
+            queue_size = _queue_size(reading.result())
 
 
-def _room(prepared: Prepared) -> int:
-    """How many such drawings may wait at a time."""
-    return max(1, min(_AHEAD, _AHEAD_PIXELS // prepared.drawing.ink.size))
+def _queue_size(prepared: Prepared) -> int:
+    """Return how many drawings of this size may wait at a time."""
+    return max(1, min(_QUEUE_DRAWINGS, _QUEUE_PIXELS // prepared.drawing.ink.size))
 
 
 def _exists(job: Job, options: Options) -> bool:

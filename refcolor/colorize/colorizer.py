@@ -1,4 +1,4 @@
-"""A trained model as a tool: a drawing and its references in, a coloured drawing out."""
+"""The Colorizer: colours drawings of any size after references with a trained model."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -10,11 +10,11 @@ from PIL import Image
 
 from refcolor.colorize.attention import Attention
 from refcolor.colorize.fill import upsample
-from refcolor.colorize.hints import PointMatch, bonus
+from refcolor.colorize.hints import PointMatch, logit_bias
 from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
-from refcolor.colorize.weights import refuse_other_weights
+from refcolor.colorize.weights import check_weights
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 from refcolor.io.image import Picture, Unit
@@ -25,13 +25,12 @@ from refcolor.training.checkpoint import GENERATOR, describe, load_generator
 from refcolor.training.device import choose_device
 
 DEMO = Path(__file__).parent / "demo"
-MODELS = Path("models")  # where `dvc repro` leaves a model
-LARGEST = 1024  # pixels
+MODELS = Path("models")  # the output folder of the stage `train`
+MAX_SIZE = 1024  # pixels
 
-_FEWEST_CELLS, _MOST_CELLS = 4, 90  # a side
-# That attention may compare, each cell of the sketch with each of the references: 250 MiB, a few
-# times over.
-_MOST_PAIRS = _MOST_CELLS**4
+_MIN_CELLS, _MAX_CELLS = 4, 90  # along a side
+# Pairs of cells that the attention may compare: a few tensors of 250 MiB.
+_MAX_PAIRS = _MAX_CELLS**4
 
 
 @dataclass(frozen=True)
@@ -52,11 +51,11 @@ class Colored:
 
     @property
     def image(self) -> Image.Image:
-        """The same for Pillow."""
+        """The picture as a Pillow image."""
         return Image.fromarray(self.picture)
 
     def save(self, path: Path | str) -> None:
-        """Write the picture as PNG; missing folders are made."""
+        """Write the picture as PNG; missing folders are created."""
         write_picture(Path(path), self.picture)
 
     def save_layers(self, folder: Path | str, stem: str) -> None:
@@ -73,30 +72,30 @@ class Reference:
     """A reference on the model's grid: picture is (rows * stride, columns * stride, 3) uint8."""
 
     picture: Picture
-    placed: Placement
+    placement: Placement
 
 
 @dataclass(frozen=True)
 class Prepared:
-    """A drawing that is ready for the model.
+    """A drawing and its references as inputs of the model.
 
-    sketch: (rows * stride, columns * stride) uint8. bias: (N_s, N_r) float32 where there are
-    matches.
+    sketch: (rows * stride, columns * stride) uint8. bias: (N_s, N_r) float32, None without matches.
     """
 
     drawing: Drawing
     sketch: Picture
-    placed: Placement
+    placement: Placement
     references: tuple[Reference, ...]
     bias: Unit | None
 
     @property
     def pairs(self) -> int:
-        """How many pairs of cells attention compares."""
-        return self.placed.count * sum(reference.placed.count for reference in self.references)
+        """The number of pairs of cells that the attention compares."""
+        keys = sum(reference.placement.count for reference in self.references)
+        return self.placement.count * keys
 
-    def fits(self, other: "Prepared") -> bool:
-        """Whether both can go through the model together."""
+    def can_batch(self, other: "Prepared") -> bool:
+        """Whether both can be in one batch: equal shapes, and no matches."""
         return (
             (self.bias is None and other.bias is None)
             and self.sketch.shape == other.sketch.shape
@@ -107,17 +106,17 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Prediction:
-    """What the model gives: colors (h, w, 3) uint8 at its own size, weights as in Attention."""
+    """The model's output: colors (h, w, 3) uint8 at its working size, weights as in Attention."""
 
     colors: Picture
     weights: Unit | None
 
 
 class Colorizer:
-    """Colour drawings after references.
+    """Colours drawings after references.
 
-    `colorize` does it all. For many drawings `prepare`, `run` and `finish` are its three parts:
-    only `run` needs the model, and the other two can overlap it in other threads.
+    `colorize` runs `prepare`, `run` and `finish`. For many drawings call these three: only `run`
+    uses the model, and the other two can run in other threads meanwhile.
 
     model: parameters of the generator. size: side of its training pictures in pixels.
     """
@@ -125,7 +124,7 @@ class Colorizer:
     def __init__(
         self, generator: Generator, *, model: ModelParams, size: int, device: str = "cpu"
     ) -> None:
-        """generator: in evaluation mode.  device: cpu, cuda, cuda:1 or mps, where it shall run."""
+        """generator: in evaluation mode.  device: cpu, cuda, cuda:1 or mps."""
         self.model, self.size, self.device = model, size, torch.device(device)
         self._generator = generator.to(self.device).to(memory_format=torch.channels_last)
         self._bfloat16 = _is_fast_in_bfloat16(self.device)
@@ -135,23 +134,23 @@ class Colorizer:
         """Load a trained model: generator.safetensors and model.json.
 
         device: auto, cpu, cuda, cuda:1, mps.
-        Raises RefcolorError when there is no model, when it does not fit together or is not a
-        safetensors file, and for a device that this machine does not have.
+        Raises RefcolorError for a missing model, for weights that do not fit the description or are
+        not a safetensors file, and for a device that this machine does not have.
         """
         folder = Path(folder)
         model, size = describe(folder)
-        refuse_other_weights(folder / GENERATOR, model)
+        check_weights(folder / GENERATOR, model)
         try:
-            chosen = choose_device(device)
+            torch_device = choose_device(device)
         except (RuntimeError, KeyError) as error:
             raise RefcolorError(
                 f"the device must be auto, cpu, cuda, cuda:1 or mps, got {device!r}"
             ) from error
-        return cls(load_generator(folder), model=model, size=size, device=str(chosen))
+        return cls(load_generator(folder), model=model, size=size, device=str(torch_device))
 
     @classmethod
     def demo(cls, *, device: str = "auto") -> "Colorizer":
-        """Load the small model that comes with refcolor."""
+        """Load the small demo model of the package."""
         return cls.load(DEMO, device=device)
 
     def colorize(
@@ -163,20 +162,20 @@ class Colorizer:
         matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
     ) -> Colored:
-        """Colour a drawing of any size after one reference or several together.
+        """Colour a drawing of any size after one or several references.
 
         Pictures are files, the bytes of files, Pillow images, or uint8 arrays.
-        size: longer side in pixels at which the model works, as `sizes` has it; by default the size
-            of its training pictures. The result has the drawing's own size in any case.
-        matches: spots of the drawing that take the colour of given spots of a reference.
-        clean_lines: the drawing is a photograph or a scan of paper, whose page is flattened first.
+        size: longer side in pixels at which the model works, in the range `sizes`; by default the
+            size of its training pictures. The result always has the size of the drawing.
+        matches: points of the drawing and the points of a reference whose colours they take.
+        clean_lines: the drawing is a photograph or scan of paper, whose page is flattened.
         Raises PictureError for a picture that cannot be used and RefcolorError for a size or match
-        that does not fit.
+        out of range.
         """
-        several = [reference] if isinstance(reference, SINGLE) else reference
+        sources = [reference] if isinstance(reference, SINGLE) else reference
         prepared = self.prepare(
             sketch,
-            [self.place_reference(one, size=size) for one in several],
+            [self.place_reference(source, size=size) for source in sources],
             size=size,
             matches=matches,
             clean_lines=clean_lines,
@@ -184,14 +183,14 @@ class Colorizer:
         return self.finish(prepared, self.run([prepared])[0])
 
     def place_reference(self, source: Source, *, size: int | None = None) -> Reference:
-        """Read a reference and bring it to the model's grid, padded with the colour of its border.
+        """Read a reference and scale it to the model's grid, padded with the colour of its border.
 
-        Raises PictureError for one that cannot be used.
+        Raises PictureError for a picture that cannot be used.
         """
         picture = read_reference(source)
-        placed = self._place(picture.shape[:2], size)
-        scaled = image.resize(picture, placed.inner_height, placed.inner_width)
-        return Reference(placed.pad(scaled, image.border_color(picture)), placed)
+        placement = self._place(picture.shape[:2], size)
+        scaled = image.resize(picture, placement.inner_height, placement.inner_width)
+        return Reference(placement.pad(scaled, image.border_color(picture)), placement)
 
     def prepare(
         self,
@@ -202,37 +201,41 @@ class Colorizer:
         matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
     ) -> Prepared:
-        """Read a drawing and bring it to the model's grid; arguments as in `colorize`."""
-        self._check(len(references), matches)
+        """Read a drawing and scale it to the model's grid; arguments as in `colorize`."""
+        self._check_inputs(len(references), matches)
         drawing = read_drawing(as_file(sketch), clean_lines=clean_lines)
-        placed = self._place(drawing.size, size)
-        self._check_pairs(placed, [one.placed for one in references])
-        lines = working_sketch(drawing, placed.inner_height, placed.inner_width)
+        placement = self._place(drawing.size, size)
+        reference_placements = [reference.placement for reference in references]
+        self._check_pairs(placement, reference_placements)
+        lines = working_sketch(drawing, placement.inner_height, placement.inner_width)
         return Prepared(
             drawing=drawing,
-            sketch=placed.pad(lines, image.WHITE),
-            placed=placed,
+            sketch=placement.pad(lines, image.WHITE),
+            placement=placement,
             references=tuple(references),
-            bias=bonus(matches, placed, [one.placed for one in references]),
+            bias=logit_bias(matches, placement, reference_placements),
         )
 
     @torch.inference_mode()
     def run(self, prepared: Sequence[Prepared], *, with_weights: bool = True) -> list[Prediction]:
-        """Run the model on one drawing, or on several as a batch where all of them fit together.
+        """Run the model on a batch of drawings.
 
-        with_weights: whether the attention's weights are returned too.
-        Raises ValueError for drawings that do not fit together.
+        with_weights: whether to return the attention weights too.
+        Raises ValueError for drawings that cannot be in one batch.
         """
         first, *others = prepared
-        if not all(first.fits(other) for other in others):
-            raise ValueError("drawings must be of one working shape and without matches; see fits")
+        if not all(first.can_batch(other) for other in others):
+            raise ValueError(
+                "the drawings of a batch must have equal working shapes and no matches; "
+                "see Prepared.can_batch"
+            )
         bias = None if first.bias is None else torch.from_numpy(first.bias).to(self.device)
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bfloat16):
             output = self._generator(
-                sketch=self._laid_out([one.sketch[..., None] for one in prepared]),
+                sketch=self._tensor([drawing.sketch[..., None] for drawing in prepared]),
                 reference=[
-                    self._laid_out([one.picture for one in column])
-                    for column in zip(*(one.references for one in prepared), strict=True)
+                    self._tensor([reference.picture for reference in references])
+                    for references in zip(*(item.references for item in prepared), strict=True)
                 ],
                 bias=bias,
             )
@@ -241,19 +244,19 @@ class Colorizer:
             weights = list(output.logits.softmax(dim=-1).cpu().numpy())
         pictures = image.to_uint8(output.picture)
         return [
-            Prediction(one.placed.inside(picture), weight)
-            for one, picture, weight in zip(prepared, pictures, weights, strict=True)
+            Prediction(item.placement.crop(picture), weight)
+            for item, picture, weight in zip(prepared, pictures, weights, strict=True)
         ]
 
     def finish(self, prepared: Prepared, prediction: Prediction) -> Colored:
-        """Bring the model's colours up to the drawing's own size, with borders on its lines."""
+        """Upsample the model's colours to the drawing's size, with their borders on its lines."""
         return Colored(
             drawing=prepared.drawing,
             colors=upsample(prediction.colors, prepared.drawing.ink),
             attention=Attention(
                 prediction.weights,
-                prepared.placed,
-                tuple(one.placed for one in prepared.references),
+                prepared.placement,
+                tuple(reference.placement for reference in prepared.references),
             ),
         )
 
@@ -261,16 +264,16 @@ class Colorizer:
     def sizes(self) -> tuple[int, int]:
         """Smallest and largest working size in pixels.
 
-        With several references at once the largest is less, by the fourth root of their number.
+        With N references the largest size is divided by the fourth root of N.
         """
         stride = self.model.stride
-        most = LARGEST if self.model.attention == "none" else _MOST_CELLS * stride
-        return _FEWEST_CELLS * stride, min(most, LARGEST)
+        largest = MAX_SIZE if self.model.attention == "none" else _MAX_CELLS * stride
+        return _MIN_CELLS * stride, min(largest, MAX_SIZE)
 
     def check_size(self, size: int | None) -> int:
-        """Give the working size: `size`, or the model's own for None.
+        """Return the working size: `size`, or for None the size of the training pictures.
 
-        Raises RefcolorError for a size that the model cannot work at.
+        Raises RefcolorError for a size out of range.
         """
         smallest, largest = self.sizes
         if size is None:
@@ -290,11 +293,11 @@ class Colorizer:
             square=self.model.attention == "none",
         )
 
-    def _laid_out(self, pictures: Sequence[Picture]) -> torch.Tensor:
+    def _tensor(self, pictures: Sequence[Picture]) -> torch.Tensor:
         tensor = image.to_tensor(np.stack(pictures)).to(self.device)
         return tensor.contiguous(memory_format=torch.channels_last)
 
-    def _check(self, references: int, matches: Sequence[PointMatch]) -> None:
+    def _check_inputs(self, references: int, matches: Sequence[PointMatch]) -> None:
         if references == 0:
             raise RefcolorError("there must be at least one reference, got none; name a picture")
         if self.model.attention == "none" and (references > 1 or matches):
@@ -305,22 +308,22 @@ class Colorizer:
             )
 
     def _check_pairs(self, sketch: Placement, references: Sequence[Placement]) -> None:
-        queries, keys = sketch.count, sum(placed.count for placed in references)
-        if self.model.attention != "none" and queries * keys > _MOST_PAIRS:
+        queries, keys = sketch.count, sum(placement.count for placement in references)
+        if self.model.attention != "none" and queries * keys > _MAX_PAIRS:
             size = max(sketch.inner_height, sketch.inner_width)
-            fitting = int(_MOST_CELLS / len(references) ** 0.25) * self.model.stride
+            largest = int(_MAX_CELLS / len(references) ** 0.25) * self.model.stride
             raise RefcolorError(
                 f"at size {size} this model would compare {queries} cells of the sketch with "
-                f"{keys} of {len(references)} references, more than memory is for; take size "
-                f"{fitting} or fewer references"
+                f"{keys} of {len(references)} references, which needs too much memory; take size "
+                f"{largest} or fewer references"
             )
 
 
 def _is_fast_in_bfloat16(device: torch.device) -> bool:
-    """Whether bfloat16 saves time: half of it where the processor multiplies in it."""
+    """Whether the device multiplies bfloat16 in hardware, which halves the time."""
     if device.type == "cuda":
         return bool(torch.cuda.is_bf16_supported(including_emulation=False))
     if device.type == "cpu":
-        able = torch.cpu.get_capabilities()
-        return bool(able.get("avx512_bf16") or able.get("amx_bf16"))
+        capabilities = torch.cpu.get_capabilities()
+        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
     return False

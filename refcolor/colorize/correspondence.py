@@ -1,4 +1,4 @@
-"""Which part of a drawing took its colour from where, as a picture."""
+"""A picture of the attention: which cells of the reference each cell of a drawing attends to."""
 
 from dataclasses import replace
 
@@ -15,71 +15,71 @@ from refcolor.io.image import Picture, Unit
 _SIDE = 480  # pixels of a panel's longer side
 _MARGIN, _CAPTION = 16, 30
 _PAPER, _INK, _MARK = (250, 249, 246), (60, 60, 66), (214, 40, 90)
-_OVERLAY = 0.85  # opacity of the places' colours over the grey reference
+_OVERLAY = 0.85  # opacity of the position colours over the grey reference
 
 
 def draw_correspondence(
     colored: Colored, reference: Picture, *, at: tuple[float, float] | None = None
 ) -> Picture:
-    """Draw four panels: the coloured drawing and its reference, and below who looked where.
+    """Draw four panels: the coloured drawing and its reference, and below their attention.
 
-    Below, a place of the reference is coloured by where it lies, and each cell of the drawing with
-    the colour of the place it looks at most, the paler the more it looks elsewhere too.
-    at: a spot (x, y) of the drawing; below, the reference is then bright where that spot looks.
+    In the lower row each cell of the reference has a colour that depends on its position, and each
+    cell of the drawing has the colour of its strongest key, paler for less confident attention.
+    at: a point (x, y) of the drawing; the lower row then shows the attention of that point alone.
 
-    reference: (H, W, 3) uint8, the only one that the drawing was coloured after.
+    reference: (H, W, 3) uint8, the only reference of the drawing.
     Returns (H', W', 3) uint8.
-    Raises RefcolorError for a model without attention and for a spot outside of the drawing.
+    Raises RefcolorError for a model without attention and for a point outside of the drawing.
     """
     attention = colored.attention
     if attention.weights is None:
         raise RefcolorError(
-            "this model has no attention, so nothing says who took from where; take a model "
-            "trained with model.attention scft or sga"
+            "this model has no attention to be shown; take a model trained with "
+            "model.attention scft or sga"
         )
-    if at is not None and not attention.sketch.holds(*at):
+    if at is not None and not attention.sketch.contains(*at):
         raise RefcolorError(
             f"{at[0]:g},{at[1]:g} lies outside of the drawing, which is "
             f"{attention.sketch.width} x {attention.sketch.height} pixels"
         )
-    (placed,) = attention.references
+    (placement,) = attention.references
     original = image.fit(reference, _SIDE)
-    shade = 1 - image.to_unit(image.fit(colored.drawing.ink, _SIDE))[..., None]
+    paper = 1 - image.to_unit(image.fit(colored.drawing.ink, _SIDE))[..., None]
     if at is None:
-        colors = position_colors(placed)
-        taken = _painted(attention.weights, colors, attention.sketch, shade)
-        places = _over_grey(original, _shown(colors, placed, original), _OVERLAY)
+        colors = position_colors(placement)
+        queries = _query_panel(attention.weights, colors, attention.sketch, paper)
+        keys = _over_grey(original, _enlarged(colors, placement, original), _OVERLAY)
         captions = "every part, in the colour of the place it looks at", "the places, by colour"
     else:
-        heat = attention.attention_at(*at)[0]
-        taken = np.ones((*shade.shape[:2], 3), np.float32)
-        places = _heated(original, heat / heat.max(), placed)
+        weights = attention.attention_at(*at)[0]
+        queries = np.ones((*paper.shape[:2], 3), np.float32)
+        keys = _highlighted(original, weights / weights.max(), placement)
         captions = "one spot", "where it looks"
-    lower = image.from_unit(taken * shade), image.from_unit(places)
+    lower = image.from_unit(queries * paper), image.from_unit(keys)
     panels = [[image.fit(colored.picture, _SIDE), original], list(lower)]
     if at is not None:
-        scale = shade.shape[1] / attention.sketch.width
+        scale = paper.shape[1] / attention.sketch.width
         panels[1][0] = _marked(panels[1][0], at[0] * scale, at[1] * scale)
     return _sheet(panels, [("coloured", "reference"), captions])
 
 
-def position_colors(placed: Placement) -> Unit:
-    """Give every cell of a reference a colour of its own.
+def position_colors(placement: Placement) -> Unit:
+    """Return a different colour for every cell of a reference.
 
-    The hue goes round from the top to the bottom, and the colour gets lighter from the left to the
-    right: (rows * columns, 3) float32 sRGB in [0, 1].
+    The hue changes from top to bottom and the lightness increases from left to right:
+    (rows * columns, 3) float32 sRGB in [0, 1].
     """
-    down = (np.arange(placed.rows) + 0.5) / placed.rows
-    right = (np.arange(placed.columns) + 0.5) / placed.columns
-    hue = np.deg2rad(20 + 300 * down)[:, None]
-    lightness = np.broadcast_to(0.5 + 0.36 * right, (placed.rows, placed.columns))
+    y = (np.arange(placement.rows) + 0.5) / placement.rows
+    x = (np.arange(placement.columns) + 0.5) / placement.columns
+    hue = np.deg2rad(20 + 300 * y)[:, None]
+    lightness = np.broadcast_to(0.5 + 0.36 * x, (placement.rows, placement.columns))
     return _from_oklch(lightness, 0.15, hue).reshape(-1, 3)
 
 
 def confidence(weights: Unit) -> Unit:
-    """Say how much of its attention a cell has in one place: 1 all of it, 0 it looks everywhere.
+    """Return the confidence of each query: 1 for a single key, 0 for uniform attention.
 
-    1 minus the entropy of a row over that of an even one.
+    It is 1 minus the entropy of the row divided by the entropy of a uniform row.
     weights: (N_s, N_r), rows sum to 1.  Returns (N_s,) float32.
     """
     if weights.shape[1] == 1:
@@ -89,27 +89,28 @@ def confidence(weights: Unit) -> Unit:
     return share
 
 
-def _painted(weights: Unit, colors: Unit, sketch: Placement, panel: Unit) -> Unit:
-    sure = confidence(weights)[:, None]
-    return _shown(sure * colors[weights.argmax(axis=1)] + 1 - sure, sketch, panel)
+def _query_panel(weights: Unit, colors: Unit, sketch: Placement, panel: Unit) -> Unit:
+    opacity = confidence(weights)[:, None]
+    return _enlarged(opacity * colors[weights.argmax(axis=1)] + 1 - opacity, sketch, panel)
 
 
-def _shown(cells: Unit, placed: Placement, panel: Picture | Unit) -> Unit:
-    """Enlarge values of cells to a panel, without mixing any: (N, 3) becomes (height, width, 3)."""
-    shown: Unit = cells[replace(placed, height=panel.shape[0], width=panel.shape[1]).cells()]
-    return shown
+def _enlarged(cells: Unit, placement: Placement, panel: Picture | Unit) -> Unit:
+    """Enlarge cells to a panel by nearest neighbours: (N, 3) becomes (height, width, 3)."""
+    height, width = panel.shape[:2]
+    enlarged: Unit = cells[replace(placement, height=height, width=width).cells()]
+    return enlarged
 
 
-def _heated(reference: Picture, heat: Unit, placed: Placement) -> Unit:
-    """Show a reference in its own colours where it is looked at, dark and grey elsewhere."""
+def _highlighted(reference: Picture, weights: Unit, placement: Placement) -> Unit:
+    """Show a reference in its colours where the weights are large, dark and grey elsewhere."""
     grey = _grey(reference)
-    share = np.sqrt(_shown(heat.reshape(-1, 1), placed, reference))
-    heated: Unit = 0.35 * grey * (1 - share) + image.to_unit(reference) * share
-    return heated
+    share = np.sqrt(_enlarged(weights.reshape(-1, 1), placement, reference))
+    highlighted: Unit = 0.35 * grey * (1 - share) + image.to_unit(reference) * share
+    return highlighted
 
 
 def _over_grey(picture: Picture, colors: Unit, opacity: float) -> Unit:
-    # Multiplied, so that the lines of the reference stay visible through its places' colours.
+    # Multiplied, so that the lines of the reference stay visible under the position colours.
     grey = _grey(picture)
     return grey * (1 - opacity) + colors * opacity * (0.6 + 0.4 * grey)
 
@@ -144,7 +145,7 @@ def _sheet(panels: list[list[Picture]], captions: list[tuple[str, str]]) -> Pict
 def _from_oklch(
     lightness: npt.NDArray[np.floating], chroma: float, hue: npt.NDArray[np.floating]
 ) -> Unit:
-    """Turn OKLCH into sRGB, clipped to what a screen shows (Ottosson, 2020)."""
+    """Convert OKLCH to sRGB, clipped to [0, 1] (Ottosson, 2020)."""
     a, b = chroma * np.cos(hue), chroma * np.sin(hue)
     cones = (
         np.stack(
@@ -165,6 +166,6 @@ def _from_oklch(
         ]
     )
     linear = (cones @ to_rgb.T).clip(0, 1)
-    steep = 1.055 * linear ** (1 / 2.4) - 0.055
-    encoded: Unit = np.where(linear <= 0.0031308, 12.92 * linear, steep).astype(np.float32)
+    power = 1.055 * linear ** (1 / 2.4) - 0.055
+    encoded: Unit = np.where(linear <= 0.0031308, 12.92 * linear, power).astype(np.float32)
     return encoded

@@ -1,4 +1,4 @@
-"""Pictures that a person names on the command line: files and folders, each under a name."""
+"""Find the pictures of files and folders given on the command line."""
 
 import os
 from collections.abc import Sequence
@@ -8,50 +8,50 @@ from refcolor.errors import UsageError
 from refcolor.io.image import EXTENSIONS
 
 
-def find_pictures(sources: Sequence[Path], *, but: Path | None = None) -> dict[str, Path]:
-    """List the pictures of files and folders, sub-folders included, sorted by name.
+def find_pictures(sources: Sequence[Path], *, exclude: Path | None = None) -> dict[str, Path]:
+    """List the pictures of files and folders, with subfolders, sorted by name.
 
-    A picture's name is its path inside the folder without the extension, `/` between the parts; a
-    file named by itself goes by its stem.
-    but: a folder that is left out, so that results inside a source are not taken for sources.
-    Raises UsageError as `list_pictures` does, and for two files of one name: one of them would take
-    the other's place.
+    The name of a picture is its path relative to the folder, with `/` and without the extension;
+    the name of a single file is its stem.
+    exclude: a folder to skip, so that results inside a source are not read as sources.
+    Raises UsageError as `list_pictures` does, and for two files of the same name.
     """
-    found: dict[str, Path] = {}
+    pictures: dict[str, Path] = {}
     for source in sources:
-        for file in list_pictures(source, but=but):
-            inside = file.relative_to(source) if source.is_dir() else Path(file.name)
-            name = inside.with_suffix("").as_posix()
-            if name in found and found[name].resolve() != file.resolve():
+        for file in list_pictures(source, exclude=exclude):
+            relative = file.relative_to(source) if source.is_dir() else Path(file.name)
+            name = relative.with_suffix("").as_posix()
+            if name in pictures and pictures[name].resolve() != file.resolve():
                 raise UsageError(
-                    f"{found[name]} and {file} would both be called {name}; rename one of them"
+                    f"{pictures[name]} and {file} would both be called {name}; rename one of them"
                 )
-            found[name] = file
-    return dict(sorted(found.items()))
+            pictures[name] = file
+    return dict(sorted(pictures.items()))
 
 
-def list_pictures(source: Path, *, subfolders: bool = True, but: Path | None = None) -> list[Path]:
-    """Give what a person means by a path: a file itself, of a folder its pictures, sorted.
+def list_pictures(
+    source: Path, *, subfolders: bool = True, exclude: Path | None = None
+) -> list[Path]:
+    """Return the pictures of a folder, sorted, or the given file.
 
-    A file counts whatever its extension. In a folder the extension decides; hidden files and
-    folders are left alone, links to folders are not followed.
-    but: a folder that is left out.
-    Raises UsageError for a path that is missing and for a folder without pictures.
+    A given file may have any extension. In a folder only files with the extension of a picture are
+    returned; hidden files and folders are skipped, and links to folders are not followed.
+    exclude: a folder to skip.
+    Raises UsageError for a path that does not exist and for a folder without pictures.
     """
-    if not os.path.exists(source):  # unlike Path's, it takes any name
+    if not os.path.exists(source):  # Path.exists raises for some names, such as very long ones
         raise UsageError(f"{source} does not exist; name a picture or a folder of pictures")
     if not source.is_dir():
         return [source]
-    left_out = but and but.resolve()
-    found = []
+    excluded = exclude and exclude.resolve()
+    pictures = []
     for directory, folders, names in os.walk(source):
-        deeper = [name for name in folders if subfolders and not name.startswith(".")]
-        folders[:] = [name for name in deeper if Path(directory, name).resolve() != left_out]
+        visible = [name for name in folders if subfolders and not name.startswith(".")]
+        folders[:] = [name for name in visible if Path(directory, name).resolve() != excluded]
         files = [Path(directory, name) for name in names if not name.startswith(".")]
-        found += [file for file in files if file.suffix.lower() in EXTENSIONS and file.is_file()]
-    if not found:
+        pictures += [file for file in files if file.suffix.lower() in EXTENSIONS and file.is_file()]
+    if not pictures:
         raise UsageError(
-            f"{source} holds no pictures to be read ({' '.join(sorted(EXTENSIONS))}); name another "
-            "folder"
+            f"{source} has no picture files ({' '.join(sorted(EXTENSIONS))}); name another folder"
         )
-    return sorted(found)
+    return sorted(pictures)

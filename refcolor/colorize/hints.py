@@ -1,7 +1,7 @@
-"""Point hints: this spot of the drawing takes its colour from that spot of the reference.
+"""Point hints: pairs of a point in the drawing and a point in the reference of the same colour.
 
-A hint is a bonus on the attention logits, largest for the two cells and smooth around them, so
-that a trained model takes it without any training.
+A hint is a bias on the attention logits, a Gaussian around the query and the key, so that it works
+with a trained model without further training.
 """
 
 import re
@@ -15,10 +15,9 @@ from refcolor.colorize.placement import Placement
 from refcolor.errors import RefcolorError
 from refcolor.io.image import Unit
 
-# The logits of one row of a trained model lie up to 50 apart: with 100 the match's key always wins.
+# The logits of a row of a trained model differ by up to 50: with 100 the hint's key always wins.
 STRENGTH = 100.0
-# Cells. Two cells away a tenth of the bonus of one cell's distance is left, which no longer wins.
-SIGMA = 0.75
+SIGMA = 0.75  # cells; the bias at 2 cells is a tenth of that at 1 cell, too small to win
 
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 _MATCH = re.compile(rf"{_NUMBER},{_NUMBER}=(?:\s*([1-9]\d*)\s*:)?{_NUMBER},{_NUMBER}")
@@ -26,9 +25,9 @@ _MATCH = re.compile(rf"{_NUMBER},{_NUMBER}=(?:\s*([1-9]\d*)\s*:)?{_NUMBER},{_NUM
 
 @dataclass(frozen=True)
 class PointMatch:
-    """The spot (x, y) of a drawing takes the colour of the spot (u, v) of a reference.
+    """The point (x, y) of a drawing takes the colour of the point (u, v) of a reference.
 
-    In pixels of the original pictures, from the upper left; reference counts from 0.
+    In pixels of the original pictures, from the upper left corner; reference counts from 0.
     """
 
     x: float
@@ -38,14 +37,14 @@ class PointMatch:
     reference: int = 0
 
     def __str__(self) -> str:
-        """Write it as `parse_match` reads it."""
+        """Return the text that `parse_match` reads."""
         return f"{self.x:g},{self.y:g}={self.reference + 1}:{self.u:g},{self.v:g}"
 
 
 def parse_match(text: str) -> PointMatch:
-    """Read `X,Y=U,V`, or `X,Y=N:U,V` for the N-th of several references, counted from 1.
+    """Parse `X,Y=U,V`, or `X,Y=N:U,V` for the N-th of several references, counted from 1.
 
-    Raises ValueError that says what to write.
+    Raises ValueError that describes the format.
     """
     numbers = _MATCH.fullmatch(text)
     if numbers is None:
@@ -57,15 +56,15 @@ def parse_match(text: str) -> PointMatch:
     return PointMatch(float(x), float(y), float(u), float(v), int(number or 1) - 1)
 
 
-def bonus(
+def logit_bias(
     matches: Sequence[PointMatch], sketch: Placement, references: Sequence[Placement]
 ) -> Unit | None:
-    """Turn matches into the bias of the attention logits; None when there are none.
+    """Compute the bias of the attention logits for matches; None without matches.
 
     Returns (N_s, N_r) float32, N_r being the cells of all references, one after another:
-    STRENGTH exp(-(d_s^2 + d_r^2) / 2 SIGMA^2) with d in cells from the match's query and key; the
-    largest where several matches reach.
-    Raises RefcolorError for a spot outside of its picture and for a reference that is not there.
+    STRENGTH exp(-(d_s^2 + d_r^2) / 2 SIGMA^2) with the distances d, in cells, from the match's
+    query and key; the maximum over the matches.
+    Raises RefcolorError for a point outside of its picture and for a reference that does not exist.
     """
     if not matches:
         return None
@@ -75,19 +74,19 @@ def bonus(
         for match in matches:
             _check(match, sketch, references)
             if match.reference == number:
-                query = _around(sketch, match.x, match.y)
-                key = _around(reference, match.u, match.v)
+                query = _gaussian(sketch, match.x, match.y)
+                key = _gaussian(reference, match.u, match.v)
                 np.maximum(part, STRENGTH * np.outer(query, key), out=part)
         total = np.concatenate([total, part], axis=1)
     return total
 
 
-def _around(placed: Placement, x: float, y: float) -> npt.NDArray[np.float32]:
-    """Give 1 to the cell of a place, and to the others by their distance in cells."""
-    row, column = divmod(placed.cell_at(x, y), placed.columns)
-    down, right = np.arange(placed.rows) - row, np.arange(placed.columns) - column
-    distance = down[:, None] ** 2 + right**2
-    return np.exp(-distance / (2 * SIGMA**2)).astype(np.float32).ravel()
+def _gaussian(placement: Placement, x: float, y: float) -> npt.NDArray[np.float32]:
+    """Return a Gaussian over the cells, 1 at the cell of the point: (count,) float32."""
+    row, column = divmod(placement.cell_at(x, y), placement.columns)
+    rows, columns = np.arange(placement.rows) - row, np.arange(placement.columns) - column
+    squared_distance = rows[:, None] ** 2 + columns**2
+    return np.exp(-squared_distance / (2 * SIGMA**2)).astype(np.float32).ravel()
 
 
 def _check(match: PointMatch, sketch: Placement, references: Sequence[Placement]) -> None:
@@ -97,12 +96,12 @@ def _check(match: PointMatch, sketch: Placement, references: Sequence[Placement]
             f"{'is' if len(references) == 1 else 'are'} {len(references)}; count from 1"
         )
     reference = references[match.reference]
-    for name, placed, x, y in (
+    for name, placement, x, y in (
         ("sketch", sketch, match.x, match.y),
         ("reference", reference, match.u, match.v),
     ):
-        if not placed.holds(x, y):
+        if not placement.contains(x, y):
             raise RefcolorError(
                 f"match {match}: {x:g},{y:g} lies outside of the {name}, which is "
-                f"{placed.width} x {placed.height} pixels; count from its upper left corner"
+                f"{placement.width} x {placement.height} pixels; count from its upper left corner"
             )

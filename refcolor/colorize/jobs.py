@@ -1,7 +1,7 @@
-"""Which drawing goes with which references, and what its result is called: decided before any work.
+"""Plan the jobs of `refcolor colorize`: the references of each drawing and the path of its result.
 
-One reference serves every drawing. Several are for the drawings of the same names, or, together,
-all of them for each drawing. A CSV file says it drawing by drawing.
+A single reference is used for every drawing. Of several references each is used for the drawing of
+the same name, or with `together` all of them for every drawing. A CSV file can list the pairs.
 """
 
 import csv
@@ -20,14 +20,14 @@ from refcolor.sources.naming import file_name
 
 @dataclass(frozen=True)
 class Job:
-    """One drawing, the references that it is coloured after together, and the PNG to write."""
+    """A drawing, the references that it is coloured after, and the PNG file to write."""
 
     sketch: Path
     references: tuple[Path, ...]
     output: Path
 
     def files(self, *, layers: bool = False, psd: bool = False) -> list[Path]:
-        """Name all files of its result."""
+        """Return the paths of all files of the result."""
         stem = self.output.with_suffix("")
         files = [self.output]
         if layers:
@@ -37,15 +37,15 @@ class Job:
 
 @dataclass(frozen=True)
 class Failure:
-    """What could not be done: a drawing, a folder or a line of a list, and why, in one line."""
+    """A drawing, folder or line of a list that cannot be used, with a message of one line."""
 
-    what: str
+    name: str
     message: str
 
 
 @dataclass(frozen=True)
 class Plan:
-    """What is to be done, and what cannot be."""
+    """The jobs to run, and the inputs that cannot be used."""
 
     jobs: tuple[Job, ...]
     failures: tuple[Failure, ...] = ()
@@ -56,11 +56,11 @@ def plan(
 ) -> Plan:
     """Find the references of each drawing.
 
-    sketches, references: pictures and folders of pictures; a folder's own folders are not looked
-    into. output: the folder of the results, which are called as the drawings are, or the result.
-    together: every drawing is coloured after all references at once.
-    A drawing without a partner is a failure beside the others. Raises UsageError when nothing can
-    be done: no drawing, no reference, or several references where no name says whose they are.
+    sketches, references: pictures and folders of pictures, without subfolders.
+    output: the folder of the results, which get the names of the drawings, or the file of a single
+    result. together: colour every drawing after all references.
+    A drawing without a reference becomes a failure. Raises UsageError when no job is left: no
+    drawing, no reference, or several references of which none has the name of a drawing.
     """
     drawings, failures = _pictures(sketches)
     colors, missing = _pictures(references)
@@ -73,12 +73,13 @@ def plan(
     if together or len(colors) == 1:
         chosen = {sketch: tuple(colors) for sketch in drawings}
     else:
-        named = _by_stem(colors)
-        chosen = {sketch: (named[sketch.stem],) for sketch in drawings if sketch.stem in named}
+        by_stem = _by_stem(colors)
+        chosen = {s: (by_stem[s.stem],) for s in drawings if s.stem in by_stem}
         if not chosen:
+            count = "one sketch" if len(drawings) == 1 else f"{len(drawings)} sketches"
             raise UsageError(
-                f"{len(colors)} references were given for {_counted(drawings)}, and no two names "
-                "agree; name them alike, list them with --pairs, or add --together to colour "
+                f"{len(colors)} references were given for {count}, and no reference has the name "
+                "of a sketch; rename them, list them with --pairs, or add --together to colour "
                 "after all of them at once"
             )
         failures += missing
@@ -89,7 +90,8 @@ def plan(
     ]
     results = _Output(output, count=len(drawings))
     jobs = tuple(
-        Job(sketch, given, results.path(f"{sketch.stem}.png")) for sketch, given in chosen.items()
+        Job(sketch, job_references, results.path(f"{sketch.stem}.png"))
+        for sketch, job_references in chosen.items()
     )
     return Plan(jobs, tuple(failures))
 
@@ -97,30 +99,31 @@ def plan(
 def plan_pairs(path: Path, *, output: Path) -> Plan:
     """Read a CSV file that pairs drawings with references.
 
-    Its first line names the columns: `sketch`, `reference`, further ones that begin so, and, if
-    results shall not be called as their drawings are, `output`. A drawing takes all references of
-    its line together; lines of one drawing and output add up. Names are relative to the file.
-    A line that cannot be used is a failure beside the others: no sketch, no reference, a file that
-    is not there, an output that would leave the folder. Raises UsageError for no such list at all.
+    The columns are `sketch`, `reference`, optionally more whose names begin with `reference`, and
+    optionally `output`, the name of the result, which is the name of the drawing otherwise. A
+    drawing is coloured after all references of its line, and of all lines with the same sketch and
+    output. Paths are relative to the folder of the CSV file.
+    A line without a sketch or reference, with a file that does not exist or with an output outside
+    of the folder becomes a failure. Raises UsageError for a file that is not such a list.
     """
-    entries: dict[tuple[str, str], tuple[int, list[str]]] = {}  # the first line of each
+    entries: dict[tuple[str, str], tuple[int, list[str]]] = {}  # number of the first line
     for line, row in _rows(path):
-        named = dict(row)
+        values = dict(row)
         _, references = entries.setdefault(
-            (named.get("sketch", ""), named.get("output", "")), (line, [])
+            (values.get("sketch", ""), values.get("output", "")), (line, [])
         )
         references += [value for name, value in row if name.startswith("reference")]
     results, jobs, failures = _Output(output, count=len(entries)), [], []
-    for (sketch, named_output), (line, references) in entries.items():
+    for (sketch, result_name), (line, references) in entries.items():
         where = f"{path.name} line {line}"
         files = [path.parent / name for name in (sketch, *references)]
         try:
             if not sketch or not references:
                 raise UsageError(f"no {'reference' if sketch else 'sketch'} is named")
             for file in files:
-                if not os.path.isfile(file):  # unlike Path's, it takes any name
+                if not os.path.isfile(file):  # Path.is_file raises for some names
                     raise UsageError(f"{file} is not a file")
-            result = results.path(named_output or f"{files[0].stem}.png")
+            result = results.path(result_name or f"{files[0].stem}.png")
         except UsageError as error:
             failures.append(Failure(where, f"{where}: {error}"))
         else:
@@ -129,30 +132,30 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
 
 
 def refuse_overwriting(jobs: Iterable[Job], *, layers: bool = False, psd: bool = False) -> None:
-    """Raise UsageError where a result would take the place of another one, or of a picture given.
+    """Raise UsageError where a result would overwrite another result or an input picture.
 
-    Two drawings of one name in two folders are such a case.
+    Two drawings of the same name in two folders would overwrite each other.
     """
     jobs = list(jobs)
-    given = {path.resolve() for job in jobs for path in (job.sketch, *job.references)}
-    owner: dict[Path, Path] = {}
+    inputs = {path.resolve() for job in jobs for path in (job.sketch, *job.references)}
+    sketches: dict[Path, Path] = {}
     for job in jobs:
         for file in job.files(layers=layers, psd=psd):
-            if file.resolve() in given:
+            if file.resolve() in inputs:
                 raise UsageError(
-                    f"{file} would be written over, and it is one of the pictures given; "
+                    f"{file} would be overwritten, and it is one of the input pictures; "
                     "name another folder with -o"
                 )
-            if file in owner:
+            if file in sketches:
                 raise UsageError(
-                    f"{owner[file]} and {job.sketch} would both be written to {file}; colour them "
-                    "in two runs, or give them names in the column output of --pairs"
+                    f"{sketches[file]} and {job.sketch} would both be written to {file}; colour "
+                    "them in two runs, or give them names in the column output of --pairs"
                 )
-            owner[file] = job.sketch
+            sketches[file] = job.sketch
 
 
 class _Output:
-    """Where results go: `output` as a folder, or, for a single one, as the picture itself."""
+    """The option `output`: a folder for the results, or the PNG file of a single result."""
 
     def __init__(self, output: Path, *, count: int) -> None:
         self._output = output
@@ -165,9 +168,9 @@ class _Output:
             raise UsageError(f"{output} is a file; name a folder, or a picture that ends in .png")
 
     def path(self, name: str) -> Path:
-        """Give the file of a result; raises UsageError for a name that leads out of the folder.
+        """Return the path of a result; names that are too long for a file are shortened.
 
-        A name that is too long for a file is cut.
+        Raises UsageError for a name outside of the folder.
         """
         if self._is_file:
             return self._output
@@ -180,8 +183,8 @@ class _Output:
 
 
 def _pictures(paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
-    """Give the pictures among paths and in folders, each once, and what is not there."""
-    found: dict[Path, Path] = {}
+    """Return the pictures of files and folders, without repetitions, and the missing paths."""
+    pictures: dict[Path, Path] = {}
     failures = []
     for path in paths:
         try:
@@ -189,24 +192,24 @@ def _pictures(paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
         except UsageError as error:
             failures.append(Failure(str(path), str(error)))
         else:
-            found |= {file.resolve(): file for file in files if file.resolve() not in found}
-    return list(found.values()), failures
+            pictures |= {file.resolve(): file for file in files if file.resolve() not in pictures}
+    return list(pictures.values()), failures
 
 
 def _by_stem(pictures: Iterable[Path]) -> dict[str, Path]:
-    named: dict[str, Path] = {}
+    by_stem: dict[str, Path] = {}
     for path in pictures:
-        if path.stem in named:
+        if path.stem in by_stem:
             raise UsageError(
-                f"{named[path.stem]} and {path} are both called {path.stem}, so neither is the "
-                "reference of that name; rename one or list them with --pairs"
+                f"{by_stem[path.stem]} and {path} are both called {path.stem}, so the reference of "
+                "that name is ambiguous; rename one or list them with --pairs"
             )
-        named[path.stem] = path
-    return named
+        by_stem[path.stem] = path
+    return by_stem
 
 
 def _rows(path: Path) -> list[tuple[int, list[tuple[str, str]]]]:
-    """Read the lines of a list: number, and each value that is not empty with its column."""
+    """Read the rows of a list: line number, and (column, value) of each value that is not empty."""
     try:
         text = path.read_text(encoding="utf-8-sig")
     except OSError as error:
@@ -230,9 +233,5 @@ def _rows(path: Path) -> list[tuple[int, list[tuple[str, str]]]]:
         if any(values[: len(columns)])
     ]
     if not rows:
-        raise UsageError(f"{path} lists no drawing")
+        raise UsageError(f"{path} does not list any drawing")
     return rows
-
-
-def _counted(drawings: Sequence[Path]) -> str:
-    return "one sketch" if len(drawings) == 1 else f"{len(drawings)} sketches"

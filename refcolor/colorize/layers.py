@@ -1,4 +1,4 @@
-"""The drawing's own lines back over the colours, as one picture or as layers."""
+"""Compose colours and the drawing's own lines, as a single picture or as layers."""
 
 from pathlib import Path
 from typing import Final
@@ -23,8 +23,8 @@ _LONGEST_PSD = 30_000  # pixels a side, as the format has it
 def compose(colors: Picture, drawing: Drawing) -> Picture:
     """Lay the lines of a drawing over colours.
 
-    A pixel is ink * line + (1 - ink) * color, in sRGB values, rounded to the nearest: black under
-    full ink stays exactly black, and bare paper becomes exactly the colour.
+    A pixel is ink * line + (1 - ink) * color, in sRGB values, rounded to the nearest: a black pixel
+    with full ink stays exactly black, and a pixel without ink becomes exactly the colour.
 
     colors: (H, W, 3) uint8 of the drawing's size.  Returns (H, W, 3) uint8.
     Raises ValueError for colours of another size.
@@ -44,14 +44,14 @@ def compose(colors: Picture, drawing: Drawing) -> Picture:
 
 
 def color_layer(colors: Picture) -> Picture:
-    """Give the colours alone, opaque: (H, W, 3) uint8 becomes (H, W, 4) uint8."""
+    """Return the colours as an opaque layer: (H, W, 3) uint8 becomes (H, W, 4) uint8."""
     return _with_alpha(colors, np.full(colors.shape[:2], WHITE, np.uint8))
 
 
 def line_layer(drawing: Drawing) -> Picture:
-    """Give the lines alone, transparent where the paper is bare.
+    """Return the lines as a layer that is transparent where there is no ink.
 
-    Laid over the colour layer in the usual way ("normal"), it gives what `compose` gives.
+    Blended over the colour layer in the mode "normal" it gives the picture of `compose`.
     Returns (H, W, 4) uint8, sRGB and opacity.
     """
     line = np.where(drawing.ink[..., None] > 0, drawing.line, np.uint8(0))
@@ -59,7 +59,7 @@ def line_layer(drawing: Drawing) -> Picture:
 
 
 def write_picture(path: Path, picture: Picture) -> None:
-    """Write a result as PNG; missing folders are made, and the file is never half written.
+    """Write a result as PNG, atomically; missing folders are created.
 
     picture: (H, W, 3) uint8, or (H, W, 4) with opacity.
     """
@@ -70,7 +70,7 @@ def write_picture(path: Path, picture: Picture) -> None:
 def write_layers(folder: Path, stem: str, colors: Picture, drawing: Drawing) -> tuple[Path, Path]:
     """Write the colour layer and the line layer as PNG files with transparency.
 
-    They are named as `layer_files` says. Returns the two paths.
+    Returns the two paths, those of `layer_files`.
     """
     paths = layer_files(folder, stem)
     for path, layer in zip(paths, (color_layer(colors), line_layer(drawing)), strict=True):
@@ -79,15 +79,15 @@ def write_layers(folder: Path, stem: str, colors: Picture, drawing: Drawing) -> 
 
 
 def layer_files(folder: Path, stem: str) -> tuple[Path, Path]:
-    """Name the two layers of a result: <stem>_colors.png and <stem>_lines.png, cut if too long."""
+    """Return the paths <stem>_colors.png and <stem>_lines.png, shortened if they are too long."""
     return folder / file_name(stem, f"_{COLORS}.png"), folder / file_name(stem, f"_{LINES}.png")
 
 
 def write_psd(path: Path, colors: Picture, drawing: Drawing) -> None:
     """Write a Photoshop document: the colour layer, above it the line layer, both "normal".
 
-    Programs that know no layers show the composed picture. Missing folders are made, and the file
-    is never half written.
+    Programs without layers show the composed picture. The file is written atomically; missing
+    folders are created.
     Raises PictureError with the reason too_long_for_psd for a side above 30000 pixels.
     """
     from psd_tools.constants import Compression
@@ -112,8 +112,8 @@ def write_psd(path: Path, colors: Picture, drawing: Drawing) -> None:
             f"{path} would have {width} x {height} pixels, a PSD at most {_LONGEST_PSD} a side; "
             "write the layers as PNG",
         )
-    # Built from its records, because PSDImage.save would draw the merged picture itself, in
-    # floating point and with gigabytes of memory.
+    # Built from records, because PSDImage.save would compose the merged picture again, in floating
+    # point and with gigabytes of memory.
     records, data = LayerRecords(), ChannelImageData()
     for name, layer in ((COLORS, color_layer(colors)), (LINES, line_layer(drawing))):
         record = LayerRecord(bottom=height, right=width, name=name)

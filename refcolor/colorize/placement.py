@@ -1,4 +1,4 @@
-"""Where a picture of any size lies on a model's grid: scaled, never squashed, then padded."""
+"""The placement of a picture of any size on a model's grid: scaled in proportion, then padded."""
 
 from dataclasses import dataclass
 
@@ -12,8 +12,8 @@ from refcolor.io.image import Picture, scaled_size
 class Placement:
     """A picture of height x width pixels on a grid of rows x columns cells of stride x stride.
 
-    It is scaled to inner_height x inner_width and lies in the middle of the grid.
-    Places in the picture are (x, y) in its own pixels: x to the right, y down, 0 at the edge.
+    The picture is scaled to inner_height x inner_width and centred on the grid.
+    Points of the picture are (x, y) in its own pixels: x to the right, y down, 0 at the edge.
     """
 
     height: int
@@ -44,16 +44,16 @@ class Placement:
         """Columns of padding before the picture."""
         return (self.shape[1] - self.inner_width) // 2
 
-    def holds(self, x: float, y: float) -> bool:
-        """Whether a place lies in the picture."""
+    def contains(self, x: float, y: float) -> bool:
+        """Whether a point lies in the picture."""
         return 0 <= x < self.width and 0 <= y < self.height
 
     def cell_at(self, x: float, y: float) -> int:
-        """Give the cell that shows a place of the picture; cells are numbered row by row.
+        """Return the index of the cell at a point; cells are numbered row by row.
 
-        Raises ValueError for a place outside of the picture.
+        Raises ValueError for a point outside of the picture.
         """
-        if not self.holds(x, y):
+        if not self.contains(x, y):
             raise ValueError(
                 f"{x:g},{y:g} lies outside of the picture, which is {self.width} x {self.height}"
             )
@@ -61,10 +61,10 @@ class Placement:
         column = int((self.left + x * self.inner_width / self.width) // self.stride)
         return min(row, self.rows - 1) * self.columns + min(column, self.columns - 1)
 
-    def middle(self, cell: int) -> tuple[float, float]:
-        """Give the place in the picture that the middle of a cell shows.
+    def center(self, cell: int) -> tuple[float, float]:
+        """Return the point of the picture at the centre of a cell.
 
-        Padding shows no place: the middle of a cell at the edge may lie just outside.
+        The centre of a cell that is partly padding may lie outside of the picture.
         """
         row, column = divmod(cell, self.columns)
         return (
@@ -73,7 +73,7 @@ class Placement:
         )
 
     def cells(self) -> npt.NDArray[np.intp]:
-        """Give the cell of every pixel of the picture, by its middle: (height, width)."""
+        """Return the index of the cell at the centre of every pixel: (height, width)."""
         rows = (self.top + (np.arange(self.height) + 0.5) * self.inner_height / self.height) // (
             self.stride
         )
@@ -83,7 +83,7 @@ class Placement:
         return (rows[:, None] * self.columns + columns).astype(np.intp)
 
     def pad(self, picture: Picture, color: Picture | int) -> Picture:
-        """Put a picture that is scaled already on the grid, on a ground of one colour.
+        """Pad a scaled picture to the grid with a colour.
 
         picture: (inner_height, inner_width) or (inner_height, inner_width, 3) uint8.
         """
@@ -91,19 +91,19 @@ class Placement:
             return picture
         padded = np.empty((*self.shape, *picture.shape[2:]), np.uint8)
         padded[:] = color
-        self.inside(padded)[:] = picture
+        self.crop(padded)[:] = picture
         return padded
 
-    def inside(self, grid: Picture) -> Picture:
-        """Cut the picture out of its grid again: a view."""
+    def crop(self, grid: Picture) -> Picture:
+        """Return the part of the grid without padding, as a view."""
         rows = slice(self.top, self.top + self.inner_height)
         return grid[rows, self.left : self.left + self.inner_width]
 
 
 def place(height: int, width: int, *, size: int, stride: int, square: bool = False) -> Placement:
-    """Scale a picture so that its longer side is `size` pixels, and pad it to whole cells.
+    """Place a picture whose longer side becomes `size` pixels, padded to whole cells.
 
-    square: pad it to a square, as a model without attention needs it.
+    square: pad to a square, which a model without attention needs.
     """
     inner_height, inner_width = scaled_size((height, width), size)
     rows, columns = (-(-inner // stride) for inner in (inner_height, inner_width))

@@ -1,4 +1,4 @@
-"""Reading what a caller gives as a picture, and refusing a line drawing as a reference."""
+"""Read a reference from a file, bytes, Pillow image or array, and refuse line drawings."""
 
 from io import BytesIO
 from pathlib import Path
@@ -12,22 +12,22 @@ from refcolor.io import image
 from refcolor.io.image import Picture
 
 Source: TypeAlias = Path | str | bytes | Image.Image | Picture
-SINGLE = (Path, str, bytes, Image.Image, np.ndarray)  # the same for isinstance
+SINGLE = (Path, str, bytes, Image.Image, np.ndarray)  # `Source` for isinstance
 
 _MAX_MEGAPIXELS = 50.0
-_LOOKED_AT = 128  # pixels of the longer side
-# Levels between the channels of a grey picture, and between two tones of one paper.
-_GREY = 24
+_SAMPLED_SIDE = 128  # pixels of the longer side
+# Largest difference between the channels of a grey pixel, and between two tones of paper.
+_TOLERANCE = 24
 _COLORED_SHARE = 0.005  # of the pixels
 _PAPER_SHARE = 0.7
 
 
 def read_reference(source: Source) -> Picture:
-    """Read a picture whose colours are to be taken.
+    """Read a reference picture.
 
     Returns (H, W, 3) uint8.
-    Raises PictureError as `image.read` does, and with the reason line_art for a line drawing: it
-    has no colours to give, and stands most likely where the drawing should.
+    Raises PictureError as `image.read` does, and with the reason line_art for a line drawing, which
+    has no colours: most likely sketch and reference were exchanged.
     """
     file = as_file(source)
     name = str(file) if isinstance(file, Path) else "the reference"
@@ -46,36 +46,36 @@ def read_reference(source: Source) -> Picture:
     if is_line_art(picture):
         raise PictureError(
             "line_art",
-            f"{name} is a line drawing and has no colours to give; name a coloured picture "
+            f"{name} is a line drawing without colours; name a coloured picture "
             "(the drawing itself comes first)",
         )
     return picture
 
 
 def is_line_art(picture: Picture) -> bool:
-    """Whether a picture is lines on paper: hardly any colour, and mostly one tone.
+    """Whether a picture is lines on paper: few coloured pixels, and most pixels of one tone.
 
-    picture: (H, W, 3) uint8. Yellowed paper is paper, too.
+    picture: (H, W, 3) uint8; the paper may be yellowed.
     """
-    # Every n-th pixel, unmixed: reducing would turn fine lines into grey paper.
-    step = max(1, max(picture.shape) // _LOOKED_AT)
+    # Every n-th pixel without averaging, which would turn fine lines into grey paper.
+    step = max(1, max(picture.shape) // _SAMPLED_SIDE)
     pixels = picture[step // 2 :: step, step // 2 :: step].reshape(-1, 3)
     small = pixels.T.astype(np.int16, order="C")
     paper = np.median(small, axis=1, keepdims=True)
     if paper.mean() < image.MIDDLE:  # light lines on dark paper
         small, paper = image.WHITE - small, image.WHITE - paper
-    # Against its own paper, so that black on yellow is not colour.
+    # Relative to the paper, so that black lines on yellow paper count as grey.
     tones = np.minimum(small * (image.WHITE / np.maximum(paper, 1)), image.WHITE)
-    colored = np.mean(np.ptp(tones, axis=0) > _GREY) > _COLORED_SHARE
-    on_paper = np.mean(np.abs(small - paper).max(axis=0) < _GREY)
-    return bool(not colored and on_paper > _PAPER_SHARE)
+    colored_share = np.mean(np.ptp(tones, axis=0) > _TOLERANCE)
+    paper_share = np.mean(np.abs(small - paper).max(axis=0) < _TOLERANCE)
+    return bool(colored_share <= _COLORED_SHARE and paper_share > _PAPER_SHARE)
 
 
 def as_file(source: Source) -> Path | bytes | Picture:
-    """Bring a picture to one of the kinds that are read: a path, the bytes of a file, an array.
+    """Convert a picture to what `image.read` takes: a path, the bytes of a file, or an array.
 
-    A Pillow image becomes a file, so that its profile, transparency and depth are treated as those
-    of any file; so does an array with transparency.
+    Pillow images and arrays with alpha become the bytes of a file, so that colour profile, alpha
+    and bit depth are treated as those of any file.
     Raises ValueError for an array that is not a picture.
     """
     if isinstance(source, str):

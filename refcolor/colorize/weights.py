@@ -1,4 +1,4 @@
-"""The file of a model's weights, compared with its description before it is loaded."""
+"""Check a model's file of weights against its description before loading it."""
 
 from pathlib import Path
 
@@ -11,11 +11,11 @@ from refcolor.params import ModelParams
 from refcolor.training.checkpoint import DESCRIPTION
 
 
-def refuse_other_weights(path: Path, model: ModelParams) -> None:
-    """Refuse a file of weights that is none, or that was made for another network.
+def check_weights(path: Path, model: ModelParams) -> None:
+    """Check that a file holds the weights of a network with these parameters.
 
-    Only the header is read, and no network is built: what a description claims costs nothing.
-    Raises RefcolorError that names the first tensor that differs.
+    Only the header is read, and the network is built on the meta device without memory.
+    Raises RefcolorError for a missing file, another format, and the first tensor that differs.
     """
     try:
         with safe_open(path, framework="pt") as file:
@@ -24,8 +24,8 @@ def refuse_other_weights(path: Path, model: ModelParams) -> None:
         raise RefcolorError(f"{path} is missing; `dvc repro` writes it, or name another") from error
     except (SafetensorError, OSError) as error:
         raise RefcolorError(
-            f"{path} is not a safetensors file; other kinds are never opened, because they can "
-            "carry code; take the file that `dvc repro` wrote"
+            f"{path} is not a safetensors file; other formats can contain code and are refused; "
+            "take the file that `dvc repro` wrote"
         ) from error
     with torch.device("meta"):
         network = build_generator(model)

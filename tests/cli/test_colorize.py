@@ -117,7 +117,7 @@ def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended])
     ("arguments", "said"),
     [
         (["drawings/a.png", "-o", "out"], "no reference was named"),
-        (["drawings", "-r", "colors/a.png", "-o", "drawings"], "would be written over"),
+        (["drawings", "-r", "colors/a.png", "-o", "drawings"], "would be overwritten"),
         (["--pairs", "p.csv", "drawings", "-o", "out"], "leave SKETCH, --reference and"),
         (["drawings", "-r", "colors/a.png", "-o", "o", "--match", "1,1=1,1"], "there are 3"),
         (["drawings/a.png", "-r", "colors/a.png", "-o", "o", "--match", "1,1"], "a match reads X"),
@@ -138,7 +138,7 @@ def test_wrong_use_is_one_line_and_code_2(
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["--model", "colors"], "colors holds no model"),
+        (["--model", "colors"], "colors does not hold a model"),
         (["--match", "500,1=1,1"], "500,1 lies outside of the sketch, which is 40 x 64"),
     ],
 )
@@ -176,7 +176,7 @@ def test_without_a_model_the_demo_model_is_used_and_said_so(
         *("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "o", "--model", "models")
     )
     assert named.code == 1
-    assert "models holds no model" in named.err
+    assert "models does not hold a model" in named.err
 
 
 def test_match_draws_a_picture(here: Path, refcolor: Callable[..., Ended]) -> None:

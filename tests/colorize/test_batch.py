@@ -103,7 +103,7 @@ def test_large_drawings_do_not_pile_up(
 
     monkeypatch.setattr(Colorizer, "prepare", counted_prepare)
     monkeypatch.setattr(Colorizer, "finish", counted_finish)
-    monkeypatch.setattr(batch, "_AHEAD_PIXELS", 64 * 64)
+    monkeypatch.setattr(batch, "_QUEUE_PIXELS", 64 * 64)
     assert color_all(colorizer, jobs, Options()).done == 7
     assert 2 <= most <= 4
 
@@ -149,7 +149,7 @@ def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) ->
     jobs[1] = Job(jobs[1].sketch, (jobs[1].references[0].with_name("lines.png"),), jobs[1].output)
     report = color_all(colorizer, jobs, Options())
     assert report.done == 4
-    assert [one.what for one in report.failures] == ["s0.png", "s1.png", "s3.png"]
+    assert [failure.name for failure in report.failures] == ["s0.png", "s1.png", "s3.png"]
     said = list(report.lines())
     assert [line.count("\n") for line in said] == [0, 0, 0]
     assert "s0.png is not a picture" in said[0]
@@ -163,7 +163,7 @@ def test_a_place_that_cannot_be_written_is_reported(colorizer: Colorizer, jobs: 
     (jobs[4].output / "x").mkdir(parents=True)
     report = color_all(colorizer, jobs, Options(force=True))
     assert report.done == 6
-    assert [one.what for one in report.failures] == ["s4.png"]
+    assert [failure.name for failure in report.failures] == ["s4.png"]
     assert not [name for name in os.listdir(jobs[0].output.parent) if name.endswith(".part")]
 
 

@@ -79,7 +79,7 @@ def test_planes_carried_together_are_as_each_alone(monkeypatch: pytest.MonkeyPat
     """How many planes are carried at a time, all four or one by one, changes no byte."""
     ink, colors = ring(101), noise(11, 13)
     together = upsample(colors, ink)
-    monkeypatch.setattr(fill, "_TOGETHER", 1)
+    monkeypatch.setattr(fill, "_GROUP_VALUES", 1)
     np.testing.assert_array_equal(upsample(colors, ink), together)
 
 

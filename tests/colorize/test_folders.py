@@ -37,7 +37,7 @@ def test_files_go_by_their_stems(tmp_path: Path) -> None:
 def test_results_inside_a_source_are_no_sources(tmp_path: Path) -> None:
     """The folder of results is left out of the folder around it."""
     make(tmp_path, "a.png", "lines/a.png", "lines/deep/b.png")
-    assert list(find_pictures([tmp_path], but=tmp_path / "x/../lines")) == ["a"]
+    assert list(find_pictures([tmp_path], exclude=tmp_path / "x/../lines")) == ["a"]
 
 
 @pytest.mark.parametrize(
@@ -45,7 +45,7 @@ def test_results_inside_a_source_are_no_sources(tmp_path: Path) -> None:
     [
         (["a.png", "a.jpg"], ["."], r"a\.(png|jpg) and .*a\.(png|jpg) would both be called a"),
         (["x/a.png", "y/a.png"], ["x/a.png", "y/a.png"], "would both be called a; rename"),
-        (["a.txt"], ["."], "holds no pictures"),
+        (["a.txt"], ["."], "has no picture files"),
         ([], ["nowhere"], "nowhere does not exist; name a picture or a folder"),
     ],
 )

@@ -1,11 +1,11 @@
-"""Hints: how they are written, and the bonus that they become."""
+"""Hints: how they are written, and the bias that they become."""
 
 import math
 
 import numpy as np
 import pytest
 
-from refcolor.colorize.hints import SIGMA, STRENGTH, PointMatch, bonus, parse_match
+from refcolor.colorize.hints import SIGMA, STRENGTH, PointMatch, logit_bias, parse_match
 from refcolor.colorize.placement import place
 from refcolor.errors import RefcolorError
 
@@ -39,12 +39,12 @@ def test_another_text_is_refused(text: str) -> None:
 
 def test_no_match_is_no_bias() -> None:
     """Without hints the logits are left alone."""
-    assert bonus([], SKETCH, [FIRST]) is None
+    assert logit_bias([], SKETCH, [FIRST]) is None
 
 
 def test_the_bonus_by_hand() -> None:
     """Whole for the two cells, less by exp(-d^2 / 2 sigma^2) of both distances in cells."""
-    found = bonus([PointMatch(x=17, y=30, u=9, v=13)], SKETCH, [FIRST])
+    found = logit_bias([PointMatch(x=17, y=30, u=9, v=13)], SKETCH, [FIRST])
     assert found is not None
     assert found.shape == (50, 48)
     asking, asked = 3 * 5 + 2, 3 * 8 + 2
@@ -58,7 +58,7 @@ def test_the_bonus_by_hand() -> None:
 
 def test_two_references_have_their_own_columns() -> None:
     """A match with the second reference leaves the keys of the first alone."""
-    found = bonus([PointMatch(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])
+    found = logit_bias([PointMatch(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])
     assert found is not None
     assert found.shape == (50, 48 + 64)
     assert not found[:, :48].any()
@@ -66,13 +66,13 @@ def test_two_references_have_their_own_columns() -> None:
 
 
 def test_matches_do_not_add_up() -> None:
-    """Where two hints reach, the larger bonus counts: the same hint twice is one hint."""
+    """Where two hints reach, the larger bias counts: the same hint twice is one hint."""
     match, other = PointMatch(x=17, y=30, u=9, v=13), PointMatch(x=25, y=30, u=30, v=2)
     one, twice, both = (
-        bonus(some, SKETCH, [FIRST]) for some in ([match], [match] * 2, [match, other])
+        logit_bias(some, SKETCH, [FIRST]) for some in ([match], [match] * 2, [match, other])
     )
     assert np.array_equal(one, twice)
-    assert np.array_equal(both, np.maximum(one, bonus([other], SKETCH, [FIRST])))
+    assert np.array_equal(both, np.maximum(one, logit_bias([other], SKETCH, [FIRST])))
 
 
 @pytest.mark.parametrize(
@@ -86,4 +86,4 @@ def test_matches_do_not_add_up() -> None:
 def test_a_spot_outside_is_refused(match: PointMatch, said: str) -> None:
     """The message names the spot, the picture and its size."""
     with pytest.raises(RefcolorError, match=said):
-        bonus([match], SKETCH, [FIRST])
+        logit_bias([match], SKETCH, [FIRST])

@@ -93,7 +93,7 @@ def test_what_is_not_there_is_a_failure_beside_the_others(here: Path) -> None:
     said = [one.message.partition(";")[0] for one in found.failures]
     assert said == [
         "gone.png does not exist",
-        "empty holds no pictures to be read (.bmp .gif .jpeg .jpg .png .tif .tiff .webp)",
+        "empty has no picture files (.bmp .gif .jpeg .jpg .png .tif .tiff .webp)",
     ]
 
 
@@ -101,7 +101,7 @@ def test_what_is_not_there_is_a_failure_beside_the_others(here: Path) -> None:
     ("sketches", "references", "said"),
     [
         (["gone.png"], ["r.png"], "gone.png does not exist"),
-        (["empty"], ["r.png"], "empty holds no pictures"),
+        (["empty"], ["r.png"], "empty has no picture files"),
         ([], ["r.png"], "no sketch was named"),
         (["s.png"], [], "no reference was named; add --reference"),
         (["s.png"], ["gone.png"], "gone.png does not exist"),
@@ -208,7 +208,7 @@ def test_lines_that_cannot_be_used_are_failures(here: Path) -> None:
     [
         ("a.png,r.png\n", "first line .* must name the columns sketch and reference"),
         ("", "first line .* must name"),
-        ("sketch,reference\n\n,\n", "lists no drawing"),
+        ("sketch,reference\n\n,\n", "does not list any drawing"),
     ],
 )
 def test_a_file_that_is_no_list_is_refused(here: Path, text: str, said: str) -> None:
@@ -249,7 +249,7 @@ def test_a_drawing_is_never_written_over(here: Path, output: str) -> None:
     touch("d/a.png", "r.png")
     os.symlink("d", "link")
     found = plan([Path("d")], [Path("r.png")], output=Path(output))
-    with pytest.raises(UsageError, match="written over, and it is one of the pictures given"):
+    with pytest.raises(UsageError, match="overwritten, and it is one of the input pictures"):
         refuse_overwriting(found.jobs)
 
 

@@ -42,8 +42,8 @@ def test_the_middle_of_a_cell_leads_back_to_it(height: int, width: int) -> None:
     placed = place(height, width, size=61, stride=4)
     inside = 0
     for cell in range(placed.rows * placed.columns):
-        x, y = placed.middle(cell)
-        if placed.holds(x, y):
+        x, y = placed.center(cell)
+        if placed.contains(x, y):
             assert placed.cell_at(x, y) == cell
             inside += 1
     assert inside > 0
@@ -67,7 +67,7 @@ def test_padding_and_cutting_are_inverse() -> None:
     picture = random.integers(0, 256, (placed.inner_height, placed.inner_width, 3), np.uint8)
     padded = placed.pad(picture, np.array([1, 2, 3], np.uint8))
     assert padded.shape == (*placed.shape, 3)
-    assert np.array_equal(placed.inside(padded), picture)
+    assert np.array_equal(placed.crop(padded), picture)
     ground = (padded == [1, 2, 3]).all(axis=2)
     assert ground.sum() == padded[..., 0].size - picture[..., 0].size
 
