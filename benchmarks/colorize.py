@@ -39,7 +39,7 @@ class Clock:
         self._start, self._cpu = time.perf_counter(), time.process_time()
 
     def read(self) -> tuple[float, float]:
-        """Give both."""
+        """Return both."""
         return time.perf_counter() - self._start, time.process_time() - self._cpu
 
 

@@ -69,7 +69,7 @@ def first_networks(settings: Params) -> tuple[Generator, Generator, Discriminato
 
 def vgg_is_cached() -> bool:
     """Whether the ImageNet weights of VGG-19 are at hand without a network."""
-    return WEIGHTS.place.exists()
+    return WEIGHTS.path.exists()
 
 
 def any_vgg(*, seed: int) -> VGGFeatures:

@@ -18,7 +18,7 @@ CURVES, PREVIEWS = Path("metrics/curves"), Path("metrics/previews")
 def main() -> None:
     """Write results, metrics/images and metrics/eval.json."""
     settings, root = params.load(), repository()
-    inputs.check(settings)  # a refusal need not wait for torch
+    inputs.check(settings)  # before torch is imported, which takes seconds
     from refcolor.evaluation.evaluate import evaluate
     from refcolor.evaluation.metrics.curves import draw_curves
     from refcolor.training.data import png_example, read_ids

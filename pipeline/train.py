@@ -18,7 +18,7 @@ SPLIT, MODELS = Path("data/split"), Path("models")
 def main() -> None:
     """Write models, metrics/train.json, metrics/curves and metrics/previews."""
     settings, root = params.load(), repository()
-    inputs.check(settings)  # a refusal need not wait for torch
+    inputs.check(settings)  # before torch is imported, which takes seconds
     from refcolor.training import distributed
     from refcolor.training.checkpoint import StateFile, state_folder
     from refcolor.training.data import load_pictures, png_example, read_ids
@@ -27,44 +27,45 @@ def main() -> None:
 
     runtime, flat = settings.runtime, params.flatten(settings.model_dump())
     device, count = choose_device(runtime.device), settings.train.processes
-    if distributed.must_be_started(settings, device=device):
-        return distributed.start("pipeline.train", count=count)
+    if distributed.needs_launch(settings, device=device):
+        return distributed.launch("pipeline.train", count=count)
     keep_freed_memory()
-    with distributed.joined(count, device=device) as (processes, device):
+    with distributed.process_group(count, device=device) as (processes, device):
         load = partial(load_pictures, cache=root / PIXEL_CACHE, silent=not processes.is_first_rank)
         lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
         pictures, validation = processes.first_rank_first(lambda: [load(ids) for ids in lists])
-        # More epochs go on from the same state; other pictures or another device never do.
+        # A training with more epochs resumes the same state; other pictures or devices do not.
         key = stage_key("train", without=("train.epochs", "train.processes"))
         state = state_folder(root, key, pictures.digest(), validation.digest(), device.type)
-        processes.refuse_difference(stage_key("train") + state.name)
-        file = StateFile(state, epochs=settings.train.epochs, patient=count == 1)
-        folders = Folders(MODELS, Path("metrics/curves"), Path("metrics/previews"))
-        work = partial(
+        processes.require_equal(stage_key("train") + state.name)
+        state_file = StateFile(
+            state, epochs=settings.train.epochs, save_seconds=runtime.save_seconds
+        )
+        run_training = partial(
             train,
             settings,
             pictures=pictures,
             validation=validation,
-            folders=folders,
-            state_file=file,
+            folders=Folders(MODELS, Path("metrics/curves"), Path("metrics/previews")),
+            state_file=state_file,
             device=device,
             processes=processes,
         )
         if not processes.is_first_rank:
-            work(tracker=NullTracker())
+            run_training(tracker=NullTracker())
             return
         with (
-            file,
+            state_file.locked(wait=count == 1),
             open_training(
                 kind=runtime.tracker,
                 root=root,
                 key=stage_key("train"),
                 params=flat,
-                resume_run_id=file.run_id,
+                resume_run_id=state_file.run_id,
             ) as tracker,
         ):
-            file.run_id = tracker.run_id
-            numbers = work(tracker=tracker)
+            state_file.run_id = tracker.run_id
+            numbers = run_training(tracker=tracker)
             tracker.model(MODELS, example=png_example(validation.ids[0]))
     write_json(Path("metrics/train.json"), numbers)
 

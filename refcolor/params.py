@@ -272,6 +272,7 @@ class RuntimeParams(Section):
         str, Field(pattern=r"^((tcp|tls)://\S+:\d+)?$", description="tcp://10.0.0.5:8786")
     ]
     tracker: Literal["mlflow", "none"]
+    save_seconds: Positive = 20.0  # between two saved states of a training, at least
 
     @property
     def cluster(self) -> str:

@@ -129,7 +129,7 @@ def take_result(scene: Scene, result: Result) -> Scene:
 
 
 def attention_at(scene: Scene) -> list[Unit]:
-    """Give how much of the spot's colour came from each cell of each reference.
+    """Return how much of the spot's colour came from each cell of each reference.
 
     Returns (rows, columns) float32 for each reference, together they sum to 1. Empty while no spot
     is looked at, before colouring, and for a model without attention.

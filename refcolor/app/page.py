@@ -149,7 +149,7 @@ class Board:
         return [*panels, self.advice, self.matches, self.button, *self.downloads.values()]
 
     def show(self, scene: Scene, *, busy: bool = False) -> Updates:
-        """Give every part what it shows of a scene."""
+        """Return every part what it shows of a scene."""
         updates = {
             self.drawing: views.drawing_view(scene),
             self.reference: views.reference_view(scene),
@@ -187,7 +187,7 @@ class Board:
         return handle
 
     def _step(self, session: Session, step: Callable[[Scene], Scene] = _as_it_is) -> Updates:
-        """Give a page its next scene; one step at a time, and answers in the order of the steps."""
+        """Apply a step to the session's scene and return the page's updates, one step at a time."""
         with session.turn:
             session.scene = step(session.scene)
             return self.show(session.scene, busy=session.coloring.locked())

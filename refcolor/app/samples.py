@@ -31,7 +31,7 @@ class Samples:
     references: tuple[Sheet, ...]
 
     def first(self) -> Scene:
-        """Give what a page shows when it opens."""
+        """Return what a page shows when it opens."""
         return Scene(drawing=self.drawings[0], references=self.references[:1])
 
 

@@ -47,7 +47,7 @@ class Comparison:
     failed: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Give everything as JSON can hold it."""
+        """Return everything as JSON can hold it."""
         return {
             **self.means,
             "pairs": len(self.pairs),

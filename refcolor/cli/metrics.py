@@ -97,5 +97,5 @@ def _features(name: str) -> "Features":
     from refcolor.training.weights import fetch
 
     # Fetched here already, because a refusal must name the option and not the parameter.
-    fetch(replace(WEIGHTS, title="the Inception weights", without="give --features random"))
+    fetch(replace(WEIGHTS, title="the Inception weights", alternative="give --features random"))
     return Inception(device=choose_device("auto"))

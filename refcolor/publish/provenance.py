@@ -108,7 +108,7 @@ def find_licence(folder: Path, origin: Origin) -> str:
 
 
 def checksum(folder: Path) -> str:
-    """Give the SHA-256 of the weights of a model folder.
+    """Return the SHA-256 of the weights of a model folder.
 
     Raises RefcolorError when there are none.
     """

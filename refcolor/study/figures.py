@@ -150,7 +150,7 @@ def _figure(count: int, *, columns: int = 1, height: float) -> tuple[Figure, lis
 
 
 def _look(results: Results, label: str) -> dict[str, Any]:
-    """Give an arm the same colour and marker in every figure."""
+    """Return an arm the same colour and marker in every figure."""
     if label == results.reference:
         return {"color": "black", "marker": "x"}
     place = [arm for arm in results.labels if arm != results.reference].index(label)

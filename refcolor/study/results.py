@@ -56,7 +56,7 @@ class Results:
         return paired_difference(arm, base, confidence=self.plan.confidence)
 
     def planned(self) -> tuple[list[Difference | None], list[float]]:
-        """Give the difference of each planned comparison, and its p-value after Holm."""
+        """Return the difference of each planned comparison, and its p-value after Holm."""
         base = self.plan.main.baseline
         found = [self.difference(one.arm, base, one.metric) for one in self.plan.comparisons]
         p = pd.Series([one.p if one else None for one in found], dtype=float)

@@ -1,9 +1,9 @@
 """The augmented-self reference: a random colour offset, a random warp, and the match it implies.
 
-Everything random is drawn first, from an explicit generator, and applied by a pure function.
+Random values are drawn first, from an explicit generator, and then applied by a pure function.
 Lee et al. (CVPR 2020), section 3.2; the warp is a thin-plate spline (Bookstein 1989).
 Beyond the paper: references with shuffled patches, as in MangaNinja (Liu et al., arXiv
-2501.08332), and references left out.
+2501.08332), and references that are replaced by white paper.
 """
 
 import dataclasses
@@ -19,7 +19,7 @@ CONTROL_POINTS = 5  # along each side
 
 @dataclasses.dataclass(frozen=True)
 class Warps:
-    """One warp for each picture of a batch.
+    """The warps of a batch.
 
     displacement: (B, P, 2) float32, xy of the control points in [-1, 1] units, P = 5 * 5.
     mirrored: (B,) bool.
@@ -31,7 +31,7 @@ class Warps:
 
 @dataclasses.dataclass(frozen=True)
 class Warped:
-    """What a warp gives, and what is made of it.
+    """The result of a warp.
 
     picture: (B, C, H, W).
     grid: (B, H, W, 2) float32, xy of the source of each pixel, [-1, 1] being the picture's edges.
@@ -45,10 +45,10 @@ class Warped:
 
 @dataclasses.dataclass(frozen=True)
 class Match:
-    """The attention that a warp makes known.
+    """The known match: for each query the key that it was warped from.
 
-    key: (B, N_s) int64, reference cell that shows what sketch cell q shows; any where unknown.
-    known: (B, N_s) bool.
+    key: (B, N_s) int64, index of the reference cell that shows what the sketch cell shows;
+    arbitrary where the match is not known. known: (B, N_s) bool.
     """
 
     key: Tensor
@@ -69,9 +69,9 @@ def offset_colors(picture: Tensor, offsets: Tensor) -> Tensor:
 
 
 def draw_warps(count: int, *, strength: float, mirror: float, generator: torch.Generator) -> Warps:
-    """Draw control-point displacements, uniform in each axis, and who is mirrored.
+    """Draw control-point displacements, uniform in each axis, and which pictures are mirrored.
 
-    strength: largest displacement as a share of the side. mirror: a probability.
+    strength: largest displacement as a share of the side. mirror: probability of mirroring.
     """
     uniform = 2 * torch.rand(count, CONTROL_POINTS**2, 2, generator=generator) - 1
     return Warps(
@@ -81,50 +81,47 @@ def draw_warps(count: int, *, strength: float, mirror: float, generator: torch.G
 
 
 def warp(picture: Tensor, warps: Warps) -> Warped:
-    """Bend pictures by thin-plate splines; pixels from outside repeat the border.
+    """Warp pictures by thin-plate splines; pixels from outside the picture repeat its border.
 
     picture: (B, C, H, W) on any device. The control points move exactly by their displacement.
     """
     height, width = picture.shape[-2:]
     device = picture.device
     basis = _spline_basis(height, width).to(device)
-    moved = torch.unflatten(basis @ warps.displacement.to(device), 1, (height, width))
-    base = _pixel_centres(height, width).to(device)
+    displacement = torch.unflatten(basis @ warps.displacement.to(device), 1, (height, width))
+    source = _pixel_centres(height, width).to(device) + displacement
     sign = torch.where(warps.mirrored.to(device), -1.0, 1.0).reshape(-1, 1, 1)
-    placed = base + moved
-    grid = torch.stack([placed[..., 0] * sign, placed[..., 1]], dim=-1)
-    bent = F.grid_sample(
+    grid = torch.stack([source[..., 0] * sign, source[..., 1]], dim=-1)
+    warped = F.grid_sample(
         picture, grid.to(picture.dtype), mode="bilinear", padding_mode="border", align_corners=False
     )
-    return Warped(picture=bent, grid=grid, valid=(grid.abs() <= 1).all(dim=-1))
+    return Warped(picture=warped, grid=grid, valid=(grid.abs() <= 1).all(dim=-1))
 
 
-def draw_some(count: int, *, share: float, generator: torch.Generator) -> Tensor:
-    """Draw for each picture whether it is one of a share of them.
-
-    share: a probability.  Returns (count,) bool.
-    """
+def draw_mask(count: int, *, share: float, generator: torch.Generator) -> Tensor:
+    """Draw a mask that is True for each picture with the probability `share`: (count,) bool."""
     return torch.rand(count, generator=generator) < share
 
 
 def draw_patch_orders(
     count: int, *, share: float, patches: int, generator: torch.Generator
 ) -> Tensor:
-    """Draw for each picture an order of its patches: any one for a share, their own for the rest.
+    """Draw the order of the patches of each picture.
 
+    share: probability of a random order; otherwise the patches stay where they are.
     patches: along each side.  Returns (count, patches * patches) int64, for `shuffle_patches`.
     """
-    shuffled = draw_some(count, share=share, generator=generator)
+    shuffled = draw_mask(count, share=share, generator=generator)
     orders = torch.rand(count, patches**2, generator=generator).argsort(dim=1)
     return torch.where(shuffled[:, None], orders, torch.arange(patches**2))
 
 
 def shuffle_patches(warped: Warped, orders: Tensor) -> Warped:
-    """Let square patches change places, with their sources and validity.
+    """Permute square patches of the picture, the grid and the mask of valid pixels.
 
-    orders: (B, P * P) int64, P patches along each side, row by row; place k of the result shows the
-    patch that was at place orders[b, k]. P divides H and W.
-    The match stays known where P divides the attention cells too: then no cell shows two patches.
+    orders: (B, P * P) int64, P patches along each side, row by row; patch k of the result is patch
+    orders[b, k] of the input. P divides H and W.
+    The match stays known where P also divides the attention cells: then no cell shows two patches.
     """
     side = math.isqrt(orders.shape[1])
     order = orders.to(warped.grid.device)
@@ -132,10 +129,10 @@ def shuffle_patches(warped: Warped, orders: Tensor) -> Warped:
 
     def shuffled(x: Tensor) -> Tensor:
         # Axes: B, C, patch row, h, patch column, w.
-        apart = torch.unflatten(torch.unflatten(x, 3, (side, -1)), 2, (side, -1))
-        patches = apart.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)[batch, order]
-        back = torch.unflatten(patches, 1, (side, side)).permute(0, 3, 1, 4, 2, 5)
-        return back.flatten(4, 5).flatten(2, 3)
+        split = torch.unflatten(torch.unflatten(x, 3, (side, -1)), 2, (side, -1))
+        patches = split.permute(0, 2, 4, 1, 3, 5).flatten(1, 2)[batch, order]
+        joined = torch.unflatten(patches, 1, (side, side)).permute(0, 3, 1, 4, 2, 5)
+        return joined.flatten(4, 5).flatten(2, 3)
 
     return Warped(
         picture=shuffled(warped.picture),
@@ -145,20 +142,20 @@ def shuffle_patches(warped: Warped, orders: Tensor) -> Warped:
 
 
 def drop_references(warped: Warped, dropped: Tensor) -> Warped:
-    """Show white paper instead of some pictures; nothing of them has a match.
+    """Replace pictures by white paper, where no match is known.
 
     dropped: (B,) bool.
     """
-    gone = dropped.to(warped.grid.device)[:, None, None]
+    mask = dropped.to(warped.grid.device)[:, None, None]
     return Warped(
-        picture=warped.picture.masked_fill(gone.unsqueeze(1), 1.0),
+        picture=warped.picture.masked_fill(mask.unsqueeze(1), 1.0),
         grid=warped.grid,
-        valid=warped.valid & ~gone,
+        valid=warped.valid & ~mask,
     )
 
 
 def known_match(grid: Tensor, valid: Tensor, *, cells: tuple[int, int]) -> Match:
-    """Say for each sketch cell which reference cell shows the same thing.
+    """Find the key of each query: the reference cell that shows what the sketch cell shows.
 
     grid, valid: of `Warped`. cells: (rows, columns) of the attention; they divide H and W.
     p(r) is the mean source of reference cell r, in sketch cells. The match of sketch cell q is the
@@ -191,10 +188,10 @@ def _pixel_centres(height: int, width: int) -> Tensor:
 
 @functools.lru_cache(maxsize=8)
 def _spline_basis(height: int, width: int) -> Tensor:
-    """Displacement of every pixel for a unit displacement of each control point.
+    """Compute the displacement of every pixel for a unit displacement of each control point.
 
-    Returns (H * W, P) float32: the spline is linear in its displacements, so one matrix product
-    bends a whole batch.
+    Returns (H * W, P) float32: the spline is linear in its displacements, so that a single matrix
+    product gives the displacements of a whole batch.
     """
     line = torch.linspace(-1, 1, CONTROL_POINTS, dtype=torch.float64)
     control = torch.stack(torch.meshgrid(line, line, indexing="xy"), dim=-1).flatten(0, 1)
@@ -208,7 +205,7 @@ def _spline_basis(height: int, width: int) -> Tensor:
 
 
 def _spline_terms(points: Tensor, control: Tensor) -> Tensor:
-    """Radial terms U(r) = r^2 log r^2 and the affine terms 1, x, y: (N, P + 3)."""
+    """Compute the radial terms U(r) = r^2 log r^2 and the affine terms 1, x, y: (N, P + 3)."""
     squared = (points[:, None] - control[None]).square().sum(-1)
     radial = torch.where(squared > 0, squared * squared.clamp_min(1e-300).log(), 0.0)
     return torch.cat([radial, torch.ones(len(points), 1, dtype=points.dtype), points], dim=1)

@@ -1,4 +1,4 @@
-"""A training batch: sketches, and as references their own pictures, offset in colour and bent."""
+"""A training batch: sketches, their pictures with a colour offset, and warps of these."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -13,7 +13,7 @@ from refcolor.lines.sketch import XDoGSettings, settings_between, sketch_picture
 from refcolor.params import Params
 from refcolor.training import augment
 from refcolor.training.data import Pictures
-from refcolor.training.distributed import ALONE, Processes
+from refcolor.training.distributed import SINGLE_PROCESS, Processes
 
 
 @dataclass(frozen=True)
@@ -21,7 +21,7 @@ class Batch:
     """Inputs and target of the generator.
 
     sketch: (B, 1, S, S), reference, target: (B, 3, S, S), all in [-1, 1].
-    warped: how the reference came out of the target.
+    warped: the warp that turned the target into the reference.
     """
 
     sketch: Tensor
@@ -37,64 +37,69 @@ def make_batch(
     *,
     random: torch.Generator,
     device: torch.device,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> Batch:
-    """Draw offsets and warps for some pictures of a split, and apply them.
+    """Draw colour offsets and warps for the pictures at `index`, and apply them.
 
-    index: (B,) int64, places in `pictures`. The target is the offset picture, the reference its
-    warp; the sketch was drawn from the picture before the offset, so that it holds nothing of the
-    target's colours.
-    processes: each rank draws for the whole batch alike, and applies its share of the draws to its
-    share of the pictures, which it returns.
-    A share of 0 in `augment` draws nothing: the batches are those of a program without it.
+    index: (B,) int64, indices into `pictures`. The target is the picture with the offset, the
+    reference is the warped target; the sketch was drawn from the picture before the offset, so that
+    it holds nothing of the target's colours.
+    processes: every rank draws the random numbers of the whole batch, applies its part of them to
+    its part of the pictures, and returns that part.
+    A share of 0 in `augment` draws no random number.
     """
-    count, settings, share = len(index), params.augment, processes.share
+    count, settings, local_part = len(index), params.augment, processes.local_part
     offsets = augment.draw_color_offsets(count, largest=settings.color_offset, generator=random)
     warps = augment.draw_warps(
         count, strength=settings.warp, mirror=settings.mirror, generator=random
     )
-    index = share(index)
+    index = local_part(index)
     colors = pictures.colors(index, device=device).contiguous(memory_format=torch.channels_last)
-    target = augment.offset_colors(colors, share(offsets).to(device))
-    warped = augment.warp(target, augment.Warps(share(warps.displacement), share(warps.mirrored)))
+    target = augment.offset_colors(colors, local_part(offsets).to(device))
+    warped = augment.warp(
+        target, augment.Warps(local_part(warps.displacement), local_part(warps.mirrored))
+    )
     if settings.patch_shuffle:
         orders = augment.draw_patch_orders(
             count, share=settings.patch_shuffle, patches=settings.patches, generator=random
         )
-        warped = augment.shuffle_patches(warped, share(orders))
+        warped = augment.shuffle_patches(warped, local_part(orders))
     if settings.drop_reference:
-        dropped = augment.draw_some(count, share=settings.drop_reference, generator=random)
-        warped = augment.drop_references(warped, share(dropped))
+        dropped = augment.draw_mask(count, share=settings.drop_reference, generator=random)
+        warped = augment.drop_references(warped, local_part(dropped))
     sketch = pictures.sketches(index, device=device)
     if settings.sketch_variation:
         variations = draw_variations(count, share=settings.sketch_variation, generator=random)
-        drawn = vary_sketches(pictures, index, share(variations))
-        sketch = image.to_tensor(drawn[..., None], device=device)
+        sketches = vary_sketches(pictures, index, local_part(variations))
+        sketch = image.to_tensor(sketches[..., None], device=device)
     return Batch(sketch, warped.picture, target, warped)
 
 
 def draw_variations(
     count: int, *, share: float, generator: torch.Generator
 ) -> list[XDoGSettings | None]:
-    """Draw for each picture XDoG settings of its own, or None for one that keeps its sketch."""
-    varied = augment.draw_some(count, share=share, generator=generator).tolist()
-    places = torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist()
+    """Draw XDoG settings for each picture, or None where the stored sketch is used.
+
+    share: the probability of settings.
+    """
+    varied = augment.draw_mask(count, share=share, generator=generator).tolist()
+    uniform = torch.rand(count, 2, generator=generator, dtype=torch.float64).tolist()
     return [
         settings_between(sigma, k) if is_varied else None
-        for is_varied, (sigma, k) in zip(varied, places, strict=True)
+        for is_varied, (sigma, k) in zip(varied, uniform, strict=True)
     ]
 
 
 def vary_sketches(
     pictures: Pictures, index: Tensor, settings: Sequence[XDoGSettings | None]
 ) -> Picture:
-    """Return the sketches at an index, drawn anew from the pictures where there are settings.
+    """Return the sketches at `index`, drawn again by XDoG where there are settings.
 
-    Returns (B, S, S) uint8. XDoG sees the picture's own colours, before any offset.
+    Returns (B, S, S) uint8. XDoG is applied to the picture before the colour offset.
     """
     return np.stack(
         [
-            pictures.sketch[place] if one is None else sketch_picture(pictures.color[place], one)
-            for place, one in zip(index.tolist(), settings, strict=True)
+            pictures.sketch[i] if xdog is None else sketch_picture(pictures.color[i], xdog)
+            for i, xdog in zip(index.tolist(), settings, strict=True)
         ]
     )

@@ -1,4 +1,4 @@
-"""What training keeps: the state to go on from, and the model that others load."""
+"""The files of a training: the state that it resumes from, and the trained model."""
 
 import hashlib
 import json
@@ -7,18 +7,19 @@ import pickle
 import shutil
 import time
 from collections.abc import Mapping
+from contextlib import AbstractContextManager
 from pathlib import Path
-from typing import Any, Self
+from typing import Any
 
 import torch
-from filelock import FileLock, Timeout
 from pydantic import ValidationError
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save
 from torch import nn
 
 from refcolor.errors import RefcolorError
-from refcolor.io.files import replacing
+from refcolor.io.files import replacing, sweep
+from refcolor.io.locks import locked
 from refcolor.model.generator import Generator, build_generator
 from refcolor.params import ModelParams
 
@@ -28,63 +29,55 @@ GENERATOR, DISCRIMINATOR, DESCRIPTION = (
     "model.json",
 )
 
-SAVE_SECONDS = 20.0  # between two saves, at least
-
 
 class StateFile:
-    """The newest state of one training, replaced as a whole or not at all.
+    """The newest state of a training, replaced atomically.
 
     Trainings of one key that differ in their number of epochs have a state each, and start from
-    one another's: up to its step a state is the same for all of them.
-    Saving is due after the longer of 20 seconds and 20 times the duration of the last save, so that
-    it costs at most a twentieth of the time. A finished training is marked: its state serves for
-    going on with more epochs and is never taken for the result of another run.
-    As a context manager it makes a second run of the same training wait for the first.
+    each other's: up to its step a state is the same for all of them.
+    Saving is due after the longer of `save_seconds` and 20 times the duration of the last save, so
+    that it costs at most a twentieth of the time. A finished training is marked: more epochs start
+    from its state, but the state is not used as the result of another run.
     """
 
-    def __init__(self, key_folder: Path, *, epochs: int, patient: bool = True) -> None:
-        """key_folder: the folder of one checkpoint key, made when it is missing.
+    def __init__(self, key_folder: Path, *, epochs: int, save_seconds: float = 20.0) -> None:
+        """key_folder: the folder of one checkpoint key, created when it is missing.
 
-        epochs: the length of the training.
-        patient: whether to wait for another run of this training; processes that wait for this one
-        cannot, so several are refused.
-        Previews are kept beside the state: what DVC removes before a stage runs must survive here.
+        epochs: the length of the training. save_seconds: the shortest time between two saves.
+        The folder also holds the previews, because DVC removes the outs before a stage runs.
         """
         folder = key_folder / f"{epochs}-epochs"
-        self._key_folder = key_folder
+        self._key_folder, self._lock = key_folder, folder / "lock"
         self.previews = folder / "previews"
         self.previews.mkdir(parents=True, exist_ok=True)
-        self._state, self._finished = folder / "state.pt", folder / "finished"
-        self._run, self._lock = folder / "run", FileLock(folder / "lock")
-        self._patient = patient
-        self._due, self._saved = SAVE_SECONDS, time.monotonic()
+        self._state, self._finished, self._run = (
+            folder / name for name in ("state.pt", "finished", "run")
+        )
+        self._save_seconds = self._seconds_to_save = save_seconds
+        self._saved = time.monotonic()
 
-    def __enter__(self) -> Self:
-        """Take the lock, and say so when that means waiting.
+    def locked(self, *, wait: bool = True) -> AbstractContextManager[None]:
+        """Lock the state, so that the same training runs once at a time.
 
-        Raises RefcolorError instead of waiting when not patient.
+        wait: whether to wait, after printing a line, for another run of this training. Several
+        ranks cannot wait, because those without the lock would time out at a barrier: False raises
+        RefcolorError instead.
         """
-        try:
-            self._lock.acquire(timeout=0)
-        except Timeout as error:
-            if not self._patient:
-                raise RefcolorError(
-                    "the same training runs already, and several processes do not wait for it; "
-                    "start it again when that one has ended"
-                ) from error
-            print("the same training runs already; waiting for it to end", flush=True)
-            self._lock.acquire()
-        return self
-
-    def __exit__(self, *_error: object) -> None:
-        """Give the lock back; the system does it for a process that was killed."""
-        self._lock.release()
+        refusal = (
+            "the same training runs already, and several processes do not wait for it; "
+            "start it again when that one has ended"
+        )
+        return locked(
+            self._lock,
+            waiting="the same training runs already; waiting for it to end",
+            refusal="" if wait else refusal,
+        )
 
     @property
     def run_id(self) -> str | None:
-        """The tracker's name of the training that was stopped; None after one that finished."""
-        known = self._run.exists() and not self.finished
-        return self._run.read_text(encoding="utf-8") or None if known else None
+        """The tracker's id of an interrupted training; None after a finished one."""
+        interrupted = self._run.exists() and not self.finished
+        return self._run.read_text(encoding="utf-8") or None if interrupted else None
 
     @run_id.setter
     def run_id(self, run_id: str | None) -> None:
@@ -93,22 +86,22 @@ class StateFile:
 
     @property
     def finished(self) -> bool:
-        """Whether the training that wrote the state came to its end."""
+        """Whether the training that wrote the state has finished."""
         return self._finished.exists()
 
     def load(self) -> dict[str, Any] | None:
         """Return the state, or None when there is none.
 
-        Raises RefcolorError for a damaged file, and for one with code in it.
+        Raises RefcolorError for a damaged file, and for a file that contains code.
         """
         return _load(self._state)
 
     def resume(self, *, total_steps: int) -> dict[str, Any] | None:
-        """Return the state to go on from, or None when the training starts from its beginning.
+        """Return the state to resume from, or None when the training starts at step 0.
 
-        A training that was stopped goes on from its own state. One without a state starts from the
-        most advanced state of this key that is not beyond `total_steps`, and takes its previews
-        over; the other training keeps both. One that finished starts from its beginning.
+        An interrupted training resumes from its own state. A training without a state starts from
+        the most advanced state of this key that is not beyond `total_steps`, and copies its
+        previews. A finished training starts at step 0.
         """
         if self.finished:
             self.clear()
@@ -123,32 +116,31 @@ class StateFile:
         }
         if not steps:
             return None
-        start = max(steps, key=lambda path: steps[path])
-        for preview in (start.parent / "previews").glob("*.png"):
+        newest = max(steps, key=lambda path: steps[path])
+        for preview in (newest.parent / "previews").glob("*.png"):
             shutil.copy(preview, self.previews)
-        return _load(start)
+        return _load(newest)
 
     def clear(self) -> None:
-        """Forget state and previews: the training starts afresh, in the same tracked run."""
+        """Delete state and previews, but not the run id: the tracked run stays the same."""
         for path in (self._state, self._finished, *self.previews.iterdir()):
             path.unlink(missing_ok=True)
 
     def due(self) -> bool:
         """Whether it is time to save."""
-        return time.monotonic() - self._saved > self._due
+        return time.monotonic() - self._saved > self._seconds_to_save
 
     def save(self, state: Mapping[str, Any]) -> None:
-        """Write a state and put it in the place of the last one."""
+        """Write a state that replaces the last one."""
         start = time.monotonic()
-        temporary = self._state.with_suffix(".part")
-        with temporary.open("wb") as file:
+        sweep(self._state.parent)
+        with replacing(self._state) as temporary, temporary.open("wb") as file:
             torch.save(dict(state), file)
             file.flush()
             os.fsync(file.fileno())
-        os.replace(temporary, self._state)
         self._finished.unlink(missing_ok=True)
         self._saved = time.monotonic()
-        self._due = max(SAVE_SECONDS, 20 * (self._saved - start))
+        self._seconds_to_save = max(self._save_seconds, 20 * (self._saved - start))
 
     def finish(self) -> None:
         """Mark the training as finished."""
@@ -162,15 +154,15 @@ def _load(path: Path, *, mmap: bool = False) -> dict[str, Any] | None:
         return None
     except (RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise RefcolorError(
-            f"{path} is not the state of a training; delete its folder to start afresh"
+            f"{path} is not the state of a training; delete its folder to start from step 0"
         ) from error
     return state
 
 
 def state_folder(root: Path, *parts: str) -> Path:
-    """Name the folder of one checkpoint key: equal parts, equal folder.
+    """Return the folder of a checkpoint key, which is the hash of `parts`.
 
-    root: the repository itself, so that a run in a temporary clone of it finds the same state.
+    root: the user's repository, also for a run in a temporary clone, which resumes the same state.
     """
     name = hashlib.sha256("/".join(parts).encode()).hexdigest()[:16]
     return root / ".refcolor" / "checkpoints" / name
@@ -184,10 +176,10 @@ def save_model(
     params: ModelParams,
     size: int,
 ) -> None:
-    """Write a model: EMA generator, discriminator (for fine-tuning), and what describes them.
+    """Write a model: EMA generator, discriminator (for fine-tuning), and their description.
 
     discriminator: None where it was not trained; then no file is written.
-    size: side in pixels of the pictures it was trained on.
+    size: side in pixels of the training pictures.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in ((GENERATOR, generator), (DISCRIMINATOR, discriminator)):
@@ -195,16 +187,16 @@ def save_model(
             (folder / name).unlink(missing_ok=True)
             continue
         weights = {key: value.cpu().contiguous() for key, value in network.state_dict().items()}
-        # By way of Python's files: the library's own writer hides a full disk in its own error.
+        # Not by `save_file`, which hides the OSError of a full disk in an error of its own.
         (folder / name).write_bytes(save(weights))
     description = {"format": 1, "model": params.model_dump(), "size": size}
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 
 def describe(folder: Path) -> tuple[ModelParams, int]:
-    """Read what a model is: its parameters and the side of its training pictures in pixels.
+    """Read the parameters of a model and the side of its training pictures in pixels.
 
-    Raises RefcolorError when the folder holds no model.
+    Raises RefcolorError when the folder does not hold a model.
     """
     path = folder / DESCRIPTION
     try:
@@ -212,17 +204,19 @@ def describe(folder: Path) -> tuple[ModelParams, int]:
         return ModelParams.model_validate(description["model"]), int(description["size"])
     except OSError as error:
         raise RefcolorError(
-            f"{folder} holds no model ({DESCRIPTION} is missing); "
+            f"{folder} does not hold a model ({DESCRIPTION} is missing); "
             "run `dvc repro` or name another folder"
         ) from error
     except (ValueError, KeyError, TypeError, ValidationError) as error:
-        raise RefcolorError(f"{path} describes no model of refcolor; train it anew") from error
+        raise RefcolorError(
+            f"{path} does not describe a model of refcolor; train the model again"
+        ) from error
 
 
 def load_generator(folder: Path, *, device: torch.device | str = "cpu") -> Generator:
     """Load a trained generator in evaluation mode.
 
-    Raises RefcolorError when weights are missing or do not fit.
+    Raises RefcolorError when the weights are missing or do not fit the description.
     """
     generator = build_generator(describe(folder)[0])
     load_weights(generator, folder / GENERATOR)
@@ -232,7 +226,7 @@ def load_generator(folder: Path, *, device: torch.device | str = "cpu") -> Gener
 def load_weights(network: nn.Module, path: Path) -> None:
     """Load a safetensors file into a network.
 
-    Raises RefcolorError when it is missing, no safetensors file, or made for another network.
+    Raises RefcolorError when it is missing, not a safetensors file, or of another network.
     """
     try:
         network.load_state_dict(load_file(path))

@@ -1,4 +1,4 @@
-"""The dataset: pictures and sketches of a split as bytes, in memory or mapped from a cache."""
+"""The dataset: pictures and sketches of a split as uint8 arrays, in memory or memory-mapped."""
 
 import hashlib
 import math
@@ -36,31 +36,30 @@ class Pictures:
     ids: tuple[str, ...]
     color: np.ndarray
     sketch: np.ndarray
-    _known: str = field(
-        default="", init=False, repr=False, compare=False
-    )  # not copied by `replace`
+    # Digest of the pixel cache; `dataclasses.replace` resets it.
+    _cached_digest: str = field(default="", init=False, repr=False, compare=False)
 
     def __len__(self) -> int:
         """Return N."""
         return len(self.ids)
 
     def colors(self, index: Sequence[int] | Tensor, *, device: torch.device) -> Tensor:
-        """Colour pictures of the given places: (B, 3, S, S) float32 in [-1, 1]."""
+        """Return the colour pictures at `index`: (B, 3, S, S) float32 in [-1, 1]."""
         return image.to_tensor(self.color[np.asarray(index)], device=device)
 
     def sketches(self, index: Sequence[int] | Tensor, *, device: torch.device) -> Tensor:
-        """Sketches of the given places: (B, 1, S, S) float32 in [-1, 1], 1 = paper."""
+        """Return the sketches at `index`: (B, 1, S, S) float32 in [-1, 1], 1 = paper."""
         return image.to_tensor(self.sketch[np.asarray(index), ..., None], device=device)
 
     def digest(self) -> str:
-        """Fingerprint of ids and pixels, so that a checkpoint cannot meet other pictures."""
+        """Hash ids and pixels: a training state belongs to one digest."""
         arrays = self.color, self.sketch
-        marks = (hashlib.sha256(one.data).digest() for array in arrays for one in array)
-        return self._known or _digest(self.ids, [array.shape for array in arrays], marks)
+        hashes = (hashlib.sha256(picture.data).digest() for array in arrays for picture in array)
+        return self._cached_digest or _digest(self.ids, [array.shape for array in arrays], hashes)
 
 
 def read_ids(path: Path) -> list[str]:
-    """Read a list of the split, one id a line."""
+    """Read a list of the split, one id per line."""
     return path.read_text(encoding="utf-8").split()
 
 
@@ -77,11 +76,11 @@ def load_pictures(
 
     A picture and its sketch are paired by name.
 
-    cache: a folder for the pixels of a large set, `cache_from` bytes or more. They are decoded into
-    it once, and every later run with the same files, in shards or not, maps them into memory; a
-    line says what that took. None decodes into memory whatever the size.
-    silent: show no progress, and no line.
-    Raises RefcolorError for a missing partner and for pictures of several sizes.
+    cache: folder of the pixel cache, used for sets of at least `cache_from` bytes. The first run
+    decodes the pixels into it; later runs with the same files, in shards or not, map them into
+    memory. A printed line states the size and the time. None: decode into memory.
+    silent: print no progress bar and no line.
+    Raises RefcolorError for a missing file and for pictures of different sizes.
     """
     if not ids:
         raise RefcolorError("the split lists no picture; look at metrics/data.json for the reasons")
@@ -91,15 +90,15 @@ def load_pictures(
 
     def decode(arrays: Arrays) -> str:
         with tqdm(total=2 * len(ids), desc="load", unit="picture", disable=silent) as bar:
-            marks = [side.decode(arrays[name], bar) for name, side in sides.items()]
-        return _digest(ids, shapes.values(), chain.from_iterable(marks))
+            hashes = [side.decode(arrays[name], bar) for name, side in sides.items()]
+        return _digest(ids, shapes.values(), chain.from_iterable(hashes))
 
     if cache is None or size < cache_from:
         arrays: Arrays = {name: np.empty(shape, np.uint8) for name, shape in shapes.items()}
         decode(arrays)
         return Pictures(tuple(ids), **arrays)
     start = time.monotonic()
-    folder = cache / _content([*sides.values()], silent=silent)
+    folder = cache / _cache_key([*sides.values()], silent=silent)
     arrays, digest = cached_arrays(folder, shapes, decode, silent=silent)
     if not silent:
         tqdm.write(
@@ -107,64 +106,64 @@ def load_pictures(
             f"{time.monotonic() - start:.1f} s"
         )
     pictures = Pictures(tuple(ids), **arrays)
-    object.__setattr__(pictures, "_known", digest)
+    object.__setattr__(pictures, "_cached_digest", digest)
     return pictures
 
 
 def png_example(id: str) -> dict[str, bytes]:
-    """Give the PNG bytes of one sketch and one reference, as a served model takes them."""
+    """Return one sketch and one reference as PNG bytes, the input of the served model."""
     folders = {"sketch": SKETCH, "reference": COLOR}
     return {name: locate(folder, f"{id}.png").read_bytes() for name, folder in folders.items()}
 
 
 @dataclass(frozen=True)
 class _Side:
-    """The colours or the sketches of a list, and how one of them is read."""
+    """The colour files or the sketch files of a list of ids, and their reader."""
 
     ids: Sequence[str]
     files: Sequence[File]
     read: Callable[[File], image.Picture]
 
-    def picture(self, place: int) -> image.Picture:
+    def picture(self, index: int) -> image.Picture:
         try:
-            return self.read(self.files[place])
+            return self.read(self.files[index])
         except PictureError as error:
             raise RefcolorError(
-                f"{error}, though the split lists {self.ids[place]}; run `dvc repro`"
+                f"{error}, though the split lists {self.ids[index]}; run `dvc repro`"
             ) from error
 
-    def content(self, place: int) -> bytes:
-        """Give the SHA-256 of a file; one that is missing has none, and is missed when decoded."""
+    def file_hash(self, index: int) -> bytes:
+        """Return the SHA-256 of a file, b"" for a missing file, which `decode` reports."""
         try:
-            return hashlib.sha256(self.files[place].read_bytes()).digest()
+            return hashlib.sha256(self.files[index].read_bytes()).digest()
         except FileNotFoundError:
             return b""
 
     def decode(self, array: np.ndarray, bar: Progress) -> list[bytes]:
-        """Decode every picture into its place; return the SHA-256 of each."""
+        """Decode every picture into `array`; return the SHA-256 of each."""
 
-        def one(place: int) -> bytes:
-            picture = self.picture(place)
+        def decode_picture(index: int) -> bytes:
+            picture = self.picture(index)
             if picture.shape != array.shape[1:]:
                 raise RefcolorError(
-                    f"{self.files[place]} must have the shape {array.shape[1:]} of the first "
+                    f"{self.files[index]} must have the shape {array.shape[1:]} of the first "
                     f"picture, got {picture.shape}; run `dvc repro`"
                 )
-            array[place] = picture
+            array[index] = picture
             return hashlib.sha256(picture.data).digest()
 
-        return self.each(one, bar)
+        return self.map(decode_picture, bar)
 
-    def each(self, one: Callable[[int], bytes], bar: Progress) -> list[bytes]:
-        """Do something with every place, shards from their beginning to their end.
+    def map(self, function: Callable[[int], bytes], bar: Progress) -> list[bytes]:
+        """Call a function with every index, in threads; shards are read from start to end.
 
-        Returns the results by place.
+        Returns the results in the order of the index.
         """
-        places = sorted(range(len(self.files)), key=lambda place: read_order(self.files[place]))
-        results = [b""] * len(places)
+        order = sorted(range(len(self.files)), key=lambda index: read_order(self.files[index]))
+        results = [b""] * len(order)
         with ThreadPoolExecutor() as threads:
-            for place, result in zip(places, threads.map(one, places), strict=True):
-                results[place] = result
+            for index, result in zip(order, threads.map(function, order), strict=True):
+                results[index] = result
                 bar.update()
         return results
 
@@ -173,20 +172,20 @@ def _side(ids: Sequence[str], folder: Path, read: Callable[[File], image.Picture
     return _Side(ids, [locate(folder, f"{id}.png") for id in ids], read)
 
 
-def _content(sides: Sequence[_Side], *, silent: bool) -> str:
-    """Name what is decoded: a hash of all ids and the bytes of all files."""
-    sha = hashlib.sha256(b"1")  # another number when the arrays are made in another way
-    with tqdm(total=2 * len(sides[0].ids), desc="look", unit="picture", disable=silent) as bar:
+def _cache_key(sides: Sequence[_Side], *, silent: bool) -> str:
+    """Hash all ids and the bytes of all files."""
+    sha = hashlib.sha256(b"1")  # version of the cache's format
+    with tqdm(total=2 * len(sides[0].ids), desc="hash", unit="picture", disable=silent) as bar:
         for side in sides:
             sha.update("\n".join(side.ids).encode())
-            for mark in side.each(side.content, bar):
-                sha.update(mark)
+            for file_hash in side.map(side.file_hash, bar):
+                sha.update(file_hash)
     return sha.hexdigest()[:16]
 
 
-def _digest(ids: Iterable[str], shapes: Iterable[tuple[int, ...]], marks: Iterable[bytes]) -> str:
+def _digest(ids: Iterable[str], shapes: Iterable[tuple[int, ...]], hashes: Iterable[bytes]) -> str:
     sha = hashlib.sha256("\n".join(ids).encode())
     sha.update(str(list(shapes)).encode())
-    for mark in marks:
-        sha.update(mark)
+    for picture_hash in hashes:
+        sha.update(picture_hash)
     return sha.hexdigest()

@@ -1,4 +1,4 @@
-"""Where tensors live."""
+"""The device of tensors, and how long the process keeps their memory."""
 
 import ctypes
 
@@ -8,7 +8,7 @@ from refcolor.errors import RefcolorError
 
 
 def choose_device(name: str) -> torch.device:
-    """Turn `runtime.device` into a device; `auto` takes the first of CUDA, MPS and the CPU.
+    """Turn `runtime.device` into a device; `auto` is the first available of CUDA, MPS and CPU.
 
     Raises RefcolorError for a device that this machine does not have.
     """
@@ -29,13 +29,13 @@ def choose_device(name: str) -> torch.device:
 
 
 def keep_freed_memory() -> None:
-    """Let this process keep the memory of freed tensors for the next ones.
+    """Let this process reuse the memory of freed tensors instead of returning it to the system.
 
-    A step of the published network frees gigabytes and takes them again. glibc gives each large
-    tensor back to the system at once, whose pages must then be made and cleared anew: a seventh of
-    the step on a CPU. Without glibc nothing happens.
+    A step of the published network frees and allocates gigabytes. By default glibc returns each
+    large tensor to the system, which must map and clear the pages again: a seventh of the time of a
+    step on a CPU. Without glibc the call does nothing.
     """
-    trim_threshold, mmap_max = -1, -4  # their numbers in malloc.h
+    trim_threshold, mmap_max = -1, -4  # M_TRIM_THRESHOLD and M_MMAP_MAX of malloc.h
     allocator = ctypes.CDLL(None)
     if hasattr(allocator, "mallopt"):
         allocator.mallopt(trim_threshold, -1)

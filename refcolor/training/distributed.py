@@ -1,7 +1,7 @@
-"""Data-parallel training: ranks, all-reduce and broadcast, and how processes start and end.
+"""Data-parallel training: all-reduce and broadcast between ranks, and launching the processes.
 
-A training by one process does not touch torch.distributed. Why gradients are averaged here and not
-by DistributedDataParallel: docs/decisions/002-processes.md.
+With a world size of 1 torch.distributed is not used. docs/decisions/002-processes.md explains why
+gradients are averaged here and not by DistributedDataParallel.
 """
 
 import contextlib
@@ -33,16 +33,16 @@ _Batch = TypeVar("_Batch", bound=Sequence[Any] | Tensor)
 _Value = TypeVar("_Value")
 
 _TIMEOUT = datetime.timedelta(minutes=30)  # for a rank that still decodes pictures or saves a state
-_POLL_SECONDS = 0.5  # between two looks for the process that started this one
+_POLL_SECONDS = 0.5  # between two checks whether the parent process is alive
 
 
 @dataclass(frozen=True)
 class Processes:
-    """The processes of a training as one of them sees them; with a world size of 1 all is local.
+    """The ranks of a training, seen from this one; with a world size of 1 nothing is communicated.
 
-    rank: the number of this process, 0 to world_size - 1. local_rank: its number on its machine.
-    Every method but `share` and `say` must be called by all ranks, in the same order. Each raises
-    LostProcessError when another process is gone.
+    rank: of this process, 0 to world_size - 1. local_rank: its number on its machine.
+    Every method but `local_part` and `log` must be called by all ranks, in the same order. Each
+    raises LostProcessError when another process has ended.
     """
 
     rank: int = 0
@@ -54,39 +54,39 @@ class Processes:
         """Whether this is rank 0, which reads and writes states, tracks and prints."""
         return self.rank == 0
 
-    def share(self, batch: _Batch) -> _Batch:
-        """Take this rank's part of what was drawn for a whole batch.
+    def local_part(self, batch: _Batch) -> _Batch:
+        """Return this rank's part of a batch.
 
         batch: (B, ...) or a list of B entries; world_size divides B.  Returns B / world_size.
         """
         size = len(batch) // self.world_size
         return batch[self.rank * size : (self.rank + 1) * size]  # type: ignore[return-value]
 
-    def say(self, text: str) -> None:
-        """Print a line, from rank 0 alone."""
+    def log(self, text: str) -> None:
+        """Print a line in rank 0; the other ranks print nothing."""
         if self.is_first_rank:
             tqdm.write(text)
 
     def broadcast_weights(self, network: nn.Module) -> None:
-        """Give a network the weights of rank 0, and batch norm the statistics of all ranks.
+        """Broadcast the weights of rank 0, and synchronise batch norm over the ranks on GPUs.
 
-        Fresh weights come from one seed, but two kinds of processors may differ in the last bits.
+        The ranks draw their weights from the same seed, but processors may differ in the last bits.
         """
         if self.world_size == 1:
             return
         if any(parameter.is_cuda for parameter in network.parameters()):
             nn.SyncBatchNorm.convert_sync_batchnorm(network)  # type: ignore[no-untyped-call]
         for value in network.state_dict().values():
-            # A copy, because only memory without gaps can be sent.
-            sent = value.detach().clone(memory_format=torch.contiguous_format)
+            # A copy, because only contiguous memory can be broadcast.
+            contiguous = value.detach().clone(memory_format=torch.contiguous_format)
             with _lost_process():
-                dist.broadcast(sent, 0)
-            value.copy_(sent)
+                dist.broadcast(contiguous, 0)
+            value.copy_(contiguous)
 
     def average_gradients(self, network: nn.Module) -> None:
         """Replace each gradient by its mean over the ranks, in one all-reduce.
 
-        A weight without gradient has none in any rank: the graph is the same in all.
+        All ranks run the same graph, so that the same weights have gradients in all of them.
         """
         if self.world_size == 1:
             return
@@ -97,23 +97,23 @@ class Processes:
             gradient.copy_(part.view_as(gradient))
 
     def means(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the mean of each scalar over the ranks, the same numbers in each rank."""
+        """Return the mean of each scalar over the ranks, in every rank."""
         values = torch.stack([term.detach().float() for term in terms.values()])
         means = (self._all_reduce(values) / self.world_size).tolist()
         return dict(zip(terms, means, strict=True))
 
     def weight(self, count: Tensor) -> Tensor:
-        """Weight of a mean over `count` entries of this rank among the means of all ranks.
+        """Return the factor of this rank's mean over `count` entries.
 
-        The plain average of the weighted means is the mean over the entries of all ranks.
-        count: a scalar, 0 where this rank has no entry.
+        With it the average of the means of all ranks is the mean over the entries of all ranks.
+        count: a scalar tensor, 0 where this rank has no entry.
         """
         return self.world_size * count / self._all_reduce(count.clone()).clamp_min(1)
 
     def broadcast(self, compute: Callable[[], _Value]) -> _Value:
-        """Compute a value in rank 0 and return it in all.
+        """Compute a value in rank 0 and return it in all ranks.
 
-        An error is raised in rank 0; the others end because they lost a process.
+        An error is raised in rank 0; the other ranks then raise LostProcessError.
         """
         if self.world_size == 1:
             return compute()
@@ -123,9 +123,9 @@ class Processes:
         return value[0]  # type: ignore[return-value]
 
     def first_rank_first(self, load: Callable[[], _Value]) -> _Value:
-        """Load something in every rank, behind a barrier for all but the first of each machine.
+        """Call `load` in local rank 0, and after a barrier in the other ranks.
 
-        What the first fetches or decodes into a cache is there for the others.
+        What local rank 0 downloads or decodes into a cache is there when the others load it.
         """
         if self.local_rank == 0:
             loaded = load()
@@ -134,10 +134,10 @@ class Processes:
         self._all_reduce(torch.zeros(1))
         return load()
 
-    def refuse_difference(self, fingerprint: str) -> None:
-        """Make sure that all ranks train the same thing.
+    def require_equal(self, fingerprint: str) -> None:
+        """Check that all ranks have the same fingerprint of code, parameters and pictures.
 
-        Raises RefcolorError in every rank when one has another fingerprint.
+        Raises RefcolorError in every rank when a rank has another fingerprint.
         """
         if self.world_size == 1:
             return
@@ -158,18 +158,18 @@ class Processes:
         return values
 
 
-ALONE = Processes()
+SINGLE_PROCESS = Processes()
 
 
 class LostProcessError(RefcolorError):
-    """Another process of the training is gone; its own end is the one to be reported."""
+    """Another process of the training has ended; the cause is reported by that process."""
 
     exit_code = 3
 
 
 @contextlib.contextmanager
 def _lost_process() -> Iterator[None]:
-    # gloo and nccl raise RuntimeError for a closed connection, in many words.
+    # gloo and nccl raise RuntimeError for a closed connection, with a message of many lines.
     try:
         yield
     except torch.OutOfMemoryError:
@@ -177,14 +177,14 @@ def _lost_process() -> Iterator[None]:
     except RuntimeError as error:
         raise LostProcessError(
             "another process of this training ended; the last state is kept. "
-            "The same command goes on from it."
+            "The same command resumes from it."
         ) from error
 
 
-def must_be_started(params: Params, *, device: torch.device) -> bool:
-    """Say whether this program has to start the processes of its training itself.
+def needs_launch(params: Params, *, device: torch.device) -> bool:
+    """Return whether this process must launch the ranks of its training.
 
-    Not for a world size of 1, and not where torchrun started this program as one of them.
+    False for a world size of 1, and where torchrun started this process as a rank.
     device: the device of `runtime.device`.
     Raises RefcolorError for a number of processes that device, norm or torchrun do not allow.
     """
@@ -210,10 +210,10 @@ def must_be_started(params: Params, *, device: torch.device) -> bool:
             f"runtime.device is {params.runtime.device}, one GPU, but train.processes is {count}; "
             "take auto or cuda"
         )
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", count))
-    if device.type == "cuda" and here > torch.cuda.device_count():
+    local_count = int(os.environ.get("LOCAL_WORLD_SIZE", count))
+    if device.type == "cuda" and local_count > torch.cuda.device_count():
         raise RefcolorError(
-            f"{here} processes on this machine need a GPU each, but it has "
+            f"{local_count} processes on this machine need a GPU each, but it has "
             f"{torch.cuda.device_count()}; lower train.processes, or start them on several hosts "
             "(docs/scale.md)"
         )
@@ -221,15 +221,15 @@ def must_be_started(params: Params, *, device: torch.device) -> bool:
 
 
 @contextlib.contextmanager
-def joined(count: int, *, device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
-    """Connect this process with the others of its training; yield them and this rank's device.
+def process_group(count: int, *, device: torch.device) -> Iterator[tuple[Processes, torch.device]]:
+    """Join the process group of the training; yield the ranks and the device of this one.
 
-    count: the world size. With 1 nothing is connected and the device stays the one given.
-    A rank ends at once when the process that started it is gone.
-    Raises RefcolorError when the processes do not reach each other.
+    count: the world size. With 1 there is no process group and `device` is yielded unchanged.
+    A rank exits as soon as the process that launched it has ended.
+    Raises RefcolorError when the processes cannot be connected.
     """
     if count == 1:
-        yield ALONE, device
+        yield SINGLE_PROCESS, device
         return
     _exit_with_parent()
     local_rank, backend = int(os.environ["LOCAL_RANK"]), "gloo"
@@ -241,11 +241,11 @@ def joined(count: int, *, device: torch.device) -> Iterator[tuple[Processes, tor
     except RuntimeError as error:
         reason = str(error).partition("\n")[0]
         raise RefcolorError(
-            f"the {count} processes cannot be connected ({reason}); docs/scale.md says how several "
-            "hosts find each other"
+            f"the {count} processes cannot be connected ({reason}); docs/scale.md explains how "
+            "several hosts find each other"
         ) from error
     yield Processes(dist.get_rank(), count, local_rank), device
-    # Not after an error: the process ends anyway, and this could wait for a rank that is gone.
+    # Not after an error: the process ends anyway, and this call could wait for a rank that ended.
     dist.destroy_process_group()
 
 
@@ -260,12 +260,12 @@ def _exit_with_parent() -> None:
     threading.Thread(target=watch, daemon=True).start()
 
 
-def start(module: str, *, count: int) -> None:
+def launch(module: str, *, count: int) -> None:
     """Run `python -m module` in several processes of this machine with torchrun's elastic agent.
 
-    A process that ends is not restarted. Returns when all have ended with code 0.
-    Raises RefcolorError with the message of the first process that failed; KeyboardInterrupt and
-    Terminated after Ctrl-C and SIGTERM, once the processes have ended.
+    Processes are not restarted. Returns when all have ended with code 0.
+    Raises RefcolorError with the message of the first process that failed; KeyboardInterrupt after
+    Ctrl-C and Terminated after SIGTERM, once the processes have ended.
     """
     from torch.distributed.elastic.multiprocessing import DefaultLogsSpecs, SignalException
     from torch.distributed.elastic.multiprocessing.errors import ChildFailedError
@@ -289,28 +289,28 @@ def start(module: str, *, count: int) -> None:
         try:
             elastic_launch(config, sys.executable)("-m", module)
         except ChildFailedError as error:
-            rank, failure = min(error.failures.items(), key=lambda item: _blame(item[1]))
-            raise RefcolorError(_message(rank, count, failure)) from error
+            rank, failure = min(error.failures.items(), key=lambda item: _cause_first(item[1]))
+            raise RefcolorError(_failure_message(rank, count, failure)) from error
         except SignalException as error:
             raise KeyboardInterrupt if error.sigval == signal.SIGINT else Terminated from error
 
 
-def _blame(failure: "ProcessFailure") -> tuple[bool, int]:
-    # A process that ended because of another one sorts last.
-    consequence = (LostProcessError.exit_code, Terminated.exit_code, -signal.SIGTERM)
-    return failure.exitcode in consequence, failure.timestamp
+def _cause_first(failure: "ProcessFailure") -> tuple[bool, int]:
+    # Sort key: processes that ended because another one did come last.
+    consequences = (LostProcessError.exit_code, Terminated.exit_code, -signal.SIGTERM)
+    return failure.exitcode in consequences, failure.timestamp
 
 
-def _message(rank: int, count: int, failure: "ProcessFailure") -> str:
+def _failure_message(rank: int, count: int, failure: "ProcessFailure") -> str:
     if failure.exitcode in (Terminated.exit_code, -signal.SIGTERM):
-        how = "was ended by SIGTERM"
+        event = "was ended by SIGTERM"
     elif failure.exitcode < 0:
-        how = f"was ended by {failure.signal_name()}"
+        event = f"was ended by {failure.signal_name()}"
     elif os.path.exists(failure.error_file):
         return str(failure.message)
     else:
-        how = f"ended with code {failure.exitcode}, for the reason above"
+        event = f"ended with code {failure.exitcode}, for the reason above"
     return (
-        f"process {rank} of {count} {how}, and the training with it; the last state is kept. "
-        "The same command goes on from it."
+        f"process {rank} of {count} {event}, and the training with it; the last state is kept. "
+        "The same command resumes from it."
     )

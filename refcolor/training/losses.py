@@ -1,6 +1,6 @@
 """The loss terms of the paper, eq. 5 to 9: pure, unweighted, batch means.
 
-Pictures are in [-1, 1]. Feature lists come from a frozen network (`features.vgg`).
+Pictures are (B, 3, H, W) in [-1, 1]. Lists of features come from the frozen VGG-19 of `vgg`.
 """
 
 from collections.abc import Sequence
@@ -13,9 +13,9 @@ from torch import Tensor
 from refcolor.training.augment import Match
 
 
-def reconstruction(result: Tensor, target: Tensor) -> Tensor:
+def reconstruction(prediction: Tensor, target: Tensor) -> Tensor:
     """Eq. 6: mean absolute error. (B, 3, H, W) each."""
-    return F.l1_loss(result, target)
+    return F.l1_loss(prediction, target)
 
 
 def adversarial_discriminator(real: Tensor, fake: Tensor) -> Tensor:
@@ -28,9 +28,9 @@ def adversarial_generator(fake: Tensor) -> Tensor:
     return (fake.float() - 1).square().mean()
 
 
-def perceptual(result: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
+def perceptual(prediction: Sequence[Tensor], target: Sequence[Tensor]) -> Tensor:
     """Eq. 8: mean absolute feature difference of each layer, summed over the layers."""
-    terms = [MeanDifference.apply(x, y) for x, y in zip(result, target, strict=True)]
+    terms = [MeanDifference.apply(x, y) for x, y in zip(prediction, target, strict=True)]
     return torch.stack(terms).sum()
 
 
@@ -43,14 +43,14 @@ class MeanDifference(torch.autograd.Function):
 
     @staticmethod
     def forward(ctx: Any, x: Tensor, y: Tensor) -> Tensor:
-        """Keep the difference, of which the gradient needs the signs."""
+        """Save the difference, whose signs the gradient needs."""
         difference = x - y
         ctx.save_for_backward(difference)
         return difference.abs().sum(dtype=torch.float32) / difference.numel()
 
     @staticmethod
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, Tensor | None]:
-        """Give both their gradients, of opposite signs."""
+        """Return the gradients of both tensors, which have opposite signs."""
         (difference,), (gradient,) = ctx.saved_tensors, gradients
         x = difference.sign().mul_(gradient / difference.numel())
         return x, -x if ctx.needs_input_grad[1] else None
@@ -64,35 +64,35 @@ def gram(features: Tensor) -> Tensor:
         return flat @ flat.mT / (channels * height * width)
 
 
-def style(result: Tensor, target: Tensor) -> Tensor:
+def style(prediction: Tensor, target: Tensor) -> Tensor:
     """Eq. 9: mean absolute difference of the Gram matrices of one layer (relu5_1)."""
-    return F.l1_loss(gram(result), gram(target))
+    return F.l1_loss(gram(prediction), gram(target))
 
 
-def choose_negatives(match: Match, chance: Tensor, *, cells: tuple[int, int]) -> Tensor:
-    """Choose for each query the key with the highest chance over one cell from the right one.
+def choose_negatives(match: Match, scores: Tensor, *, cells: tuple[int, int]) -> Tensor:
+    """Choose the negative key of each query at random among keys more than one cell from the match.
 
-    chance: (B, N_s, N_r) float32, uniform draws.  cells: (rows, columns) of the reference.
-    Returns (B, N_s) int64. Distance is Chebyshev's.
+    scores: (B, N_s, N_r) float32, uniform in [0, 1); the key with the highest score is chosen.
+    cells: (rows, columns) of the reference.
+    Returns (B, N_s) int64. The distance is Chebyshev's.
     """
     rows, columns = cells
-    key = match.key
-    row, column = key // columns, key % columns
-    place = torch.arange(rows * columns, device=key.device)
-    apart = torch.maximum(
-        (place // columns - row[..., None]).abs(), (place % columns - column[..., None]).abs()
+    row, column = match.key // columns, match.key % columns
+    key = torch.arange(rows * columns, device=match.key.device)
+    distance = torch.maximum(
+        (key // columns - row[..., None]).abs(), (key % columns - column[..., None]).abs()
     )
-    return chance.masked_fill(apart <= 1, -1).argmax(dim=-1)
+    return scores.masked_fill(distance <= 1, -1).argmax(dim=-1)
 
 
 def triplet(logits: Tensor, match: Match, negative: Tensor, *, margin: float) -> Tensor:
     """Eq. 5: mean over known queries of max(0, S(q, k_neg) - S(q, k_pos) + margin).
 
-    logits: (B, N_s, N_r) attention logits, negative: (B, N_s) keys. Zero when nothing is known.
+    logits: (B, N_s, N_r) attention logits, negative: (B, N_s) keys. 0 without any known query.
     """
-    right = logits.gather(2, match.key[..., None]).squeeze(2)
-    wrong = logits.gather(2, negative[..., None]).squeeze(2)
-    return _mean_over_known(F.relu(wrong - right + margin), match)
+    positive_logits = logits.gather(2, match.key[..., None]).squeeze(2)
+    negative_logits = logits.gather(2, negative[..., None]).squeeze(2)
+    return _mean_over_known(F.relu(negative_logits - positive_logits + margin), match)
 
 
 def match(logits: Tensor, match: Match) -> Tensor:

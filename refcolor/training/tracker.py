@@ -1,4 +1,4 @@
-"""What a training tells about its run; MLflow's side of it is in `refcolor.tracking`."""
+"""The interface through which a training records its run; `refcolor.tracking` implements it."""
 
 from collections.abc import Mapping
 from pathlib import Path
@@ -12,9 +12,9 @@ Status = Literal["FINISHED", "FAILED", "KILLED"]
 
 
 class Tracker:
-    """One run. Each method here keeps nothing.
+    """A tracked run. The methods of this base class do nothing.
 
-    No method ever raises because the store is away: a warning says so once.
+    An unreachable store makes no method raise: the tracker warns once and goes on.
 
     As a context manager it finishes the run: FINISHED, FAILED after an error, KILLED after Ctrl-C
     or a signal.
@@ -22,33 +22,33 @@ class Tracker:
 
     @property
     def run_id(self) -> str | None:
-        """Name the run in the store, to be kept in a checkpoint; None where nothing is tracked."""
+        """Return the run's id in the store, for a checkpoint; None without a store."""
         return None
 
     def params(self, values: Mapping[str, object]) -> None:
         """Record parameters under their dotted names; those of `runtime.` become tags.
 
-        MLflow never changes a recorded parameter, so one that the run has already is left alone.
+        MLflow refuses to change a recorded parameter, so parameters that the run has are skipped.
         """
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
-        """Add a point to each named curve; a step that the run has already is left out.
+        """Add a point to each named curve; steps that the run has already are skipped.
 
-        Points are collected and sent together: call `flush` when a checkpoint is saved.
+        Points are buffered: call `flush` when a checkpoint is saved.
         """
 
     def curves(self, path: Path) -> None:
-        """Add every point of a curves file that the run lacks.
+        """Add every point of a curves file that the run does not have.
 
         path: a CSV file with the column `step`, or a folder of them; every other column is a curve
-        under its own name, and an empty cell is left out.
+        with the column's name, and empty cells are skipped.
         """
 
     def picture(self, key: str, picture: NDArray[np.uint8], *, step: int = 0) -> None:
-        """Show a picture, steppable under its key.  picture: (H, W, 3) or (H, W) uint8."""
+        """Record a picture under a key and a step.  picture: (H, W, 3) or (H, W) uint8."""
 
     def model(self, folder: Path, *, example: Mapping[str, bytes]) -> None:
-        """Keep the model of a folder so that MLflow can load and serve it.
+        """Record the model of a folder so that MLflow can load and serve it.
 
         example: the columns `sketch` and `reference`, each the bytes of a PNG file.
         """
@@ -56,18 +56,17 @@ class Tracker:
     def metrics(self, values: Mapping[str, object]) -> None:
         """Record final numbers.
 
-        Left out: a value that is not a number, and a name that is a curve already, whose last point
-        says the same.
+        Skips values that are not numbers, and names of curves, whose last point is the same number.
         """
 
     def tags(self, values: Mapping[str, object]) -> None:
-        """Set tags; a tag can change."""
+        """Set tags, or change them."""
 
     def flush(self) -> None:
-        """Send what was collected."""
+        """Send the buffered points."""
 
     def finish(self, status: Status = "FINISHED") -> None:
-        """Send what was collected and end the run; calling it again does nothing."""
+        """Send the buffered points and end the run; a second call does nothing."""
 
     def __enter__(self) -> Self:
         """Return the tracker itself."""
@@ -79,7 +78,7 @@ class Tracker:
         error: BaseException | None,
         trace: TracebackType | None,
     ) -> None:
-        """Finish the run with the status that fits how the block was left."""
+        """Finish the run: FINISHED, FAILED after an Exception, KILLED after other exceptions."""
         if kind is None:
             self.finish("FINISHED")
         else:
@@ -87,4 +86,4 @@ class Tracker:
 
 
 class NullTracker(Tracker):
-    """Keeps nothing: `runtime.tracker: none`, and ranks other than the first."""
+    """Records nothing: for `runtime.tracker: none` and for every rank but the first."""

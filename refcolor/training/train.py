@@ -1,4 +1,4 @@
-"""Training, one straight function: set-up, what happens once in a while, and the two steps."""
+"""Training as one straight function: set-up, the discriminator and generator steps, reports."""
 
 import csv
 import dataclasses
@@ -27,17 +27,18 @@ from refcolor.training.checkpoint import (
     save_model,
 )
 from refcolor.training.data import Pictures
-from refcolor.training.distributed import ALONE, Processes
+from refcolor.training.distributed import SINGLE_PROCESS, Processes
 from refcolor.training.tracker import Tracker
 from refcolor.training.vgg import load_vgg
 
-PREVIEWS = 8
-VALIDATION = 64
-ADVICE = (
+PREVIEWS = 8  # rows of a preview sheet
+VALIDATION_PICTURES = 64  # at most, in the validation batch
+DIVERGENCE_ADVICE = (
     "the last good state is kept. Lower the learning rate or the weight of a loss, or set "
     "train.precision: fp32"
 )
-FIRST_STEPS, WATCHED = 20, 30.0  # steps that promise a speed; seconds over which it is measured
+TIMED_STEPS = 20  # first steps, whose duration gives the remaining time
+SPEED_WINDOW = 30.0  # seconds over which the speed of later steps is measured
 EMA_WARM_UP = 0.1  # the half-life is at most this share of the pictures seen so far
 
 
@@ -59,9 +60,23 @@ def train(
     state_file: StateFile,
     tracker: Tracker,
     device: torch.device,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> dict[str, float]:
-    # The seed decides the first weights; all that is drawn later comes from one generator.
+    """Train a generator and write its model, curves and previews.
+
+    params: the whole params.yaml; training reads seed, augment, model, loss and train.
+    pictures, validation: the two sides of the split, one size for all pictures.
+    folders: model, curves and previews are written there when the training ends.
+    state_file: the state that the training resumes from, and saves on the way.
+    tracker: receives losses and previews; a NullTracker in every rank but the first.
+    device: of this rank. processes: the ranks of the training; each step is the same computation
+    for any number of them, up to rounding.
+
+    Returns the number of steps and images and the last row of the curves; {} except in rank 0.
+    Raises RefcolorError for a loss or weight that is NaN or infinite, and for fewer pictures than
+    ranks.
+    """
+    # The seed decides the initial weights; every later draw comes from the generator `random`.
     torch.set_num_threads(params.train.threads)
     torch.manual_seed(params.seed)
     random = torch.Generator().manual_seed(params.seed)
@@ -91,7 +106,7 @@ def train(
         device.type, dtype=torch.bfloat16, enabled=params.train.precision == "bf16"
     )
 
-    # Epochs count whole batches; fewer pictures than a batch make one small batch.
+    # An epoch is a number of full batches; fewer pictures than a batch make one smaller batch.
     batch_size = min(
         params.train.batch_size, len(pictures) // processes.world_size * processes.world_size
     )
@@ -103,7 +118,7 @@ def train(
     steps_per_epoch = len(pictures) // batch_size
     total_steps = params.train.epochs * steps_per_epoch
 
-    # The state of a run that was stopped, if there is one. Rank 0 reads it for all.
+    # Rank 0 reads the state of an interrupted run, if there is one, and broadcasts it.
     rows: list[dict[str, float]] = []
     sums: dict[str, float] = {}
     first_step = 0
@@ -115,23 +130,23 @@ def train(
             network.load_state_dict(values)
         for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
             optimizer.load_state_dict(moments)
-        processes.say(f"resumed at step {first_step}")
+        processes.log(f"resumed at step {first_step}")
         if state["processes"] != processes.world_size:
-            processes.say(
+            processes.log(
                 f"train.processes was {state['processes']} until now and is {processes.world_size} "
-                "from here on: the result is neither's bit for bit"
+                "from here on: the result differs in its last bits from a run with either number"
             )
 
-    # One validation batch for the whole run, so that its losses and previews can be compared.
+    # The validation batch is fixed for the whole run, so that losses and previews are comparable.
     validation_batch = make_batch(
         validation,
-        torch.arange(min(VALIDATION, len(validation))),
+        torch.arange(min(VALIDATION_PICTURES, len(validation))),
         params.model_copy(update={"augment": params.augment.plain}),
         random=torch.Generator().manual_seed(0),
         device=device,
     )
     for row in rows:
-        tracker.scalars(int(row["step"]), without_step(row))
+        tracker.scalars(int(row["step"]), {k: v for k, v in row.items() if k != "step"})
 
     order = epoch_order(first_step // steps_per_epoch, len(pictures), seed=params.seed)
     generator.train(), discriminator.train()
@@ -143,42 +158,43 @@ def train(
         unit="step",
         disable=not processes.is_first_rank,
     )
-    promised, since, counted_from = math.inf, time.monotonic(), first_step
+    step_seconds, timer_start, timer_step = math.inf, time.monotonic(), first_step
     for step in bar:
-        # The first steps say how long it will take, and later ones once that it takes twice that.
-        now, count = time.monotonic(), step - counted_from
-        if step - first_step == FIRST_STEPS:
-            promised = (now - since) / count
-            processes.say(f"about {promised * (total_steps - step) / 60:.0f} minutes left")
-            since, counted_from = now, step
-        elif math.isfinite(promised) and now - since >= WATCHED:
-            if (now - since) / count > 2 * promised:
-                speed = count / (now - since)
-                processes.say(
+        # Estimate the remaining time from the first steps; warn once if the speed halves later.
+        now, timed_steps = time.monotonic(), step - timer_step
+        if step - first_step == TIMED_STEPS:
+            step_seconds = (now - timer_start) / timed_steps
+            processes.log(f"about {step_seconds * (total_steps - step) / 60:.0f} minutes left")
+            timer_start, timer_step = now, step
+        elif math.isfinite(step_seconds) and now - timer_start >= SPEED_WINDOW:
+            if (now - timer_start) / timed_steps > 2 * step_seconds:
+                speed = timed_steps / (now - timer_start)
+                processes.log(
                     f"training slowed to {speed:.2g} steps/s, less than half of the "
-                    f"{1 / promised:.2g} of its first steps; does another program use the "
+                    f"{1 / step_seconds:.2g} of its first steps; does another program use the "
                     f"processors? About {(total_steps - step) / speed / 60:.0f} minutes left"
                 )
-                promised = math.inf
-            since, counted_from = now, step
+                step_seconds = math.inf
+            timer_start, timer_step = now, step
 
-        # Once in an epoch: another order, and learning rates that depend on nothing but the epoch.
-        epoch, place = divmod(step, steps_per_epoch)
-        if place == 0:
+        # Each epoch has a new order, and learning rates that are a function of the epoch alone.
+        epoch, batch_number = divmod(step, steps_per_epoch)
+        if batch_number == 0:
             order = epoch_order(epoch, len(pictures), seed=params.seed)
         half_life = params.train.learning_rate_half_life
         decay = 0.5 ** (epoch / half_life) if half_life else 1.0
         optimizer_g.param_groups[0]["lr"] = params.train.learning_rate_generator * decay
         optimizer_d.param_groups[0]["lr"] = params.train.learning_rate_discriminator * decay
 
-        # Draw the batch: offset the colours, and make each picture its own reference by a warp.
-        # Every rank draws for the whole batch, so that all stay in step, and makes its share of it.
-        index = order[place * batch_size : (place + 1) * batch_size]
+        # Make the batch: offset the colours, and warp each picture into its own reference.
+        # Every rank draws the random numbers of the whole batch, so that all ranks draw alike, and
+        # computes its own part of the batch.
+        index = order[batch_number * batch_size : (batch_number + 1) * batch_size]
         batch = make_batch(
             pictures, index, params, random=random, device=device, processes=processes
         )
 
-        # One generator pass serves both steps.
+        # Both steps use the same forward pass of the generator.
         with autocast:
             output: Output = generator(sketch=batch.sketch, reference=batch.reference)
 
@@ -206,7 +222,7 @@ def train(
                 processes=processes,
             )
         total = sum(loss_weights[name] * term for name, term in terms.items())
-        assert isinstance(total, Tensor)  # the parameters refuse a loss without any weight
+        assert isinstance(total, Tensor)  # `Params` refuses a loss without any weight
         optimizer_g.zero_grad(set_to_none=True)
         total.backward()  # type: ignore[no-untyped-call]
         processes.average_gradients(generator)
@@ -219,28 +235,28 @@ def train(
             batch_size=batch_size,
         )
 
-        # A loss of NaN or infinity ends the run before anything wrong is kept.
-        done = step + 1
+        # A loss that is NaN or infinite ends the run before the state is saved.
+        steps_done = step + 1
         for name, value in processes.means(logged | terms).items():
-            refuse_not_finite(name, value, done)
+            refuse_not_finite(name, value, steps_done)
             sums[name] = sums.get(name, 0.0) + value
 
         # All ranks have the same weights from here on; rank 0 reports and saves them.
         if not processes.is_first_rank:
             continue
 
-        # Once in a while: one validation loss, one preview, one row of the curves.
-        if done % params.train.report_every == 0:
+        # Every `report_every` steps: the validation loss, a preview and a row of the curves.
+        if steps_done % params.train.report_every == 0:
             means = {name: value / params.train.report_every for name, value in sums.items()}
             with autocast:
                 rows.append(
-                    report(done, means, ema, validation_batch, state_file.previews, tracker)
+                    report(steps_done, means, ema, validation_batch, state_file.previews, tracker)
                 )
             sums = {}
-        if state_file.due() or done == total_steps:
+        if state_file.due() or steps_done == total_steps:
             save_state(
                 state_file,
-                step=done,
+                step=steps_done,
                 rows=rows,
                 sums=sums,
                 random=random,
@@ -253,12 +269,12 @@ def train(
     if not processes.is_first_rank:
         return {}
 
-    # The closing report stays out of the state, so that raising `train.epochs` later gives the same
+    # The final report is not part of the state, so that raising `train.epochs` later gives the same
     # curves as that many epochs from the start.
-    reported = [preview_name(row["step"]) for row in rows]
-    unreported = total_steps % params.train.report_every
-    if unreported:
-        means = {name: value / unreported for name, value in sums.items()}
+    saved_previews = [preview_name(row["step"]) for row in rows]
+    unreported_steps = total_steps % params.train.report_every
+    if unreported_steps:
+        means = {name: value / unreported_steps for name, value in sums.items()}
         with autocast:
             rows.append(
                 report(total_steps, means, ema, validation_batch, folders.previews, tracker)
@@ -272,25 +288,26 @@ def train(
         size=pictures.color.shape[1],
     )
     folders.previews.mkdir(parents=True, exist_ok=True)
-    for name in reported:
+    for name in saved_previews:
         try:
             shutil.copy(state_file.previews / name, folders.previews)
         except FileNotFoundError:
-            processes.say(f"the preview {name} is missing in {state_file.previews}; it is left out")
+            processes.log(f"the preview {name} is missing in {state_file.previews}; it is left out")
     state_file.finish()
-    return {"steps": total_steps, "images": total_steps * batch_size} | without_step(rows[-1])
+    row = {name: value for name, value in rows[-1].items() if name != "step"}
+    return {"steps": total_steps, "images": total_steps * batch_size} | row
 
 
 def load_init(folder: Path, *, generator: nn.Module, discriminator: nn.Module) -> None:
-    # Fine-tuning starts from a folder with weights; an empty folder means from scratch. A model
-    # that was trained without adversarial loss has no discriminator: then that one starts fresh.
+    # Fine-tuning starts from the weights of a folder; an empty folder means from scratch. A model
+    # trained without adversarial loss has no discriminator, which then keeps its initial weights.
     for network, name in ((generator, GENERATOR), (discriminator, DISCRIMINATOR)):
         if (folder / name).exists():
             load_weights(network, folder / name)
 
 
 def epoch_order(epoch: int, count: int, *, seed: int) -> Tensor:
-    # A function of the epoch alone: a resumed run needs no memory of the orders before it.
+    # A function of the epoch alone, so that a resumed run does not need the earlier orders.
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
 
 
@@ -302,40 +319,42 @@ def generator_terms(
     discriminator: nn.Module,
     vgg: nn.Module | None,
     random: torch.Generator,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> dict[str, Tensor]:
     terms = {}
     if weights.reconstruction:
         terms["reconstruction"] = losses.reconstruction(output.picture, batch.target)
     if weights.adversarial:
-        # Frozen for this pass: its weight gradients would be computed and thrown away.
+        # Frozen for this pass, which would otherwise compute weight gradients that nothing uses.
         discriminator.requires_grad_(False)
-        verdict = discriminator(picture=output.picture, sketch=batch.sketch)
-        terms["adversarial"] = losses.adversarial_generator(verdict)
+        fake = discriminator(picture=output.picture, sketch=batch.sketch)
+        terms["adversarial"] = losses.adversarial_generator(fake)
         discriminator.requires_grad_(True)
     if vgg is not None:
         with torch.no_grad():
             target = vgg(batch.target)
-        result = vgg(output.picture)
+        prediction = vgg(output.picture)
         if weights.perceptual:
-            terms["perceptual"] = losses.perceptual(result, target)
+            terms["perceptual"] = losses.perceptual(prediction, target)
         if weights.style:
-            terms["style"] = losses.style(result[-1], target[-1])
+            terms["style"] = losses.style(prediction[-1], target[-1])
     if weights.needs_match:
         assert output.logits is not None
         match = augment.known_match(batch.warped.grid, batch.warped.valid, cells=output.cells)
-        # These two are means over known queries, of which one rank has more than another.
-        known = processes.weight(match.known.sum())
+        # Both terms are means over the known queries, whose number differs between ranks.
+        rank_weight = processes.weight(match.known.sum())
         if weights.triplet:
-            # Drawn for the whole batch, of which `match` is this rank's share.
+            # Drawn for the whole batch, of which `match` holds this rank's part.
             queries, keys = output.logits.shape[1:]
-            whole = (len(match.key) * processes.world_size, queries, keys)
-            chance = processes.share(torch.rand(whole, generator=random)).to(match.key.device)
-            negative = losses.choose_negatives(match, chance, cells=output.cells)
+            shape = (len(match.key) * processes.world_size, queries, keys)
+            scores = processes.local_part(torch.rand(shape, generator=random))
+            negative = losses.choose_negatives(
+                match, scores.to(match.key.device), cells=output.cells
+            )
             triplet = losses.triplet(output.logits, match, negative, margin=weights.margin)
-            terms["triplet"] = known * triplet
+            terms["triplet"] = rank_weight * triplet
         if weights.match:
-            terms["match"] = known * losses.match(output.logits, match)
+            terms["match"] = rank_weight * losses.match(output.logits, match)
     return terms
 
 
@@ -343,15 +362,15 @@ def generator_terms(
 def update_ema(
     ema: Generator, generator: Generator, *, half_life: float, images: int, batch_size: int
 ) -> None:
-    # Norm statistics follow the weights that they belong to.
+    # Norm statistics are averaged like weights; counters are copied.
     decay = 0.5 ** (batch_size / min(half_life, EMA_WARM_UP * images))
-    for average, fresh in zip(
+    for average, current in zip(
         ema.state_dict().values(), generator.state_dict().values(), strict=True
     ):
         if average.is_floating_point():
-            average.lerp_(fresh, 1 - decay)
+            average.lerp_(current, 1 - decay)
         else:
-            average.copy_(fresh)
+            average.copy_(current)
 
 
 @torch.no_grad()
@@ -363,13 +382,13 @@ def report(
     previews: Path,
     tracker: Tracker,
 ) -> dict[str, float]:
-    # The EMA network colours the validation batch; folder and tracker get the same sheet.
-    results = ema(sketch=batch.sketch, reference=batch.reference).picture
-    loss = losses.reconstruction(results, batch.target).item()
+    # The EMA network colours the validation batch; the folder and the tracker get the same sheet.
+    predictions = ema(sketch=batch.sketch, reference=batch.reference).picture
+    loss = losses.reconstruction(predictions, batch.target).item()
     refuse_not_finite("validation", loss, step)
     values = {**means, "validation": loss}
     tracker.scalars(step, values)
-    sheet = preview(batch, results)
+    sheet = preview(batch, predictions)
     image.write(previews / preview_name(step), sheet)
     tracker.picture("preview", sheet, step=step)
     return {"step": float(step), **values}
@@ -377,26 +396,22 @@ def report(
 
 def refuse_not_finite(name: str, value: float, step: int) -> None:
     if not math.isfinite(value):
-        raise RefcolorError(f"the {name} loss became {value} at step {step}; {ADVICE}")
+        raise RefcolorError(f"the {name} loss became {value} at step {step}; {DIVERGENCE_ADVICE}")
 
 
 def preview_name(step: float) -> str:
     return f"step-{int(step):07d}.png"
 
 
-def preview(batch: Batch, results: Tensor) -> image.Picture:
-    # Rows of sketch, reference, result, target.
-    columns = (batch.sketch.expand(-1, 3, -1, -1), batch.reference, results, batch.target)
+def preview(batch: Batch, predictions: Tensor) -> image.Picture:
+    # Rows of sketch, reference, prediction, target.
+    columns = (batch.sketch.expand(-1, 3, -1, -1), batch.reference, predictions, batch.target)
     return image.grid(
         [
             [image.to_uint8(column[row]) for column in columns]
-            for row in range(min(PREVIEWS, len(results)))
+            for row in range(min(PREVIEWS, len(predictions)))
         ]
     )
-
-
-def without_step(row: Mapping[str, float]) -> dict[str, float]:
-    return {name: value for name, value in row.items() if name != "step"}
 
 
 def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
@@ -419,15 +434,15 @@ def save_state(
     random: torch.Generator,
     networks: Sequence[nn.Module],
     optimizers: Sequence[torch.optim.Optimizer],
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
 ) -> None:
-    # A step can spoil weights after finite losses.
+    # A step with finite losses can still make weights NaN or infinite.
     for network in networks:
         for name, values in network.state_dict().items():
             if not values.isfinite().all():
                 raise RefcolorError(
                     f"{name} of the {type(network).__name__.lower()} holds NaN or infinity after "
-                    f"step {step}; {ADVICE}"
+                    f"step {step}; {DIVERGENCE_ADVICE}"
                 )
     file.save(
         {

@@ -1,4 +1,4 @@
-"""VGG-19 features for the perceptual and style losses, frozen for good."""
+"""Frozen VGG-19 features for the perceptual and style losses."""
 
 import pickle
 from collections.abc import Callable
@@ -12,10 +12,10 @@ WEIGHTS = Weights(
     title="the ImageNet weights of VGG-19",
     address="https://download.pytorch.org/models/vgg19-dcbb9e9d.pth",
     megabytes=548,
-    without="set loss.perceptual and loss.style to 0",
+    alternative="set loss.perceptual and loss.style to 0",
 )
 
-# Places of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 in torchvision's vgg19().features.
+# Indices of relu1_1, relu2_1, relu3_1, relu4_1, relu5_1 in torchvision's vgg19().features.
 RELU_LAYERS = (1, 6, 11, 20, 29)
 _MEAN = (0.485, 0.456, 0.406)
 _STD = (0.229, 0.224, 0.225)
@@ -24,7 +24,7 @@ _STD = (0.229, 0.224, 0.225)
 class VGGFeatures(nn.Module):
     """Feature maps relu1_1 ... relu5_1 of pictures in [-1, 1].
 
-    The weights never learn and `train()` cannot wake the network; gradients pass to the picture.
+    The weights are not trained and `train()` leaves evaluation mode on; gradients reach the input.
     """
 
     def __init__(self, layers: nn.Sequential) -> None:
@@ -39,17 +39,17 @@ class VGGFeatures(nn.Module):
         self.register_buffer("std", torch.tensor(_STD).reshape(1, 3, 1, 1), persistent=False)
 
     def train(self, mode: bool = True) -> "VGGFeatures":
-        """Stay in evaluation mode, whatever the mode given."""
+        """Do nothing: the network stays in evaluation mode."""
         return self
 
     def forward(self, picture: Tensor) -> list[Tensor]:
         """(B, 3, H, W) in [-1, 1] -> five maps of 64, 128, 256, 512, 512 channels."""
         x = ((picture + 1) / 2 - self.mean) / self.std
         maps = []
-        for place, layer in enumerate(self.layers):
-            # In place: nobody needs a convolution's output, and the maps kept are those after it.
+        for index, layer in enumerate(self.layers):
+            # ReLU in place: only its output is used, not that of the convolution before it.
             x = torch.relu_(x) if isinstance(layer, nn.ReLU) else layer(x)
-            if place in RELU_LAYERS:
+            if index in RELU_LAYERS:
                 maps.append(x)
         return maps
 
@@ -57,8 +57,8 @@ class VGGFeatures(nn.Module):
 def load_vgg(loader: Callable[[], nn.Module] | None = None) -> VGGFeatures:
     """Load VGG-19 with ImageNet weights, from torch's cache or the network.
 
-    loader: gives a network with `features`; torchvision's own by default.
-    Raises RefcolorError saying where the file belongs when it cannot be had.
+    loader: returns a network with `features`; the default is torchvision's VGG-19.
+    Raises RefcolorError that says where to put the file when it is not available.
     """
     try:
         network = (loader or _imagenet_vgg19)()

@@ -1,4 +1,4 @@
-"""Weights trained by others: downloaded once into torch's cache, checked at every use."""
+"""Published weights: downloaded once into torch's cache, their checksum verified at every use."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,111 +11,111 @@ from tqdm import tqdm
 
 from refcolor.errors import RefcolorError
 
-_SILENCE = 30  # seconds after which a connection is given up
+_TIMEOUT = 30  # seconds without data after which a connection fails
 _CHUNK = 1 << 20  # bytes
-_LONGEST_REASON = 200  # characters
+_MAX_REASON = 200  # characters
 
 
 @dataclass(frozen=True)
 class Weights:
-    """A file of weights on the network.
+    """A file of weights at a URL.
 
-    title: what they are, for messages.
-    address: its name ends in `-<first digits of its SHA-256>.pth`, as torch's own files do.
-    megabytes: about how large it is.
-    without: what to set, so that they are not needed.
+    title: name of the weights in messages, in the plural.
+    address: URL whose file name ends in `-<first digits of the SHA-256>.pth`, as torch names files.
+    megabytes: approximate size.
+    alternative: what to set so that the weights are not needed, for messages.
     """
 
     title: str
     address: str
     megabytes: int
-    without: str
+    alternative: str
 
     @property
     def name(self) -> str:
-        """The file's name, at its address and in the cache."""
+        """The file name, at the address and in the cache."""
         return self.address.rpartition("/")[2]
 
     @property
-    def digits(self) -> str:
-        """How the file's SHA-256 begins."""
+    def checksum_prefix(self) -> str:
+        """The first digits of the file's SHA-256."""
         return self.name.rpartition("-")[2].partition(".")[0]
 
     @property
-    def place(self) -> Path:
-        """Where the file belongs: torch and torchvision look for it there too."""
+    def path(self) -> Path:
+        """The file in the cache, where torch and torchvision look for it too."""
         return Path(torch.hub.get_dir()) / "checkpoints" / self.name
 
     def unavailable(self, reason: Exception | str) -> RefcolorError:
-        """Make the error that says why they are missing, and what to put where instead."""
+        """Return the error that says why the weights are missing and which file to put where."""
         # A failed connection wraps the actual reason in two layers.
         inner: object = reason
         if isinstance(reason, requests.ConnectionError) and reason.args:
             inner = reason.args[0]
-        said = " ".join(str(getattr(inner, "reason", inner)).split())[:_LONGEST_REASON]
+        text = " ".join(str(getattr(inner, "reason", inner)).split())[:_MAX_REASON]
         return RefcolorError(
-            f"{self.title} cannot be had ({said}); put "
-            f"{self.address} ({self.megabytes} MB, its SHA-256 begins with {self.digits}) at "
-            f"{self.place} by hand, or {self.without}, which does without"
+            f"{self.title} are not available ({text}); put "
+            f"{self.address} ({self.megabytes} MB, its SHA-256 begins with {self.checksum_prefix}) "
+            f"at {self.path} by hand, or {self.alternative} to do without them"
         )
 
 
 def fetch(weights: Weights) -> Path:
-    """Return the place of the file; download it if it is missing, and check it.
+    """Return the path of the file; download it if it is missing, and verify its checksum.
 
     Raises RefcolorError when the download fails, and for a file with another checksum.
     """
-    place = weights.place
+    path = weights.path
     try:
-        if not place.exists():
+        if not path.exists():
             _download(weights)
-        checksum = _checksum(place)
+        checksum = _checksum(path)
     except OSError as error:
         raise weights.unavailable(error) from error
-    if not checksum.startswith(weights.digits):
+    if not checksum.startswith(weights.checksum_prefix):
         raise weights.unavailable(
-            f"{place} is cut short or another file: its SHA-256 begins with "
-            f"{checksum[: len(weights.digits)]}; delete it"
+            f"{path} is truncated or another file: its SHA-256 begins with "
+            f"{checksum[: len(weights.checksum_prefix)]}; delete it"
         )
-    return place
+    return path
 
 
 def _download(weights: Weights) -> None:
-    """Receive the file as `<name>.part` and rename it once its checksum is right.
+    """Download the file as `<name>.part` and rename it after its checksum was verified.
 
-    After a broken connection, and in the next call, the download goes on where it ended.
-    Raises OSError; what `requests` raises is one.
+    After a broken connection, and in the next call, the download is resumed.
+    Raises OSError, the base class of the errors of `requests`.
     """
-    part = weights.place.with_name(f"{weights.name}.part")
+    part = weights.path.with_name(f"{weights.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{part}.lock"):
-        if weights.place.exists():
-            return  # another process fetched it meanwhile
+        if weights.path.exists():
+            return  # another process downloaded it meanwhile
         while True:
-            begin = part.stat().st_size if part.exists() else 0
+            start = part.stat().st_size if part.exists() else 0
             try:
-                _receive(weights, part, begin)
+                _receive(weights, part, start)
                 break
             except requests.RequestException:
-                if not part.exists() or part.stat().st_size == begin:
+                if not part.exists() or part.stat().st_size == start:
                     raise
         checksum = _checksum(part)
-        if not checksum.startswith(weights.digits):
+        if not checksum.startswith(weights.checksum_prefix):
             part.unlink()
-            raise OSError(f"what came has the SHA-256 {checksum[:16]}...")
-        part.replace(weights.place)
+            raise OSError(f"the downloaded file has the SHA-256 {checksum[:16]}...")
+        part.replace(weights.path)
 
 
-def _receive(weights: Weights, part: Path, begin: int) -> None:
-    headers = {"Accept-Encoding": "identity", "Range": f"bytes={begin}-"}
-    with requests.get(weights.address, headers=headers, stream=True, timeout=_SILENCE) as response:
+def _receive(weights: Weights, part: Path, start: int) -> None:
+    headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-"}
+    with requests.get(weights.address, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == 416:  # the part is complete
             return
         response.raise_for_status()
-        begin = begin if response.status_code == 206 else 0
-        total = begin + int(response.headers.get("Content-Length", 0)) or None
-        bar = tqdm(initial=begin, total=total, desc=weights.name, unit="B", unit_scale=True)
-        with bar, part.open("ab" if begin else "wb") as file:
+        start = start if response.status_code == 206 else 0
+        total = start + int(response.headers.get("Content-Length", 0)) or None
+        bar = tqdm(initial=start, total=total, desc=weights.name, unit="B", unit_scale=True)
+        with bar, part.open("ab" if start else "wb") as file:
             for chunk in response.iter_content(_CHUNK):
                 bar.update(file.write(chunk))
 

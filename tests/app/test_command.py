@@ -72,7 +72,7 @@ def test_the_demo_model_stands_in_and_is_named(
 @pytest.mark.parametrize(
     ("options", "code", "said"),
     [
-        ("--model nowhere", 1, "nowhere holds no model"),
+        ("--model nowhere", 1, "nowhere does not hold a model"),
         ("--model mine --device cuda:99", 1, "runtime.device is cuda:99, but this machine has"),
         ("--model mine --device fish", 1, "the device must be auto, cpu, cuda"),
         ("--port 65536", 2, "a port is a number from 1 to 65535, got '65536'"),

@@ -103,11 +103,11 @@ def test_metrics_without_inception_names_the_option(
     """Weights that cannot be fetched are one line that names the option, not a parameter."""
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
-    WEIGHTS.place.write_bytes(b"another file")
+    WEIGHTS.path.write_bytes(b"another file")
     said = refcolor("metrics", pictures, pictures, "--features", "inception")
     assert said.code == 1
     (line,) = said.err.strip().splitlines()
-    assert "give --features random, which does without" in line
+    assert "give --features random to do without them" in line
     assert "evaluate.features" not in line
 
 
@@ -136,4 +136,4 @@ def test_export_of_nothing_is_one_line(tmp_path: Path, refcolor: Run) -> None:
     """A folder without a model ends with 1."""
     said = refcolor("export", "--onnx", tmp_path / "g.onnx", "--model", tmp_path)
     assert said.code == 1
-    assert "holds no model" in said.err
+    assert "does not hold a model" in said.err

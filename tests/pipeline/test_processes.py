@@ -15,16 +15,18 @@ from .conftest import Project, copy_project
 
 pytestmark = pytest.mark.slow
 
-PARAMETERS = {"train.processes": 2, "model.norm": "group", "train.epochs": 24}
+PARAMETERS = {
+    "train.processes": 2,
+    "model.norm": "group",
+    "train.epochs": 24,
+    "runtime.save_seconds": 0.05,
+}
 
 
 @pytest.fixture(scope="module")
 def shared(finished: Project, tmp_path_factory: pytest.TempPathFactory) -> Project:
     """Give a project that saves often and was trained by two processes, never stopped."""
     project = copy_project(finished, tmp_path_factory.mktemp("processes"))
-    checkpoint = project.root / "refcolor" / "training" / "checkpoint.py"
-    with checkpoint.open("a", encoding="utf-8") as file:
-        file.write("\nSAVE_SECONDS = 0.05\n")  # of this copy, in every process of the stage
     project.set(PARAMETERS)
     assert project.repro("train") == ["train"]
     return project

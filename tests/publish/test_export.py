@@ -162,5 +162,5 @@ def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPa
 
 def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
     """The message names the folder."""
-    with pytest.raises(RefcolorError, match=r"nowhere holds no model"):
+    with pytest.raises(RefcolorError, match=r"nowhere does not hold a model"):
         export_onnx(tmp_path / "nowhere", tmp_path / "generator.onnx")

@@ -75,7 +75,7 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     """A study that was killed and stopped at moments of our choice, and then came to its end."""
     root = tmp_path_factory.mktemp("study") / "project"
     root.mkdir()
-    project = make_project(root, TINY)
+    project = make_project(root, TINY | {"runtime.save_seconds": 0.2})
     trial = Trial(project)
     trial.folder.mkdir()
     parameters = trial.folder / "params.yaml"
@@ -86,8 +86,6 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     plan["main"]["arms"] = PLAN["main"]["arms"] | {"triplet": fails}
     plan["screening"] = {"seeds": [0], "changes": {"train.epochs": 20}, "arms": {}}
     YAML().dump(plan, trial.folder / "plan.yaml")
-    checkpoint = root / "refcolor" / "training" / "checkpoint.py"
-    checkpoint.write_text(checkpoint.read_text().replace("20.0", "0.2"))
     trial.commit()
     project.set({"loss.margin": 5, "source.count": 25})  # of the user, and none of the study's
 

@@ -25,7 +25,7 @@ import refcolor.training.train as training
 from refcolor.errors import RefcolorError
 from refcolor.training import losses
 from refcolor.training.checkpoint import StateFile
-from refcolor.training.distributed import ALONE, Processes, joined
+from refcolor.training.distributed import SINGLE_PROCESS, Processes, process_group
 from refcolor.training.tracker import NullTracker
 
 from ..conftest import random_pictures, tiny_params
@@ -91,7 +91,7 @@ def train(
     folder: Path,
     changes: dict[str, Any],
     *,
-    processes: Processes = ALONE,
+    processes: Processes = SINGLE_PROCESS,
     start: Path | None = None,
     count: int = PICTURES,
 ) -> list[dict[str, Tensor]]:
@@ -129,7 +129,7 @@ def train(
     return last
 
 
-def one_after_another(folder: Path, processes: Processes = ALONE) -> None:
+def one_after_another(folder: Path, processes: Processes = SINGLE_PROCESS) -> None:
     """Do every case."""
     for name, changes in CASES.items():
         with plain_descent():
@@ -165,8 +165,8 @@ def what_needs_two(folder: Path, alone: Path, processes: Processes) -> None:
 
     said["turns"] = str(processes.first_rank_first(fetch))
     said["few"] = refusal(lambda: train(folder / "few", SHARED, processes=processes, count=1))
-    said["same"] = refusal(lambda: processes.refuse_difference("a"))
-    said["other"] = refusal(lambda: processes.refuse_difference(f"{processes.rank}"))
+    said["same"] = refusal(lambda: processes.require_equal("a"))
+    said["other"] = refusal(lambda: processes.require_equal(f"{processes.rank}"))
     (folder / f"said-{processes.rank}.json").write_text(json.dumps(said))
 
 
@@ -187,6 +187,6 @@ def refusal(act: Any) -> str:
 if __name__ == "__main__":
     torch.set_num_threads(1)
     root = Path(sys.argv[1])
-    with joined(int(os.environ["WORLD_SIZE"]), device=CPU) as (processes, _):
+    with process_group(int(os.environ["WORLD_SIZE"]), device=CPU) as (processes, _):
         one_after_another(root / "two", processes)
         what_needs_two(root / "two", root / "one" / "everything", processes)

@@ -14,8 +14,8 @@ from refcolor.training.augment import (
     Warped,
     Warps,
     draw_color_offsets,
+    draw_mask,
     draw_patch_orders,
-    draw_some,
     draw_warps,
     drop_references,
     known_match,
@@ -282,11 +282,11 @@ def numbered(height: int, width: int) -> Warped:
 
 def test_a_share_is_drawn_as_asked() -> None:
     """Three tenths are chosen of many, none for 0, all for 1."""
-    assert draw_some(997, share=0.3, generator=seeded()).float().mean().item() == pytest.approx(
+    assert draw_mask(997, share=0.3, generator=seeded()).float().mean().item() == pytest.approx(
         0.3, abs=0.05
     )
-    assert not draw_some(997, share=0.0, generator=seeded()).any()
-    assert draw_some(997, share=1.0, generator=seeded()).all()
+    assert not draw_mask(997, share=0.0, generator=seeded()).any()
+    assert draw_mask(997, share=1.0, generator=seeded()).all()
 
 
 def test_patch_orders_are_permutations_for_a_share_of_the_pictures() -> None:

@@ -100,19 +100,32 @@ def test_a_kill_before_the_rename_leaves_the_old_state(
 
 
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_leaves_the_old_state_and_says_so(tmp_path: Path) -> None:
-    """A state that does not fit raises the operating system's own error and spoils nothing."""
+def test_a_full_disk_leaves_the_old_state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A state for which the disk has no space raises the system's OSError; the old state stays."""
     file = StateFile(tmp_path, epochs=2)
     file.save({"step": 1})
-    (tmp_path / "2-epochs" / "state.part").symlink_to("/dev/full")
+
+    def token(_bytes: int) -> str:
+        (tmp_path / "2-epochs" / ".state.x.part").symlink_to("/dev/full")
+        return "x"
+
+    monkeypatch.setattr("secrets.token_hex", token)
     with pytest.raises(OSError, match="No space left on device"):
         file.save({"step": 2, "weights": torch.zeros(10_000)})
     assert StateFile(tmp_path, epochs=2).load() == {"step": 1}
 
 
+def test_the_next_save_removes_the_rest_of_a_killed_one(tmp_path: Path) -> None:
+    """A temporary file that a killed process left is gone after the next save."""
+    file = StateFile(tmp_path, epochs=2)
+    (tmp_path / "2-epochs" / ".state.0123456789abcdef.part").write_bytes(b"half")
+    file.save({"step": 1})
+    assert not list((tmp_path / "2-epochs").glob(".*.part"))
+
+
 @pytest.mark.skipif(not os.path.exists("/dev/full"), reason="needs /dev/full")
-def test_a_full_disk_under_a_model_is_no_riddle(model: tuple[Path, Generator]) -> None:
-    """Weights that do not fit raise the operating system's error, not the library's."""
+def test_a_full_disk_under_a_model_raises_os_error(model: tuple[Path, Generator]) -> None:
+    """Weights for which the disk has no space raise OSError, not an error of safetensors."""
     folder, generator = model
     (folder / "generator.safetensors").unlink()
     (folder / "generator.safetensors").symlink_to("/dev/full")
@@ -120,16 +133,17 @@ def test_a_full_disk_under_a_model_is_no_riddle(model: tuple[Path, Generator]) -
         save_model(folder, generator=generator, discriminator=generator, params=PARAMS, size=32)
 
 
-def test_saving_is_due_after_20_seconds(tmp_path: Path, clock: Clock) -> None:
-    """Quick saves are due 20 seconds after the last one, counted from the start at first."""
-    file = StateFile(tmp_path, epochs=2)
-    clock.now += 20
+@pytest.mark.parametrize("seconds", [20, 3])
+def test_saving_is_due_after_save_seconds(tmp_path: Path, clock: Clock, seconds: float) -> None:
+    """A save is due `save_seconds` after the start, and after the last quick save."""
+    file = StateFile(tmp_path, epochs=2, save_seconds=seconds)
+    clock.now += seconds
     assert not file.due()
     clock.now += 0.1
     assert file.due()
     file.save({})
     assert not file.due()
-    clock.now += 20.1
+    clock.now += seconds + 0.1
     assert file.due()
 
 
@@ -166,15 +180,15 @@ def test_the_finished_mark_goes_with_the_next_state(tmp_path: Path) -> None:
 def test_a_second_training_of_one_key_waits(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """While one run holds the state another of its length says that it waits, and then goes on."""
+    """While a run holds the lock, another run of its length prints that it waits, and then runs."""
     entered = threading.Event()
 
     def second() -> None:
-        with StateFile(tmp_path, epochs=2):
+        with StateFile(tmp_path, epochs=2).locked():
             entered.set()
 
     thread = threading.Thread(target=second)
-    with StateFile(tmp_path, epochs=2):
+    with StateFile(tmp_path, epochs=2).locked():
         thread.start()
         assert not entered.wait(0.3)
         said = capsys.readouterr().out
@@ -184,32 +198,32 @@ def test_a_second_training_of_one_key_waits(
 
 
 def test_several_processes_do_not_wait(tmp_path: Path) -> None:
-    """The others of them would wait too, for minutes at most: the second training is refused."""
+    """With `wait=False` the second training is refused while the first one runs."""
     with (
-        StateFile(tmp_path, epochs=2),
+        StateFile(tmp_path, epochs=2).locked(),
         pytest.raises(RefcolorError, match=r"runs already, and several processes do not wait"),
-        StateFile(tmp_path, epochs=2, patient=False),
+        StateFile(tmp_path, epochs=2).locked(wait=False),
     ):
         raise AssertionError
-    with StateFile(tmp_path, epochs=2, patient=False):
+    with StateFile(tmp_path, epochs=2).locked(wait=False):
         pass
 
 
 def test_another_key_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
-    """Trainings of different keys run side by side, and a lock is given back after an error."""
+    """Trainings of different keys run side by side, and an error releases the lock."""
     with (
         pytest.raises(RefcolorError),
-        StateFile(tmp_path / "a", epochs=2),
-        StateFile(tmp_path / "b", epochs=2),
+        StateFile(tmp_path / "a", epochs=2).locked(),
+        StateFile(tmp_path / "b", epochs=2).locked(),
     ):
         raise RefcolorError("x")
-    with StateFile(tmp_path / "a", epochs=2):
+    with StateFile(tmp_path / "a", epochs=2).locked():
         assert capsys.readouterr().out == ""
 
 
 def test_another_length_does_not_wait(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     """A short training of a key runs while a long one holds its own state."""
-    with StateFile(tmp_path, epochs=9), StateFile(tmp_path, epochs=1):
+    with StateFile(tmp_path, epochs=9).locked(), StateFile(tmp_path, epochs=1).locked():
         assert capsys.readouterr().out == ""
 
 
@@ -319,7 +333,9 @@ def test_channels_last_weights_are_saved(tmp_path: Path) -> None:
 
 def test_a_folder_without_a_model_is_named(tmp_path: Path) -> None:
     """A wrong folder says so, and what to do."""
-    with pytest.raises(RefcolorError, match=r"holds no model \(model.json is missing\); run `dvc"):
+    with pytest.raises(
+        RefcolorError, match=r"does not hold a model \(model.json is missing\); run `dvc"
+    ):
         load_generator(tmp_path)
 
 
@@ -331,7 +347,9 @@ def test_a_description_of_something_else_is_refused(
 ) -> None:
     """A model.json that is damaged or of another program is named."""
     (model[0] / "model.json").write_text(text)
-    with pytest.raises(RefcolorError, match=r"model\.json describes no model of refcolor; train"):
+    with pytest.raises(
+        RefcolorError, match=r"model\.json does not describe a model of refcolor; train"
+    ):
         load_generator(model[0])
 
 

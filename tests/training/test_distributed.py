@@ -18,18 +18,18 @@ from refcolor.errors import RefcolorError
 from refcolor.model.generator import build_generator
 from refcolor.params import Params
 from refcolor.training import distributed
-from refcolor.training.distributed import ALONE, LostProcessError, Processes
+from refcolor.training.distributed import SINGLE_PROCESS, LostProcessError, Processes
 
 CPU = torch.device("cpu")
-KEPT = ", and the training with it; the last state is kept. The same command goes on from it."
+KEPT = ", and the training with it; the last state is kept. The same command resumes from it."
 
 
 @pytest.mark.parametrize("whole", [torch.arange(6), list(range(6))])
 def test_shares_are_equal_and_make_the_whole(whole: Any) -> None:
     """Three processes take places 0 1, 2 3 and 4 5; alone, one takes all."""
-    shares = [list(Processes(rank, 3).share(whole)) for rank in range(3)]
+    shares = [list(Processes(rank, 3).local_part(whole)) for rank in range(3)]
     assert shares == [[0, 1], [2, 3], [4, 5]]
-    assert list(ALONE.share(whole)) == [0, 1, 2, 3, 4, 5]
+    assert list(SINGLE_PROCESS.local_part(whole)) == [0, 1, 2, 3, 4, 5]
 
 
 @pytest.mark.parametrize("known", [[4, 1], [0, 3], [5, 0], [0, 0]])
@@ -48,7 +48,7 @@ def test_weighted_means_have_the_mean_over_all_as_their_average(
 
 def test_alone_a_mean_has_the_weight_1() -> None:
     """With a world size of 1 the weighted mean is the mean, and 0 where nothing was counted."""
-    assert [ALONE.weight(torch.tensor(count)) for count in (4, 1, 0)] == [1, 1, 0]
+    assert [SINGLE_PROCESS.weight(torch.tensor(count)) for count in (4, 1, 0)] == [1, 1, 0]
 
 
 @pytest.fixture
@@ -57,7 +57,7 @@ def must_start(make_params: Callable[..., Params]) -> Callable[..., bool]:
 
     def must_start(changes: dict[str, Any], device: str = "cpu") -> bool:
         params = make_params({"model.norm": "group"} | changes)
-        return distributed.must_be_started(params, device=torch.device(device))
+        return distributed.needs_launch(params, device=torch.device(device))
 
     return must_start
 
@@ -199,7 +199,7 @@ def test_the_process_that_ended_first_is_named(
 
     monkeypatch.setattr("torch.distributed.launcher.api.elastic_launch", launch)
     with pytest.raises(RefcolorError) as end:
-        distributed.start("some.module", count=2)
+        distributed.launch("some.module", count=2)
     assert str(end.value) == line
 
 
@@ -212,8 +212,8 @@ def test_processes_that_cannot_be_connected_say_so(monkeypatch: pytest.MonkeyPat
     monkeypatch.setattr(dist, "init_process_group", fail)
     monkeypatch.setattr(distributed, "_exit_with_parent", lambda: None)
     monkeypatch.setenv("LOCAL_RANK", "0")
-    said = r"^the 2 processes cannot be connected \(no such interface\); docs/scale.md says"
-    with pytest.raises(RefcolorError, match=said), distributed.joined(2, device=CPU):
+    said = r"^the 2 processes cannot be connected \(no such interface\); docs/scale.md explains"
+    with pytest.raises(RefcolorError, match=said), distributed.process_group(2, device=CPU):
         raise AssertionError
 
 
@@ -236,7 +236,7 @@ def test_a_lost_process_is_told_from_a_full_gpu(
 
 def test_alone_nothing_is_connected() -> None:
     """One process keeps its device, and torch.distributed is not started."""
-    with distributed.joined(1, device=CPU) as (processes, device):
+    with distributed.process_group(1, device=CPU) as (processes, device):
         assert processes == Processes(rank=0, world_size=1)
         assert device == CPU
         assert not dist.is_initialized()

@@ -1,4 +1,4 @@
-"""Weights are fetched once, checked always, and asked for in words when they cannot be had."""
+"""Weights are fetched once, checked always, and asked for in words when they are not available."""
 
 import dataclasses
 import hashlib
@@ -93,7 +93,7 @@ def test_a_broken_download_is_resumed(
     monkeypatch.setattr("refcolor.training.weights._CHUNK", 100)
     net = weights(f"{site.address}/net-{DIGITS}.pth")
     site.breaks = [1000, 500, 0]
-    with pytest.raises(RefcolorError, match="cannot be had"):
+    with pytest.raises(RefcolorError, match="are not available"):
         fetch(net)
     assert (hub / f"net-{DIGITS}.pth.part").stat().st_size == 1500
     assert fetch(net).read_bytes() == CONTENT
@@ -116,14 +116,16 @@ def test_a_wrong_file_put_by_hand_is_refused(hub: Path) -> None:
     with pytest.raises(RefcolorError) as caught:
         fetch(weights(f"{GONE}/net-{DIGITS}.pth"))
     said = str(caught.value)
-    assert f"{place} is cut short or another file: its SHA-256 begins with {found}" in said
+    assert f"{place} is truncated or another file: its SHA-256 begins with {found}" in said
     assert f"its SHA-256 begins with {DIGITS})" in said
     assert place.exists()
 
 
 def test_what_comes_is_checked_before_it_has_its_name(hub: Path, site: Site) -> None:
     """A download with another checksum is refused, and leaves nothing in the cache."""
-    with pytest.raises(RefcolorError, match=r"cannot be had \(what came has the SHA-256 [0-9a-f]+"):
+    with pytest.raises(
+        RefcolorError, match=r"are not available \(the downloaded file has the SHA-256 [0-9a-f]+"
+    ):
         fetch(weights(f"{site.address}/cut-12345678.pth"))
     assert not [file for file in hub.iterdir() if file.suffix in (".pth", ".part")]
 
@@ -144,10 +146,10 @@ def test_an_offline_machine_is_told_what_to_put_where(
         fetch(weights(address))
     said = str(caught.value)
     name = address.rpartition("/")[2]
-    assert said.startswith("the weights of a net cannot be had (")
+    assert said.startswith("the weights of a net are not available (")
     assert reason in said
     assert f"; put {address} (7 MB, its SHA-256 begins with 12345678) at {hub / name} by" in said
-    assert said.endswith("by hand, or set net: none, which does without")
+    assert said.endswith("by hand, or set net: none to do without them")
     assert "\n" not in said
 
 
@@ -155,7 +157,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_words(hub: Path, site: S
     """A file in the place of the cache's folder gives the message, not a traceback."""
     hub.parent.mkdir()
     hub.write_text("no folder")
-    with pytest.raises(RefcolorError, match="the weights of a net cannot be had"):
+    with pytest.raises(RefcolorError, match="the weights of a net are not available"):
         fetch(weights(f"{site.address}/net-{DIGITS}.pth"))
 
 
@@ -170,8 +172,8 @@ def test_the_addresses_are_those_of_the_packages() -> None:
 def test_both_are_looked_for_in_torchs_own_folder(hub: Path) -> None:
     """The names end in eight digits of the checksum; the folder is the one of torch.hub."""
     for known in (vgg.WEIGHTS, inception.WEIGHTS):
-        assert known.place == Path(torch.hub.get_dir()) / "checkpoints" / known.name
-        assert known.place.parent == hub
-        assert re.fullmatch(r"[0-9a-f]{8}", known.digits)
-        assert known.name.endswith(f"-{known.digits}.pth")
-        assert dataclasses.replace(known, address="x/y-0a.pth").digits == "0a"
+        assert known.path == Path(torch.hub.get_dir()) / "checkpoints" / known.name
+        assert known.path.parent == hub
+        assert re.fullmatch(r"[0-9a-f]{8}", known.checksum_prefix)
+        assert known.name.endswith(f"-{known.checksum_prefix}.pth")
+        assert dataclasses.replace(known, address="x/y-0a.pth").checksum_prefix == "0a"

@@ -19,7 +19,7 @@ WEIGHTS = Weights(
     address="https://github.com/mseitzer/pytorch-fid/releases/download/fid_weights/"
     "pt_inception-2015-12-05-6726825d.pth",
     megabytes=91,
-    without="set evaluate.features: random",
+    alternative="set evaluate.features: random",
 )
 
 _BATCH = 32  # pictures
@@ -31,8 +31,8 @@ Resize = Literal["clean", "pytorch"]
 class Inception:
     """The 2048 pooled features of the Inception-v3 with which FID was defined.
 
-    Two ways to bring pictures to the network's 299 pixels are in use, and their numbers must not
-    be compared with each other:
+    There are two common ways to resize pictures to the network's 299 pixels; do not compare the
+    numbers of one with those of the other:
     `clean` is clean-fid's: Pillow's antialiased bicubic filter, not rounded back to 8 bits, and
     the original network's normalisation.
     `pytorch` is pytorch-fid's: bilinear interpolation in torch, without antialiasing, to [-1, 1].
@@ -43,21 +43,21 @@ class Inception:
     name = "inception"
 
     def __init__(self, *, resize: Resize = "clean", device: str | torch.device = "cpu") -> None:
-        """Load the weights, downloading them when they are not in torch's folder of checkpoints.
+        """Load the weights; download them if they are not in torch's folder of checkpoints.
 
-        Raises RefcolorError with the address and the place when they cannot be had.
+        Raises RefcolorError with the address and the path when they are not available.
         """
         self._device = torch.device(device)
-        self._enter = _clean if resize == "clean" else _unit
-        # Pictures that `_clean` made need neither of what the package does to its input.
-        self._network = _load(as_it_comes=resize == "clean").eval().to(self._device)
+        self._preprocess = _clean if resize == "clean" else _unit
+        # `_clean` has resized and normalised its pictures already.
+        self._network = _load(preprocess=resize != "clean").eval().to(self._device)
 
     @torch.no_grad()
     def __call__(self, pictures: NDArray[np.uint8]) -> NDArray[np.float64]:
         """Map (N, H, W, 3) uint8 of any size to (N, 2048) float64."""
         rows = [np.empty((0, DIMENSIONS))]
         for start in range(0, len(pictures), _BATCH):
-            batch = self._enter(pictures[start : start + _BATCH]).to(self._device)
+            batch = self._preprocess(pictures[start : start + _BATCH]).to(self._device)
             rows.append(self._network(batch)[0].flatten(1).double().cpu().numpy())
         return np.concatenate(rows)
 
@@ -65,8 +65,8 @@ class Inception:
 def resize_clean(picture: NDArray[np.uint8]) -> NDArray[np.float32]:
     """Resize to the network's 299 pixels with antialiasing, not rounded back to 8 bits.
 
-    picture: (H, W, 3) uint8.  Returns (299, 299, 3) float32 grey levels. What bicubic interpolation
-    overshoots is clipped.
+    picture: (H, W, 3) uint8.  Returns (299, 299, 3) float32 grey levels in [0, 255]; overshoots of
+    the bicubic interpolation are clipped.
     """
     channels = [
         np.asarray(Image.fromarray(channel).resize((SIDE, SIDE), Image.Resampling.BICUBIC))
@@ -84,13 +84,13 @@ def _unit(pictures: NDArray[np.uint8]) -> Tensor:
     return torch.from_numpy(image.to_unit(pictures)).permute(0, 3, 1, 2)
 
 
-def _load(*, as_it_comes: bool) -> Any:
+def _load(*, preprocess: bool) -> Any:
     from pytorch_fid import inception
 
     file = fetch(WEIGHTS)
     try:
-        # The package unpickles whatever the file holds, so anything but tensors is refused first.
+        # The package unpickles the file without checks, so other objects are refused here first.
         torch.load(file, map_location="cpu", weights_only=True)
-        return inception.InceptionV3(resize_input=not as_it_comes, normalize_input=not as_it_comes)
+        return inception.InceptionV3(resize_input=preprocess, normalize_input=preprocess)
     except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise WEIGHTS.unavailable(error) from error

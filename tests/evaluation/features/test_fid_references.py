@@ -64,7 +64,7 @@ def random_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Path]:
     folder.mkdir()
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("torch.hub.get_dir", lambda: str(folder.parent))
-        patch.setattr("refcolor.evaluation.features.inception.fetch", lambda weights: weights.place)
+        patch.setattr("refcolor.evaluation.features.inception.fetch", lambda weights: weights.path)
         torch.save(_random_state(), folder / WEIGHTS.name)
         theirs = cleanfid.inception_pytorch.InceptionV3(resize_input=False, normalize_input=False)
         scripted = torch.jit.trace(_Scripted(theirs).eval(), torch.zeros(2, 3, 299, 299))
@@ -175,11 +175,11 @@ def test_pictures_reach_the_network_as_in_clean_fid(folders: Folders) -> None:
 
 
 def _real_script() -> Path | None:
-    folders = (WEIGHTS.place.parent, Path(tempfile.gettempdir()))
+    folders = (WEIGHTS.path.parent, Path(tempfile.gettempdir()))
     return next((f for f in folders if (f / SCRIPT).exists()), None)
 
 
-@pytest.mark.skipif(not WEIGHTS.place.exists(), reason="the weights of pytorch-fid are not here")
+@pytest.mark.skipif(not WEIGHTS.path.exists(), reason="the weights of pytorch-fid are not here")
 def test_fid_agrees_with_pytorch_fid_on_the_real_weights(folders: Folders) -> None:
     """From files to number, pytorch-fid's own command gives our FID to 1e-3."""
     theirs = pytorch_fid.fid_score.calculate_fid_given_paths(
@@ -189,7 +189,7 @@ def test_fid_agrees_with_pytorch_fid_on_the_real_weights(folders: Folders) -> No
 
 
 @pytest.mark.skipif(
-    not WEIGHTS.place.exists() or _real_script() is None,
+    not WEIGHTS.path.exists() or _real_script() is None,
     reason="the weights of pytorch-fid or of clean-fid are not here",
 )
 def test_fid_agrees_with_clean_fid_on_the_real_weights(folders: Folders) -> None:

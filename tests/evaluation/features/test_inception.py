@@ -35,7 +35,7 @@ class FakeNetwork(nn.Module):
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
     """Weights that nobody needs and the network above."""
-    monkeypatch.setattr(inception, "fetch", lambda weights: weights.place)
+    monkeypatch.setattr(inception, "fetch", lambda weights: weights.path)
     monkeypatch.setattr(torch, "load", lambda file, **_: {})
     monkeypatch.setattr("pytorch_fid.inception.InceptionV3", FakeNetwork)
 
@@ -100,10 +100,10 @@ def put(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[object], N
         torch.save(content, file)
         digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
         asked = dataclasses.replace(
-            WEIGHTS, address=WEIGHTS.address.replace(WEIGHTS.digits, digits)
+            WEIGHTS, address=WEIGHTS.address.replace(WEIGHTS.checksum_prefix, digits)
         )
-        asked.place.parent.mkdir()
-        file.rename(asked.place)
+        asked.path.parent.mkdir()
+        file.rename(asked.path)
         monkeypatch.setattr(inception, "WEIGHTS", asked)
         monkeypatch.setattr("pytorch_fid.inception.FID_WEIGHTS_URL", asked.address)
 
@@ -134,7 +134,7 @@ def test_weights_of_another_network_are_refused(put: Callable[[object], None]) -
 
 def test_the_packages_own_network_pools_2048_features(monkeypatch: pytest.MonkeyPatch) -> None:
     """The real architecture, its weights left as they are made, takes what is handed to it."""
-    monkeypatch.setattr(inception, "fetch", lambda weights: weights.place)
+    monkeypatch.setattr(inception, "fetch", lambda weights: weights.path)
     monkeypatch.setattr(torch, "load", lambda file, **_: {})
     monkeypatch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda url, **_: {})
     monkeypatch.setattr(nn.Module, "load_state_dict", lambda self, state, **_: None)
