@@ -1,4 +1,4 @@
-"""Accessories: all of them worn on the head, so that one's colour has a place on another."""
+"""Accessories, all of them on the head, so that a colour fits every accessory."""
 
 from collections.abc import Callable
 from typing import Final
@@ -17,7 +17,7 @@ SIDES: Final = (-1, 1)
 
 
 def draw_accessory(pen: Pen, shape: Shape) -> None:
-    """Draw what is worn on the head, over the hair."""
+    """Draw the accessory on the head, over the hair."""
     if shape.accessory in ITEMS:
         ITEMS[shape.accessory](pen, shape)
 

@@ -1,4 +1,4 @@
-"""A tiny painter: parts are filled, outlined and shaded as tones, never as colours."""
+"""A canvas of tones: outlines are filled, stroked and shaded; colours are looked up later."""
 
 from dataclasses import dataclass
 from functools import cache
@@ -19,16 +19,16 @@ Tones = npt.NDArray[np.uint8]
 
 @dataclass(frozen=True, slots=True)
 class Frame:
-    """Where a drawing's own coordinates lie on the picture, in hundredths of its side."""
+    """A coordinate frame on the picture, in hundredths of its side."""
 
     x: float
     y: float
     scale: float
     angle: float  # degrees, clockwise
-    pivot: tuple[float, float] = (0.0, 0.0)  # the own point that the angle leaves in place
+    pivot: tuple[float, float] = (0.0, 0.0)  # centre of the rotation in frame coordinates
 
     def place(self, points: Pointlike) -> Points:
-        """Turn own coordinates into picture coordinates."""
+        """Transform frame coordinates into picture coordinates."""
         right, down = self.pivot
         turned = move(rotate(move(points, -right, -down), self.angle), right, down)
         return move(turned * self.scale, self.x, self.y)
@@ -36,35 +36,35 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class Pen:
-    """Draws in the coordinates of one frame on a canvas of tones, (side, side) uint8."""
+    """Draws in frame coordinates on a canvas of tones, (side, side) uint8."""
 
     canvas: Tones
     frame: Frame
 
     def fill(self, outline: Pointlike, tone: int, *, ink: float = LINE) -> None:
-        """Cover the inside of a closed outline and draw its line; ink 0 draws none."""
+        """Fill a closed outline and draw its line of width `ink`; 0 draws no line."""
         points = self._pixels(outline)
         cv2.fillPoly(self.canvas, [points], tone)
         if ink:
             cv2.polylines(self.canvas, [points], True, _ink(tone), self._thickness(ink))
 
     def line(self, curve: Pointlike, tone: int, *, width: float = LINE) -> None:
-        """Draw an open line of even width."""
+        """Draw an open line of constant width."""
         thickness = self._thickness(width)
         cv2.polylines(self.canvas, [self._pixels(curve)], False, tone, thickness)
 
     def taper(
         self, curve: Pointlike, tone: int, *, widths: tuple[float, ...] = (THIN, 0.0)
     ) -> None:
-        """Draw an open line whose full width runs through `widths` from start to end."""
+        """Draw an open line whose width is interpolated through `widths`."""
         cv2.fillPoly(self.canvas, [self._pixels(ribbon(curve, np.array(widths) / 2))], tone)
 
     def shade(self, outline: Pointlike, *parts: int) -> None:
-        """Turn the base tone of the given parts into their shadow tone inside the outline."""
+        """Replace the base tone of the given parts by their shade inside the outline."""
         self._recolor(outline, tuple((part + BASE, part + SHADE) for part in parts))
 
     def paint(self, outline: Pointlike, tone: int, *, over: tuple[int, ...]) -> None:
-        """Set a tone inside the outline, only where one of the tones `over` lies."""
+        """Set a tone inside the outline where the canvas has one of the tones `over`."""
         self._recolor(outline, tuple((old, tone) for old in over))
 
     def _recolor(self, outline: Pointlike, changes: tuple[tuple[int, int], ...]) -> None:
@@ -87,7 +87,7 @@ class Pen:
 
 
 def blank(side: int) -> Tones:
-    """Make a canvas that shows nothing but background: (side, side) uint8."""
+    """Make a canvas of background: (side, side) uint8."""
     return np.full((side, side), BACKGROUND, np.uint8)
 
 

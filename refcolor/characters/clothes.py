@@ -1,4 +1,4 @@
-"""Clothes on the shoulders; every piece that bears their label has a tone of their colour."""
+"""Clothes on the shoulders; all pieces with their label have a tone of their colour."""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -33,14 +33,14 @@ _SHOULDER = ((16.0, 33.4), (26.0, 37.4), (31.0, 46.0), (33.0, 76.0))
 
 @dataclass(frozen=True, slots=True)
 class Garment:
-    """One row of the table of clothes, by the moment at which it is drawn."""
+    """The drawing functions of a garment, by drawing order."""
 
     over: Draw
     behind: Draw | None = None
 
 
 def draw_clothes_behind(pen: Pen, shape: Shape) -> None:
-    """Draw what lies behind the neck."""
+    """Draw the clothes behind the neck."""
     behind = GARMENTS[shape.clothes].behind
     if behind is not None:
         behind(pen, shape)
@@ -57,7 +57,7 @@ def _shoulder(shape: Shape) -> Points:
 
 
 def _torso(pen: Pen, shape: Shape, neckline: Pointlike, *, tone: int = BASE) -> None:
-    """Draw sleeves and chest below a neckline, its right half given from the middle."""
+    """Draw sleeves and chest below a neckline; `neckline` is its right half from the middle."""
     half = join(neckline, smooth(join(np.asarray(neckline)[-1:], _shoulder(shape)))[1:])
     pen.fill(symmetric(half), CLOTH + tone)
     dark = [(23.5, 36), (21.5, 43), (23.5, 76), (40, 76), (40, 36)]

@@ -24,48 +24,48 @@ _CATMULL = 0.5 * np.concatenate(
     axis=1,
 )
 _U = np.linspace(0.0, 1.0, 9)[:, None]
-_TURN = np.linspace(0.0, 2 * np.pi, 40, endpoint=False)
+_ANGLES = np.linspace(0.0, 2 * np.pi, 40, endpoint=False)
 
 
 def smooth(points: Pointlike, *, closed: bool = False) -> Points:
-    """Run a Catmull-Rom curve through all points, corners rounded."""
-    given = np.asarray(points, np.float64)
+    """Interpolate all points by a Catmull-Rom curve."""
+    knots = np.asarray(points, np.float64)
     if closed:
-        around = np.concatenate((given[-1:], given, given[:2]))
+        around = np.concatenate((knots[-1:], knots, knots[:2]))
     else:
-        first, last = 2 * given[0] - given[1], 2 * given[-1] - given[-2]
-        around = np.concatenate((first[None], given, last[None]))
+        first, last = 2 * knots[0] - knots[1], 2 * knots[-1] - knots[-2]
+        around = np.concatenate((first[None], knots, last[None]))
     windows = np.stack([around[i : len(around) - 3 + i] for i in range(4)], axis=1)
     curve = np.matmul(_CATMULL, windows).reshape(-1, 2)
-    return curve if closed else np.concatenate((curve, given[-1:]))
+    return curve if closed else np.concatenate((curve, knots[-1:]))
 
 
 def bend(start: Point, stop: Point, sag: float) -> Points:
-    """Join two points by an arc; sag is its height to the left of the way, in lengths."""
+    """Connect two points by an arc; sag is its height to the left, relative to the distance."""
     first, last = np.asarray(start, np.float64), np.asarray(stop, np.float64)
-    way = last - first
-    middle = (first + last) / 2 + 2 * sag * np.array([way[1], -way[0]])
+    chord = last - first
+    middle = (first + last) / 2 + 2 * sag * np.array([chord[1], -chord[0]])
     return (1 - _U) ** 2 * first + 2 * _U * (1 - _U) * middle + _U**2 * last
 
 
 def join(*pieces: Pointlike) -> Points:
-    """Put curves one after another, with a corner wherever two meet."""
+    """Concatenate curves, with a corner where two meet."""
     return np.concatenate([np.asarray(piece, np.float64) for piece in pieces])
 
 
 def mirror(points: Pointlike) -> Points:
-    """Reflect at x = 0 and reverse the order, so that a right side continues a left one."""
+    """Reflect at x = 0 and reverse the order, so that a right half continues a left half."""
     return np.asarray(points, np.float64)[::-1] * (-1.0, 1.0)
 
 
 def symmetric(half: Pointlike) -> Points:
-    """Complete the right half of a closed outline, given from top to bottom."""
+    """Complete an outline from its right half, which runs from top to bottom."""
     return np.concatenate((np.asarray(half, np.float64), mirror(half)))
 
 
 def ellipse(x: float, y: float, width: float, height: float, *, angle: float = 0.0) -> Points:
-    """Outline an ellipse by its centre, half axes and angle in degrees."""
-    circle = np.stack((width * np.cos(_TURN), height * np.sin(_TURN)), axis=1)
+    """Outline an ellipse: centre, half axes, and angle in degrees."""
+    circle = np.stack((width * np.cos(_ANGLES), height * np.sin(_ANGLES)), axis=1)
     return move(rotate(circle, angle), x, y)
 
 
@@ -76,28 +76,28 @@ def move(points: Pointlike, right: float, down: float) -> Points:
 
 
 def rotate(points: Pointlike, angle: float) -> Points:
-    """Rotate around the origin, clockwise on the picture, angle in degrees."""
+    """Rotate around the origin, clockwise on the picture, by an angle in degrees."""
     cosine, sine = np.cos(np.radians(angle)), np.sin(np.radians(angle))
-    turned: Points = np.asarray(points, np.float64) @ np.array([[cosine, sine], [-sine, cosine]])
-    return turned
+    rotated: Points = np.asarray(points, np.float64) @ np.array([[cosine, sine], [-sine, cosine]])
+    return rotated
 
 
 def ribbon(spine: Pointlike, widths: Sequence[float] | Widths) -> Points:
-    """Outline a band around a curve; widths are half widths, spread evenly along it."""
+    """Outline a band around a curve; widths are half widths at even steps along it."""
     line = np.asarray(spine, np.float64)
     half = spread(widths, len(line))
     return join(offset(line, half), offset(line, -half)[::-1])
 
 
 def spread(widths: Sequence[float] | Widths, count: int) -> Widths:
-    """Interpolate a few widths smoothly to `count` of them, none below zero."""
-    given = np.asarray(widths, np.float64)
-    knots = smooth(np.stack((np.linspace(0, 1, len(given)), given), axis=1))
+    """Interpolate widths smoothly to `count` values of at least 0."""
+    values = np.asarray(widths, np.float64)
+    knots = smooth(np.stack((np.linspace(0, 1, len(values)), values), axis=1))
     return np.maximum(np.interp(np.linspace(0, 1, count), knots[:, 0], knots[:, 1]), 0)
 
 
 def offset(curve: Points, distance: Widths) -> Points:
-    """Move each point of a curve to the left of the way by its own distance."""
+    """Move each point of a curve to its left by a distance."""
     along = np.gradient(curve, axis=0)
     length = np.maximum(np.hypot(along[:, 0], along[:, 1]), 1e-9)
     normal = np.stack((along[:, 1], -along[:, 0]), axis=1) / length[:, None]
@@ -105,7 +105,7 @@ def offset(curve: Points, distance: Widths) -> Points:
 
 
 def scallops(outline: Pointlike, *, count: int, depth: float) -> Points:
-    """Replace a curve by `count` round bumps that stand out to its left by depth in lengths."""
+    """Replace a curve by `count` round bumps to its left; depth is relative to their width."""
     line = np.asarray(outline, np.float64)
     knots = line[np.rint(np.linspace(0, len(line) - 1, count + 1)).astype(int)]
     return np.concatenate([bend(a, b, depth) for a, b in itertools.pairwise(knots)])

@@ -1,4 +1,4 @@
-"""From shape and palette to a picture with its part labels and its lines."""
+"""Render a shape and a palette as a picture, with part labels and a mask of its lines."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -16,8 +16,8 @@ from refcolor.characters.palette import INK, TONES_PER_PART, Palette, tone_table
 from refcolor.characters.shape import TALL, Shape
 
 SMALLEST: Final = 32
-CANVAS_SIDE: Final = 1024  # at least; a size that divides it is a reduction of 256
-SAMPLES: Final = 3  # a pixel side has at least so many canvas pixels
+CANVAS_SIDE: Final = 1024  # minimum; sizes that divide it are reductions of the same canvas
+SAMPLES: Final = 3  # minimum of canvas pixels per side of a pixel
 _NECK = (0.0, 26.0)
 _IS_INK: Final = np.where(np.arange(256) % TONES_PER_PART == INK, 255, 0).astype(np.uint8)
 
@@ -26,9 +26,9 @@ _IS_INK: Final = np.where(np.arange(256) % TONES_PER_PART == INK, 255, 0).astype
 class Drawing:
     """A drawn character.
 
-    color: (size, size, 3) uint8 sRGB.  parts: (size, size) uint8, an index into PARTS;
-    a line bears the label of the part it borders.  ink: (size, size) bool, True where
-    lines cover more than half of a pixel.
+    color: (size, size, 3) uint8 sRGB.
+    parts: (size, size) uint8, index into PARTS; a line has the label of the part it borders.
+    ink: (size, size) bool, True where lines cover more than half of a pixel.
     """
 
     color: npt.NDArray[np.uint8]
@@ -37,10 +37,10 @@ class Drawing:
 
 
 def render(shape: Shape, palette: Palette, *, size: int = 256) -> Drawing:
-    """Draw a character; parts and ink depend on the shape alone.
+    """Draw a character; parts and ink depend only on the shape.
 
-    size is the side in pixels; a small picture is a reduction of a large one, so lines
-    are 1.6 pixels wide at 256 and 0.4 at 64.
+    size: side in pixels. A small picture is a reduction of a large one: lines are 1.6 pixels wide
+        at 256 and 0.4 at 64.
     Raises ValueError for a size below 32.
     """
     if size < SMALLEST:
@@ -61,9 +61,9 @@ def render(shape: Shape, palette: Palette, *, size: int = 256) -> Drawing:
 
 def _draw_tones(shape: Shape, side: int) -> Tones:
     canvas = blank(side)
-    room = 2.6 if shape.accessory in TALL else 0.0
-    body = Pen(canvas, Frame(shape.x, shape.y + room, shape.scale, shape.lean, _NECK))
-    head = Pen(canvas, Frame(shape.x, shape.y + room, shape.scale, shape.tilt, _NECK))
+    offset = 2.6 if shape.accessory in TALL else 0.0
+    body = Pen(canvas, Frame(shape.x, shape.y + offset, shape.scale, shape.lean, _NECK))
+    head = Pen(canvas, Frame(shape.x, shape.y + offset, shape.scale, shape.tilt, _NECK))
     draw_hair_behind(head, shape)
     draw_clothes_behind(body, shape)
     draw_bust(body, shape)

@@ -1,4 +1,4 @@
-"""Random streams of the drawn characters: each is fixed by a seed, an index and a name."""
+"""Random generators of the drawn characters, seeded by seed, index and name."""
 
 from typing import Literal
 
@@ -8,9 +8,9 @@ STREAMS = ("shape", "palette")
 
 
 def stream(seed: int, index: int, *, name: Literal["shape", "palette"]) -> np.random.Generator:
-    """Open the random stream of one drawing.
+    """Make the random generator of a drawing.
 
-    Streams of different names are independent even where seed and index agree.
+    Generators with different names are independent, also with equal seed and index.
     Raises ValueError for a negative seed or index.
     """
     if seed < 0 or index < 0:

@@ -23,10 +23,10 @@ _WHITES = (OTHER + BASE, OTHER + SHADE)
 
 
 def turned(points: Pointlike, shape: Shape, *, radius: float = 25.0) -> Points:
-    """Move points of the face as if they lay on a cylinder that turns with the head."""
+    """Rotate points of the face as on a cylinder that turns with the head."""
     moved = np.array(points, np.float64)
-    at = np.arcsin(np.clip(moved[:, 0] / radius, -1, 1))
-    moved[:, 0] = radius * np.sin(at + np.radians(9.0 * shape.turn))
+    angles = np.arcsin(np.clip(moved[:, 0] / radius, -1, 1))
+    moved[:, 0] = radius * np.sin(angles + np.radians(9.0 * shape.turn))
     return moved
 
 
@@ -51,7 +51,7 @@ def face_outline(shape: Shape) -> Points:
 
 
 def draw_bust(pen: Pen, shape: Shape) -> None:
-    """Draw neck and bare shoulders, to the picture's lower edge."""
+    """Draw neck and bare shoulders down to the lower edge of the picture."""
     pen.fill(smooth(_bust_outline(shape)), SKIN)
     pen.shade(ellipse(1.2, 22.5, 8.5, 9.0), SKIN)
     for side in (-1, 1):
@@ -104,7 +104,7 @@ def _draw_brows(pen: Pen, shape: Shape) -> None:
 
 
 def _eye_center(shape: Shape, side: int) -> tuple[float, float, float]:
-    """Give x, y and the foreshortening of one eye."""
+    """Return x, y and the foreshortening of an eye."""
     middle = turned([(side * shape.eye_gap, 0.0)], shape)[0, 0]
     near = turned([(side * shape.eye_gap + 1, 0.0)], shape)[0, 0] - middle
     usual = np.sqrt(1 - (shape.eye_gap / 25) ** 2)

@@ -1,4 +1,4 @@
-"""The front of the hair: crown, fringe over the forehead and the locks beside the face."""
+"""The front of the hair: crown, fringe and the locks at both sides of the face."""
 
 import itertools
 from collections.abc import Callable
@@ -13,7 +13,7 @@ from refcolor.characters.face import turned
 from refcolor.characters.palette import BASE, HAIR, INK, LIGHT, SHADE, SKIN
 from refcolor.characters.shape import Shape
 
-# Tips and the valleys between them, in turn, from the left temple to the right one.
+# Alternating tips and valleys, from the left temple to the right one.
 Zigzag = tuple[tuple[float, float], ...]
 FRINGES: Final[dict[str, Zigzag]] = {
     "blunt": (
@@ -47,7 +47,7 @@ TEMPLE = (18.0, -4.0)
 
 @dataclass(frozen=True, slots=True)
 class Locks:
-    """The pair of locks beside the face; tip belongs to the right one."""
+    """The locks at both sides of the face; `tip` is that of the right one."""
 
     tip: tuple[float, float]
     blunt: float = 0.0  # width of a straight cut at the tip
@@ -59,18 +59,18 @@ _HALF = ((0.0, -31.0), (9.5, -30.0), (19.0, -24.4), (24.6, -14.0), (25.6, -3.0),
 
 
 def smooth_crown(shape: Shape) -> Points:
-    """Run from the left temple over the top to the right one, close to the skull."""
+    """Outline the top of the hair from the left temple to the right one, close to the skull."""
     right = np.array(_HALF) * (1 + 0.03 * shape.hair_volume)
     return smooth(np.concatenate((mirror(right)[:-1], right)))
 
 
 def curly_crown(shape: Shape) -> Points:
-    """Run over the top in round bumps."""
+    """Outline the top of the hair in round bumps."""
     return scallops(smooth_crown(shape) * 1.05, count=11, depth=0.24)
 
 
 def spiky_crown(shape: Shape) -> Points:
-    """Run over the top in spikes that lean to both sides."""
+    """Outline the top of the hair in spikes that lean to both sides."""
     return spikes(shape, reach=112.0, count=9, center=(0.0, -4.0), axes=(24.5, 26.0))
 
 
@@ -82,7 +82,7 @@ def spikes(
     center: tuple[float, float],
     axes: tuple[float, float],
 ) -> Points:
-    """Run clockwise around an ellipse in spikes, `reach` degrees to both sides of its top."""
+    """Outline spikes clockwise on an ellipse, within `reach` degrees of its top on both sides."""
     valleys = np.radians(np.linspace(-reach, reach, count + 1))
     tips = (valleys[:-1] + valleys[1:]) / 2
     tips += 0.10 * np.sign(tips) + 0.06 * np.array(shape.jitter[:count])
@@ -98,7 +98,7 @@ def spikes(
 
 
 def draw_front(pen: Pen, shape: Shape, *, crown: Crown, locks: Locks, fringe: str) -> None:
-    """Draw the hair that lies over the face, with its shadow on the skin."""
+    """Draw the hair in front of the face, with its shadow on the skin."""
     zigzag = _zigzag(shape, fringe)
     top = crown(shape)
     outline = _outline(shape, top, locks, zigzag, fringe in ROUND)
@@ -111,7 +111,7 @@ def draw_front(pen: Pen, shape: Shape, *, crown: Crown, locks: Locks, fringe: st
 
 
 def part_of(shape: Shape) -> float:
-    """Give x of the parting on the crown."""
+    """Return x of the parting on the crown."""
     return 4.0 * shape.fringe_part + 3.0 * shape.turn
 
 
@@ -127,7 +127,7 @@ def _around(
 
 
 def _zigzag(shape: Shape, fringe: str) -> Points:
-    """Place tips (even rows) and valleys (odd rows) for this shape, left to right."""
+    """Return the tips (even rows) and valleys (odd rows) for a shape, left to right."""
     points = turned(FRINGES[fringe], shape, radius=30.0)
     count = len(points)
     wobble = np.array(shape.jitter[: 2 * count]).reshape(2, count).T
@@ -137,7 +137,7 @@ def _zigzag(shape: Shape, fringe: str) -> Points:
 
 
 def _edge(start: Points, stop: Points, part: float) -> Points:
-    """Let one edge of a lock bulge away from the parting."""
+    """Outline an edge of a lock, which bulges away from the parting."""
     outward = np.tanh((start[0] + stop[0] - 2 * part) / 12)
     return bend(start, stop, 0.16 * outward * (1 if stop[1] > start[1] else -1))
 
@@ -153,7 +153,7 @@ def _outline(shape: Shape, crown: Points, locks: Locks, zigzag: Points, bumps: b
 
 
 def _lock(outer: Points, temple: Points, locks: Locks) -> Points:
-    """Run from the crown's end down to the lock's tip and up to the temple, on the right."""
+    """Outline the right lock: from the end of the crown to its tip and up to the temple."""
     tip = np.array(locks.tip)
     if locks.blunt:
         inner = tip - (locks.blunt, 0.4)
@@ -162,14 +162,14 @@ def _lock(outer: Points, temple: Points, locks: Locks) -> Points:
 
 
 def _draw_shadow(pen: Pen, shape: Shape, crown: Points, locks: Locks) -> None:
-    """Shade the side of the crown that the light, from the upper left, does not reach."""
+    """Shade the right side of the crown; the light is from the upper left."""
     x = 3.0 * shape.turn
     edge = smooth([(19.5, 10), (20.0 + x, -8), (17.0 + x, -22), (7.0 + x, -33)])
     pen.shade(join(crown[len(crown) // 2 :], [locks.tip], edge), HAIR)
 
 
 def _draw_gloss(pen: Pen, shape: Shape) -> None:
-    """Draw the ring of light around the crown, with a ragged lower edge."""
+    """Draw the highlight around the crown, with a ragged lower edge."""
     angles = np.radians(np.linspace(205, 335, 17))
     ragged = np.where(np.arange(17) % 2 == 0, 1.0, -1.0)
     ragged[[0, -1]] = 0
@@ -182,13 +182,13 @@ def _draw_gloss(pen: Pen, shape: Shape) -> None:
 
 
 def _draw_strands(pen: Pen, shape: Shape, zigzag: Points) -> None:
-    """Draw a line, with a shadow beside it, from each valley some way up to the whorl."""
+    """Draw a line with a shadow from each valley part of the way to the whorl."""
     whorl = np.array([part_of(shape), -30.0])
     for row, valley in enumerate(zigzag[1::2]):
         reach = 0.5 + 0.14 * shape.jitter[20 + row]
         stop = valley + (whorl - valley) * reach
         side = np.tanh((valley[0] - whorl[0]) / 10)
         line = bend(valley, stop, -0.10 * side)
-        beside = join(line, [stop], move(bend(stop, valley, 0.10 * side), -1.9, 0))
-        pen.paint(beside, HAIR + SHADE, over=(HAIR + BASE,))
+        shadow = join(line, [stop], move(bend(stop, valley, 0.10 * side), -1.9, 0))
+        pen.paint(shadow, HAIR + SHADE, over=(HAIR + BASE,))
         pen.taper(line, HAIR + INK, widths=(THIN, 0.42, 0.0))

@@ -1,4 +1,4 @@
-"""Hair styles: what hangs behind the head, what falls over the shoulders, and the front."""
+"""Hair styles: hair behind the head, over the shoulders, and in front of the face."""
 
 import itertools
 from collections.abc import Callable
@@ -40,7 +40,7 @@ SIDES: Final = (-1, 1)
 
 @dataclass(frozen=True, slots=True)
 class HairStyle:
-    """One row of the table of hair styles."""
+    """The drawing functions of a hair style."""
 
     behind: Draw
     locks: Locks
@@ -51,19 +51,19 @@ class HairStyle:
 
 
 def draw_hair_behind(pen: Pen, shape: Shape) -> None:
-    """Draw what lies behind neck and shoulders."""
+    """Draw the hair behind neck and shoulders."""
     STYLES[shape.hair_style].behind(pen, shape)
 
 
 def draw_hair_over(pen: Pen, shape: Shape) -> None:
-    """Draw what falls over the shoulders, behind the face."""
+    """Draw the hair over the shoulders, behind the face."""
     over = STYLES[shape.hair_style].over
     if over is not None:
         over(pen, shape)
 
 
 def draw_hair_front(pen: Pen, shape: Shape) -> None:
-    """Draw crown, fringe and the locks beside the face; a hat flattens the crown."""
+    """Draw crown, fringe and the locks at both sides of the face; a hat flattens the crown."""
     style = STYLES[shape.hair_style]
     fringe = style.fringes[shape.fringe % len(style.fringes)]
     hat = shape.accessory in HATS
@@ -78,7 +78,7 @@ def draw_hair_front(pen: Pen, shape: Shape) -> None:
 
 
 def _hang(pen: Pen, half: Points, hem: Points, *, inner: float) -> None:
-    """Draw loose hair: its right edge from the top down, its hem from right to left."""
+    """Draw loose hair: `half` is its right edge from the top, `hem` runs from right to left."""
     pen.fill(join(half, hem, mirror(half)), HAIR)
     bottom = float(half[-1, 1])
     shadow = smooth([(0, -20), (inner, -4), (inner + 0.8, 22), (inner - 2, bottom + 6)])
@@ -89,7 +89,7 @@ def _hang(pen: Pen, half: Points, hem: Points, *, inner: float) -> None:
 
 
 def _hem(right: float, y: float, shape: Shape, *, teeth: int, depth: float) -> Points:
-    """Cut the ends of hanging hair in points, from the right to the left."""
+    """Outline the pointed ends of loose hair, from right to left."""
     knots = np.stack((np.linspace(right, -right, 2 * teeth + 1), np.full(2 * teeth + 1, y)), 1)
     knots[1::2, 1] += depth * (1 + 0.3 * np.array(shape.jitter[:teeth]))
     knots[2:-1:2, 1] += 0.2 * depth

@@ -1,4 +1,4 @@
-"""Hats, and the shading that all accessories share."""
+"""Hats, and the shading of all accessories."""
 
 import numpy as np
 
@@ -21,7 +21,7 @@ from refcolor.characters.shape import Shape
 def draw_solid(
     pen: Pen, outline: Pointlike, *, tone: int = BASE, light: tuple[float, float]
 ) -> None:
-    """Fill an outline and shade what lies outside the same outline moved by `light`."""
+    """Fill an outline, and shade it outside the same outline moved by `light`."""
     points = np.asarray(outline, np.float64)
     pen.fill(points, ITEM + SHADE if tone == BASE else ITEM + tone)
     if tone == BASE:
@@ -29,7 +29,7 @@ def draw_solid(
 
 
 def draw_beret(pen: Pen, shape: Shape) -> None:
-    """Draw a round cap of felt that hangs to one side."""
+    """Draw a beret that hangs to one side."""
     pen.shade(ellipse(0, -15, 24, 5.6), HAIR)
     felt = [
         (-25, -17),

@@ -1,4 +1,4 @@
-"""Colours of a drawn character: one base colour for each part, every tone derived from it."""
+"""Colours of a drawn character: a base colour for each part, and tones derived from it."""
 
 import colorsys
 from collections.abc import Callable
@@ -12,7 +12,7 @@ from refcolor.characters.draws import stream
 
 PARTS: Final = ("background", "skin", "hair", "eyes", "clothes", "accessory", "other")
 
-# A pixel of the canvas is one number, part + tone: geometry never sees a colour.
+# A pixel of the canvas is part + tone; colours are looked up at the end.
 TONES_PER_PART: Final = 8
 BACKGROUND, SKIN, HAIR, EYES, CLOTHES, ACCESSORY, OTHER = (
     TONES_PER_PART * label for label in range(len(PARTS))
@@ -22,11 +22,11 @@ BASE, SHADE, LIGHT, DEEP, INK = range(5)
 Rgb = tuple[int, int, int]
 Range = tuple[float, float]
 
-# Red, orange, yellow, green, cyan, blue, purple, pink, red: as hues of HSV, which is a third green.
+# HSV hues of red, orange, yellow, green, cyan, blue, purple, pink, red: a third of HSV is green.
 WHEEL: Final = (0.0, 0.07, 0.14, 0.36, 0.50, 0.61, 0.75, 0.90, 1.0)
 ANY: Final = (0.0, 1.0)
 
-# weight, hue in turns (ANY: even on the wheel above), saturation, value
+# weight, hue in turns (ANY: uniform on WHEEL), saturation, value
 Family = tuple[float, Range, Range, Range]
 
 HAIR_FAMILIES: Final[tuple[Family, ...]] = (
@@ -67,7 +67,7 @@ INK_BLACK: Final[Rgb] = (30, 20, 28)
 
 @dataclass(frozen=True, slots=True)
 class Palette:
-    """Base colours of one character, sRGB in 0..255."""
+    """Base colours of a character, sRGB in 0..255."""
 
     background: Rgb
     skin: Rgb
@@ -79,16 +79,16 @@ class Palette:
 
 
 def draw_palette(seed: int, index: int) -> Palette:
-    """Draw the colours of one character, each part's independently of the others.
+    """Draw random colours of a character; all parts are independent.
 
     Half of the backgrounds are pure white.
     Raises ValueError for a negative seed or index.
     """
     generator = stream(seed, index, name="palette")
     white = bool(generator.random() < 0.5)
-    plain = _color(generator, BACKGROUND_FAMILIES)
+    color = _color(generator, BACKGROUND_FAMILIES)
     return Palette(
-        background=WHITE if white else plain,
+        background=WHITE if white else color,
         skin=_skin(generator),
         hair=_color(generator, HAIR_FAMILIES),
         eyes=_color(generator, EYE_FAMILIES),
@@ -99,7 +99,7 @@ def draw_palette(seed: int, index: int) -> Palette:
 
 
 def tone_table(palette: Palette) -> npt.NDArray[np.uint8]:
-    """List the colour of each tone: (256, 3) uint8 sRGB, indexed by part + tone."""
+    """Return the colour of each tone: (256, 3) uint8 sRGB, indexed by part + tone."""
     table = np.zeros((256, 3), np.uint8)
     for part, base, tones in (
         (BACKGROUND, palette.background, {}),
@@ -130,9 +130,9 @@ def _color(generator: np.random.Generator, families: tuple[Family, ...]) -> Rgb:
 
 
 def _skin(generator: np.random.Generator) -> Rgb:
-    at = generator.random() ** 1.4 * (len(SKIN_TONES) - 1.001)
-    low = int(at)
-    return _mix(SKIN_TONES[low], SKIN_TONES[low + 1], at - low)
+    position = generator.random() ** 1.4 * (len(SKIN_TONES) - 1.001)
+    low = int(position)
+    return _mix(SKIN_TONES[low], SKIN_TONES[low + 1], position - low)
 
 
 def _from_hsv(hue: float, saturation: float, value: float) -> Rgb:

@@ -1,4 +1,4 @@
-"""What a drawn character looks like apart from its colours."""
+"""The shape of a drawn character: everything except its colours."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -33,7 +33,7 @@ CLOTHES: Final = (
     "cape",
     "pinafore",
 )
-# Never drawn by lot: only a record that names them has them, as those of a study's test set do.
+# Never drawn at random, only set by a record, as in the test set of a study.
 UNSEEN_HAIR_STYLES: Final = ("two_side_up", "top_knot")
 UNSEEN_CLOTHES: Final = ("scarf",)
 ACCESSORIES: Final = (
@@ -57,10 +57,10 @@ MOUTHS: Final = ("smile", "open", "cat", "round", "pout")
 
 @dataclass(frozen=True, slots=True)
 class Shape:
-    """All that is drawn of one character before it is coloured.
+    """The shape of a character, without colours.
 
     Lengths are in hundredths of the picture's side before scaling, angles in degrees;
-    a field without a unit runs in [-1, 1].
+    fields without a unit are in [-1, 1].
     """
 
     hair_style: str
@@ -91,7 +91,7 @@ class Shape:
     hair_volume: float
     hair_length: float
     hair_wave: float
-    fringe: int  # chooses among the fringes of the hair style
+    fringe: int  # selects a fringe of the hair style, modulo their number
     fringe_length: float
     fringe_part: float
     shoulder: float
@@ -132,7 +132,7 @@ JITTERS: Final = 32
 
 
 def draw_shape(seed: int, index: int) -> Shape:
-    """Draw the look of one character, every property independently.
+    """Draw a random shape; all properties are independent.
 
     Raises ValueError for a negative seed or index.
     """
@@ -149,8 +149,8 @@ def draw_shape(seed: int, index: int) -> Shape:
     )
 
 
-def _accessory(at: float) -> str:
-    if at < BARE_SHARE:
+def _accessory(chance: float) -> str:
+    if chance < BARE_SHARE:
         return "none"
-    worn = len(ACCESSORIES) - 1
-    return ACCESSORIES[int((at - BARE_SHARE) / (1 - BARE_SHARE) * worn)]
+    count = len(ACCESSORIES) - 1
+    return ACCESSORIES[int((chance - BARE_SHARE) / (1 - BARE_SHARE) * count)]

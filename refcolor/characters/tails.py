@@ -1,4 +1,4 @@
-"""Bound hair: tails, braids, ringlets and buns, each drawn on one side of the head."""
+"""Bound hair: tails, braids, ringlets and buns on one side of the head."""
 
 import numpy as np
 
@@ -22,20 +22,20 @@ from refcolor.characters.shape import Shape
 
 
 def draw_tail(pen: Pen, spine: Pointlike, widths: tuple[float, ...]) -> None:
-    """Draw a tail of hair around a spine from the tie at its root to its tip."""
+    """Draw a tail of hair along a spine, from the tie at its root to its tip."""
     curve = smooth(spine)
     outline = ribbon(curve, widths)
     pen.fill(outline, HAIR)
     half = spread(widths, len(curve))
-    pen.paint(_beside(curve, half, 0.25, 1.0), HAIR + SHADE, over=(HAIR + BASE,))
+    pen.paint(_strip(curve, half, 0.25, 1.0), HAIR + SHADE, over=(HAIR + BASE,))
     lit = slice(len(curve) // 5, len(curve) // 2)
-    pen.paint(_beside(curve[lit], half[lit], -0.62, -0.3), HAIR + LIGHT, over=(HAIR + BASE,))
+    pen.paint(_strip(curve[lit], half[lit], -0.62, -0.3), HAIR + LIGHT, over=(HAIR + BASE,))
     strand = offset(curve, 0.15 * half)[len(curve) // 6 :]
     pen.taper(strand, HAIR + INK, widths=(0.1, THIN, THIN, 0.0))
-    way = curve[3] - curve[0]
-    angle = float(np.degrees(np.arctan2(way[1], way[0]))) - 90
+    direction = curve[3] - curve[0]
+    angle = float(np.degrees(np.arctan2(direction[1], direction[0]))) - 90
     knot = smooth([(-3.4, -1.6), (3.4, -1.6), (3.4, 1.8), (-3.4, 1.8)], closed=True)
-    pen.fill(rotate(knot, angle) + curve[0] + way * 0.25, HAIR + DEEP)
+    pen.fill(rotate(knot, angle) + curve[0] + direction * 0.25, HAIR + DEEP)
 
 
 def draw_braid(pen: Pen, shape: Shape, side: int) -> None:
@@ -49,9 +49,9 @@ def draw_braid(pen: Pen, shape: Shape, side: int) -> None:
         width = 5.9 - 0.12 * row
         for lobe in (1, -1):
             leaf = rotate(ellipse(0, 0, width * 0.56, width), 34 * lobe)
-            place = (leaf + knots[row] + (lobe * width * 0.46, 0)) * (side, 1)
-            pen.fill(place, HAIR)
-            pen.paint(move(place, 3.2, 1.6), HAIR + SHADE, over=(HAIR + BASE,))
+            lock = (leaf + knots[row] + (lobe * width * 0.46, 0)) * (side, 1)
+            pen.fill(lock, HAIR)
+            pen.paint(move(lock, 3.2, 1.6), HAIR + SHADE, over=(HAIR + BASE,))
 
 
 def draw_ringlet(pen: Pen, shape: Shape, side: int) -> None:
@@ -81,8 +81,8 @@ def draw_bun(pen: Pen, shape: Shape, side: int) -> None:
         pen.taper(arc, HAIR + INK, widths=(0.0, THIN, 0.0))
 
 
-def _beside(curve: Points, half: Widths, near: float, far: float) -> Points:
-    """Outline the strip between two shares of a tail's half width."""
+def _strip(curve: Points, half: Widths, near: float, far: float) -> Points:
+    """Outline the strip of a tail between two fractions of its half width."""
     fade = np.sin(np.linspace(0, np.pi, len(curve))) ** 0.4
     middle = (near + far) / 2
     inner = offset(curve, half * (middle + (near - middle) * fade))

@@ -1,1 +1,1 @@
-"""Line art: XDoG sketches, the lines and the paper of a drawing by hand."""
+"""Line art: XDoG sketches, and the decomposition of drawings into lines and paper."""

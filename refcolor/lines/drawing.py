@@ -1,4 +1,4 @@
-"""A drawing taken apart into its lines and its paper, or refused with what to do about it."""
+"""Decompose a drawing into lines and paper, or reject it with advice."""
 
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -14,25 +14,24 @@ from refcolor.lines.paper import flatten_page, paper_color, paper_noise, sampled
 from refcolor.lines.sketch import PRESETS, xdog
 
 MEASURED_SIDE: Final = 512  # pixels of the longer side, at most; the thresholds hold for this size
-MIN_INK: Final = 5e-5  # mean coverage: a line of a hundredth of the side, one pixel wide at 512
-# Share of the picture that is bare paper. Drawings by artists leave 0.95, inked pages 0.8, and 0.6
-# where 64 pixels are the whole picture and a line is one or two of them.
+MIN_INK: Final = 5e-5  # mean coverage of a line of 5 pixels at 512
+# Share of bare paper. Drawings by artists have 0.95, inked pages 0.8, pictures of 64 pixels 0.6.
 MIN_BARE: Final = 0.5
-MAX_SOLID: Final = 0.25  # share of the picture in areas too thick for lines: filled with black
-MAX_SHADED: Final = 0.06  # the same, filled with grey
-MAX_COLORED: Final = 0.025  # the same, filled with colour
+MAX_SOLID: Final = 0.25  # share of the picture in black areas that are too thick for lines
+MAX_SHADED: Final = 0.06  # in grey areas
+MAX_COLORED: Final = 0.025  # in coloured areas
 
-_BARE = 26  # ink of 255 below which the paper counts as bare
-_FULL = 230  # and from which it counts as black
-_CHROMA = 20  # levels between the channels of what is colour and not grey
-_THICK = 9  # pixels at MEASURED_SIDE; an area that holds such a square is not a line
+_BARE = 26  # ink of 255 below which the paper is bare
+_FULL = 230  # ink from which it is black
+_CHROMA = 20  # levels between the channels from which a pixel is coloured
+_THICK = 9  # pixels at MEASURED_SIDE; an area that contains such a square is not a line
 _OPAQUE = 128
 _LEVELS = np.arange(WHITE + 1, dtype=np.float32)
 
 Level = TypeVar("Level", np.uint8, np.float32)
 
-# A drawing also comes from Python and from a server: the commands are named as what does the work.
-_SKETCH_FIRST = "draw lines of it first, as `refcolor sketch` does"
+# The caller may be Python or a server, so the advice names commands only as examples.
+_SKETCH_FIRST = "draw its lines first, as `refcolor sketch` does"
 _CLEAN_FIRST = (
     "if it is a page of lines, flatten it first, as `refcolor colorize --clean-lines` does; else "
     + _SKETCH_FIRST
@@ -42,12 +41,12 @@ _CROP_FIRST = "crop it to the page, or " + _SKETCH_FIRST
 
 @dataclass(frozen=True)
 class Drawing:
-    """A drawing taken apart: pixel = ink * line + (1 - ink) * paper, in sRGB values.
+    """A decomposed drawing: pixel = ink * line + (1 - ink) * paper, in sRGB values.
 
-    ink: (H, W) uint8, how much of a pixel the line covers; 255 = nothing but line.
-    line: the line's colour, (H, W, 3) uint8, or (3,) where all lines have one.
+    ink: (H, W) uint8, coverage of a pixel by the line; 255 is full coverage.
+    line: the colour of the lines, (H, W, 3) uint8, or (3,) if all lines have the same colour.
     paper: (3,) uint8.
-    kind: a few words for messages and reports.
+    kind: description for messages and reports.
     """
 
     ink: Picture
@@ -65,41 +64,41 @@ class Drawing:
 def read_drawing(
     source: Path | bytes | Picture, *, clean_lines: bool = False, max_megapixels: float = 50.0
 ) -> Drawing:
-    """Take a drawing apart into lines and paper.
+    """Decompose a drawing into lines and paper.
 
-    Dark lines on light paper, light lines on dark paper, coloured lines, and lines on a
-    transparent ground are told apart; the lines keep their colour. What is transparent around an
-    opaque drawing is white paper. Grey shading stays, as thin ink.
+    The drawing may have dark lines on light paper, light lines on dark paper, coloured lines, or
+    lines on a transparent ground; lines keep their colour. Transparency around an opaque drawing
+    becomes white paper. Grey shading becomes partial ink.
 
     source: a file, its bytes, or an array: (H, W), (H, W, 3) or (H, W, 4) uint8, the last
     with opacity.
     clean_lines: flatten a photographed or scanned page first; see `flatten_page`.
-    max_megapixels: larger pictures are refused before any pixel is decoded.
-    Raises PictureError for what cannot be read, with the reasons of `refcolor.io.image.read`, and
-    for what is not a line drawing: color_picture, too_much_ink, nothing_drawn. The message is one
-    line and says what to do. Raises ValueError for an array of another shape or dtype.
+    max_megapixels: larger pictures are rejected before decoding.
+    Raises PictureError with the reasons of `refcolor.io.image.read`, and with color_picture,
+    too_much_ink or nothing_drawn for pictures that are not line drawings. The message is one line
+    with advice. Raises ValueError for an array of another shape or dtype.
     """
     name = str(source) if isinstance(source, Path) else "the drawing"
     pixels = _pixels(source, name, max_megapixels)
     if _is_transparent(pixels[..., 3]):
-        drawing = _on_glass(pixels)
+        drawing = _decompose_transparent(pixels)
     else:
         page = _on_white(pixels)
         if clean_lines:
             page = flatten_page(page)
         paper = paper_color(page)
         _check_colors(page, paper, name)
-        drawing = _take_apart(page, paper)
+        drawing = _decompose_opaque(page, paper)
     _check_ink(drawing.ink, name, clean_lines)
     return drawing
 
 
 def working_sketch(drawing: Drawing, height: int, width: int) -> Picture:
-    """Draw a drawing as small as a model works, in the lines of its training sketches.
+    """Reduce a drawing to the size of the model, in the style of the training sketches.
 
-    Reducing keeps the amount of ink, then the typical line is brought to full strength: fine lines
-    of a large drawing stay, also beside areas of solid black, and so does faint pencil. XDoG makes
-    lines of even width of it, as in training.
+    Area reduction keeps the amount of ink; then the ink is scaled so that the median line is full
+    ink, which keeps fine lines, also next to solid black, and faint pencil. XDoG then gives lines
+    of even width, as in training.
 
     Returns (height, width) uint8, dark lines on white.
     """
@@ -108,7 +107,7 @@ def working_sketch(drawing: Drawing, height: int, width: int) -> Picture:
     else:
         reduced = cv2.resize(to_unit(drawing.ink), (width, height), interpolation=cv2.INTER_AREA)
         small = np.asarray(reduced, np.float32)
-    # The median of what is drawn at all is a line even where a third of the ink is solid black.
+    # The median of the inked pixels is a line even if a third of the ink is solid black.
     drawn = small[small > 0.02 * small.max()]
     strength = float(np.median(drawn)) if drawn.size else 1.0
     gray = (1 - np.clip(small / strength, 0, 1)).astype(np.float32)
@@ -120,7 +119,7 @@ def _pixels(source: Path | bytes | Picture, name: str, max_megapixels: float) ->
         try:
             return read_rgba(source, max_megapixels=max_megapixels)
         except PictureError as error:
-            if error.reason == "too_many_pixels":  # the reader's advice is for the pipeline
+            if error.reason == "too_many_pixels":  # the advice of `read_rgba` is for the pipeline
                 raise PictureError(
                     error.reason,
                     f"{name} has more than {max_megapixels:g} megapixels; reduce it first",
@@ -141,22 +140,22 @@ def _pixels(source: Path | bytes | Picture, name: str, max_megapixels: float) ->
 
 
 def _is_transparent(alpha: Picture) -> bool:
-    """Whether the opaque part is lines, and not a drawing with its paper cut out."""
+    """Return True if the opaque part is lines, False if it is a drawing with its paper."""
     if np.mean(alpha < _OPAQUE) < MIN_BARE:
         return False
     opaque = _measured(alpha) >= _OPAQUE // 2
     return _solid(opaque) <= float(opaque.mean()) / 2
 
 
-def _on_glass(pixels: Picture) -> Drawing:
+def _decompose_transparent(pixels: Picture) -> Drawing:
     ink = np.ascontiguousarray(pixels[..., 3])
     drawn = pixels[ink > _OPAQUE][:, :3]
     color = np.median(drawn, axis=0) if len(drawn) else np.zeros(3)
     light = bool(color.mean() > _OPAQUE)
-    one = len(drawn) == 0 or np.quantile(np.abs(drawn - color).max(axis=1), 0.999) <= 10
+    uniform = len(drawn) == 0 or np.quantile(np.abs(drawn - color).max(axis=1), 0.999) <= 10
     return Drawing(
         ink=ink,
-        line=color.astype(np.uint8) if one else np.ascontiguousarray(pixels[..., :3]),
+        line=color.astype(np.uint8) if uniform else np.ascontiguousarray(pixels[..., :3]),
         paper=np.full(3, 0 if light else WHITE, np.uint8),
         kind=f"{'light' if light else 'dark'} lines on a transparent ground",
     )
@@ -173,15 +172,17 @@ def _on_white(pixels: Picture) -> Picture:
     return page
 
 
-def _take_apart(page: Picture, paper: Picture) -> Drawing:
+def _decompose_opaque(page: Picture, paper: Picture) -> Drawing:
     sample = sampled(page)
-    # On paper that is neither black nor white, the side that holds more ink decides.
+    # Paper may be neither black nor white: lines are light if the mean is lighter than the paper.
     light = bool(sample.mean() > paper.mean())
     noise = paper_noise(sample, paper)
     ink = np.empty(page.shape[:2], np.uint8)
     for rows in strips(len(page)):
-        ink[rows] = _coverage(_turned(page[rows], light), _turned(paper, light), noise)
-    colored = _has_colored_lines(_turned(sample, light), sampled(ink), _turned(paper, light))
+        ink[rows] = _coverage(_inverted_if(page[rows], light), _inverted_if(paper, light), noise)
+    colored = _has_colored_lines(
+        _inverted_if(sample, light), sampled(ink), _inverted_if(paper, light)
+    )
     line = np.full(3, WHITE if light else 0, np.uint8)
     if colored:
         line = np.empty_like(page)
@@ -191,23 +192,23 @@ def _take_apart(page: Picture, paper: Picture) -> Drawing:
     return Drawing(ink, line, paper, f"{tone} lines on {'dark' if light else 'light'} paper")
 
 
-def _turned(colors: Picture, light: bool) -> Picture:
-    """Light lines on dark paper are dark lines on light paper, seen as a negative."""
+def _inverted_if(colors: Picture, light: bool) -> Picture:
+    """Invert the colours of light lines on dark paper, so that lines are dark on light paper."""
     return WHITE - colors if light else colors
 
 
 def _coverage(page: Picture, paper: Picture, noise: npt.NDArray[np.float32]) -> Picture:
-    """How much of the paper is gone in the channel that lost most of it; noise counts as none."""
-    gone = from_unit(1 - _LEVELS / np.maximum(paper - noise, 1)[:, None])
-    covered: Picture = _looked_up(gone, page).max(axis=0)
-    return covered
+    """Compute the ink of each pixel: the largest relative darkening of a channel above noise."""
+    darkening = from_unit(1 - _LEVELS / np.maximum(paper - noise, 1)[:, None])
+    coverage: Picture = _look_up(darkening, page).max(axis=0)
+    return coverage
 
 
-def _looked_up(tables: npt.NDArray[Level], picture: Picture) -> npt.NDArray[Level]:
-    """Give what a table of 256 levels for each channel says of each pixel.
+def _look_up(tables: npt.NDArray[Level], picture: Picture) -> npt.NDArray[Level]:
+    """Look up each pixel in a table of 256 levels for each channel.
 
-    That is less arithmetic than on the pixels, and the greatest of three planes is found ten times
-    as fast as that of three neighbours.
+    Tables replace arithmetic on pixels, and the maximum over three planes is ten times as fast as
+    over interleaved channels.
 
     tables: (3, 256).  picture: (H, W, 3) uint8.  Returns (3, H, W).
     """
@@ -223,16 +224,16 @@ def _line_color(page: Picture, ink: Picture, paper: Picture) -> Picture:
 
 
 def _has_colored_lines(page: Picture, ink: Picture, paper: Picture) -> bool:
-    """Whether more than a thousandth of the ink is neither black nor grey against its paper."""
+    """Return True if more than 0.1 % of the ink is coloured relative to the paper."""
     drawn = ink >= _BARE
     rest = page[drawn] - (1 - to_unit(ink[drawn])[:, None]) * paper
     return bool(drawn.any()) and float(np.mean(rest.max(axis=1) > 2 * _CHROMA)) > 1e-3
 
 
 def _check_colors(page: Picture, paper: Picture, name: str) -> None:
-    # Against its own paper, so that yellow paper is not colour.
+    # Relative to the paper, so that yellow paper is not coloured.
     relative = np.minimum(_LEVELS / np.maximum(paper, 1).astype(np.float32)[:, None] * WHITE, WHITE)
-    share = _solid(np.ptp(_looked_up(relative, _measured(page)), axis=0) > _CHROMA)
+    share = _solid(np.ptp(_look_up(relative, _measured(page)), axis=0) > _CHROMA)
     if share > MAX_COLORED:
         raise PictureError(
             "color_picture",
@@ -245,7 +246,7 @@ def _check_ink(ink: Picture, name: str, cleaned: bool) -> None:
     mean, bare = float(ink.mean()) / WHITE, float(np.mean(ink < _BARE))
     if mean < MIN_INK:
         raise PictureError(
-            "nothing_drawn", f"{name} shows no lines; draw something, in strokes that stand out"
+            "nothing_drawn", f"{name} has no visible lines; draw darker or thicker strokes"
         )
     small = _measured(ink)
     shaded = _solid((small >= _BARE) & (small < _FULL))
@@ -258,7 +259,7 @@ def _check_ink(ink: Picture, name: str, cleaned: bool) -> None:
 
 
 def _solid(marked: npt.NDArray[np.bool_]) -> float:
-    """Share of a measured picture that lies deep inside what is marked, where no line is."""
+    """Compute the share of a picture inside thick marked areas: the mask after an erosion."""
     side = max(5, round(_THICK * max(marked.shape) / MEASURED_SIDE))
     deep = cv2.erode(marked.astype(np.uint8), np.ones((side, side), np.uint8))
     return float(np.mean(deep))

@@ -1,4 +1,4 @@
-"""Line art drawn from pictures: XDoG, its settings for each picture, and a guard."""
+"""XDoG sketches of pictures, their random settings, and limits for their ink."""
 
 import hashlib
 from dataclasses import dataclass
@@ -11,14 +11,14 @@ import numpy.typing as npt
 from refcolor.io.image import Picture, Unit, from_unit, to_unit
 from refcolor.params import SketchParams
 
-TRUNCATE = 4.0  # kernel radius in standard deviations, as scipy.ndimage has it
-MAX_INK = 0.30  # share of the picture; lines by artists take 0.03-0.04
+TRUNCATE = 4.0  # kernel radius in standard deviations, as in scipy.ndimage
+MAX_INK = 0.30  # share of the picture; line art by artists has 0.03-0.04
 MIN_INK = 0.005
 
 
 @dataclass(frozen=True)
 class XDoGSettings:
-    """The arguments of `xdog`, drawn once for a picture."""
+    """The arguments of `xdog`."""
 
     sigma: float
     k: float
@@ -35,8 +35,8 @@ PRESETS = {
     "xdog_python": XDoGSettings(sigma=0.5, k=200.0, sharpness=49.0, epsilon=0.5, phi=0.2),
 }
 
-# The values of sigma and the range of k that a preset draws from.
-_DRAWN: dict[str, tuple[tuple[float, ...], tuple[float, float]]] = {
+# Values of sigma and range of k from which the settings of a preset are drawn.
+_RANGES: dict[str, tuple[tuple[float, ...], tuple[float, float]]] = {
     "default": ((0.3, 0.4, 0.5), (2.0, 4.5)),
     "tag2pix": ((0.35, 0.4, 0.45), (2.0, 3.0)),
     "xdog_python": ((0.5,), (200.0, 200.0)),
@@ -55,11 +55,11 @@ def xdog(
     """Draw a picture as line art with the extended difference of Gaussians.
 
     gray: (H, W) floating-point in [0, 1].  Returns (H, W) float32 in [0, 1], 1 = paper white.
-    sigma is in pixels, so it depends on the size at which the picture is drawn; k sigma is the
-    wider blur. epsilon is a tone: flat regions darker than it are filled with ink. phi is the
-    softness of the threshold; from 1e6 on it is hard in practice.
-    The kernels reach int(4 sigma + 0.5) pixels and the border is mirrored without repeating the
-    edge, so the numbers do not depend on the rule of a library.
+    sigma: of the narrow blur in pixels, so the result depends on the size of the picture.
+    k: ratio of the wide to the narrow sigma.  epsilon: tone below which flat regions become ink.
+    phi: steepness of the threshold; from 1e6 on it is hard in practice.
+    Kernels have a radius of int(4 sigma + 0.5) pixels and borders are reflected without repeating
+    the edge, independently of the defaults of a library.
     Raises ValueError for integer input: blurring 8-bit values moves 6 % of the tones.
     Reference: Winnemoeller, Kyprianidis, Olsen, Computers & Graphics 36 (2012), eq. 7.
     """
@@ -93,25 +93,24 @@ def sketch_picture(color: Picture, settings: XDoGSettings) -> Picture:
 def draw_settings(params: SketchParams, id: str) -> XDoGSettings:
     """Draw the settings of one picture from the hash of its id.
 
-    They depend on nothing else: neither on the order nor on the number of pictures. `default`
-    draws sigma from {0.3, 0.4, 0.5} and k from [2, 4.5], `tag2pix` as its authors do,
-    `xdog_python` always gives the same.
+    They do not depend on the order or number of pictures. `default` draws sigma from
+    {0.3, 0.4, 0.5} and k from [2, 4.5], `tag2pix` as its authors do; `xdog_python` is constant.
     """
     digest = hashlib.sha256(f"sketch/{id}".encode()).digest()
     preset = PRESETS[params.preset]
-    sigmas, (low, high) = _DRAWN[params.preset]
+    sigmas, (low, high) = _RANGES[params.preset]
     sigma = sigmas[int.from_bytes(digest[:8]) * len(sigmas) >> 64]
     k = low + (high - low) * int.from_bytes(digest[8:16]) / 2**64
     return XDoGSettings(sigma, k, preset.sharpness, preset.epsilon, preset.phi)
 
 
 def settings_between(sigma: float, k: float) -> XDoGSettings:
-    """Give settings anywhere in the range of `default`, which holds that of `tag2pix`.
+    """Interpolate settings in the range of `default`, which contains that of `tag2pix`.
 
-    sigma, k: in [0, 1], places between 0.3 and 0.5 pixels and between 2 and 4.5.
+    sigma, k: in [0, 1], mapped to 0.3 to 0.5 pixels and to 2 to 4.5.
     """
     preset = PRESETS["default"]
-    sigmas, (low, high) = _DRAWN["default"]
+    sigmas, (low, high) = _RANGES["default"]
     return XDoGSettings(
         sigmas[0] + (sigmas[-1] - sigmas[0]) * sigma,
         low + (high - low) * k,
@@ -122,19 +121,19 @@ def settings_between(sigma: float, k: float) -> XDoGSettings:
 
 
 def ink_share(sketch: Picture) -> float:
-    """Share of a sketch that is darker than middle grey.  sketch: (H, W) uint8."""
+    """Compute the share of pixels darker than middle grey.  sketch: (H, W) uint8."""
     return float(np.mean(to_unit(sketch) < 0.5))
 
 
 def flag(ink: float) -> Literal["", "too_dark", "too_light"]:
-    """Name what is wrong with a share of ink; empty if nothing is."""
+    """Return a warning for a share of ink outside [MIN_INK, MAX_INK]; empty inside."""
     if ink > MAX_INK:
         return "too_dark"
     return "too_light" if ink < MIN_INK else ""
 
 
 def _sharpened(gray: Unit, sigma: float, k: float, sharpness: float) -> Unit:
-    """S of eq. 7: the narrow blur, sharpened by what the wide one leaves out."""
+    """S of eq. 7: (1 + p) times the narrow blur minus p times the wide one."""
     p = np.float32(sharpness)
     narrow, wide = _blur(gray, sigma), _blur(gray, k * sigma)
     narrow *= 1 + p
@@ -146,13 +145,13 @@ def _sharpened(gray: Unit, sigma: float, k: float, sharpness: float) -> Unit:
 def _threshold(
     s: Unit, epsilon: float, phi: float
 ) -> tuple[npt.NDArray[np.bool_], npt.NDArray[np.bool_], Unit]:
-    """Say where S is paper, where it is neither paper nor ink, and the tones there."""
+    """Return the mask of paper, the mask of intermediate tones, and these tones."""
     paper = ~(s < np.float32(epsilon))
-    # Where tanh is -1 to the last digit there is nothing to compute: nearly everywhere if phi is
-    # large. One float lower, because the bound itself is rounded.
+    # tanh is computed only where it is not exactly -1: nearly nowhere if phi is large. The bound
+    # is one float lower, because it is rounded.
     darkest = np.nextafter(np.float32(epsilon - 20 / max(phi, 1e-20)), np.float32(-np.inf))
     soft = (s >= darkest) & ~paper
-    # float64, because phi 1e9 times a difference leaves no digits in float32.
+    # float64, because phi 1e9 times a difference has no valid digits in float32.
     tones = 1 + np.tanh(phi * (s[soft].astype(np.float64) - epsilon))
     return paper, soft, tones.astype(np.float32)
 

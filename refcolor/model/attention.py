@@ -1,6 +1,6 @@
-"""How colours of the reference reach places of the sketch: eq. 2 to 4 of the paper, and others.
+"""Attention from sketch to reference: eq. 2 to 4 of the paper, and alternatives.
 
-Tokens are positions: (B, D, h, w) becomes (B, h * w, D) by moving an axis, never by reshaping.
+Tokens are positions: (B, D, h, w) becomes (B, h * w, D) by moving an axis, not by `view`.
 """
 
 from dataclasses import dataclass
@@ -15,12 +15,11 @@ from refcolor.model.blocks import Norm
 
 @dataclass(frozen=True)
 class Attended:
-    """What the decoder's trunk starts from.
+    """The output of an attention module.
 
-    features: (B, D, h, w).
-    logits: (B, N_s, N_r) float32, what the softmax is taken of: the similarity, and the bias where
-        there is one; None without attention.
-    weights: (B, N_s, N_r) float32, the softmax of the logits over the keys; None without attention.
+    features: (B, D, h, w), input of the trunk.
+    logits: (B, N_s, N_r) float32, similarity plus bias; None without attention.
+    weights: (B, N_s, N_r) float32, softmax of the logits over the keys; None without attention.
     """
 
     features: Tensor
@@ -29,12 +28,12 @@ class Attended:
 
 
 class DenseCorrespondence(nn.Module):
-    """SCFT: every sketch position takes a mixture of all reference positions, eq. 2 to 4."""
+    """SCFT: cross-attention of sketch positions to reference positions, eq. 2 to 4."""
 
     def __init__(self, channels: int) -> None:
         """W_q, W_k and W_v are square and without bias.
 
-        They start orthogonal: torch's default would start with all keys nearly alike.
+        The initialisation is orthogonal: with torch's default all keys are nearly equal.
         """
         super().__init__()
         self.query = nn.Linear(channels, channels, bias=False)
@@ -44,7 +43,7 @@ class DenseCorrespondence(nn.Module):
             nn.init.orthogonal_(layer.weight)
 
     def forward(self, *, sketch: Tensor, reference: Tensor, bias: Tensor | None = None) -> Attended:
-        """Transfer reference features to sketch positions and add them.
+        """Attend to the reference and add the result to the sketch features.
 
         sketch, reference: (B, D, h, w); the two may differ in h and w.
         bias: (N_s, N_r) float32, added to the logits of every picture of the batch.
@@ -58,24 +57,23 @@ class DenseCorrespondence(nn.Module):
 
 
 class StopGradientAttention(nn.Module):
-    """SGA: the map routes features from keys to queries, and no loss on the picture trains it.
+    """SGA: the attention weights transfer features, and losses on the picture do not train them.
 
-    A cross block takes from the reference, a self block from its result. `logits` are those of the
-    cross block before the gradient is stopped, so the triplet and match terms act as on SCFT.
+    A cross block attends to the reference, a self block to its result. `logits` are those of the
+    cross block before the stop-gradient, so the triplet and match terms train them as in SCFT.
 
-    From the authors' code (their README and SGA_code): the map of the features themselves, softmax
-    over the keys and then a division over the queries, the blocks and their order.
-    Ours: S(q, k) of SCFT, which divides by sqrt(d): their plain product is nearly one-hot from the
-    first step on, before any feature means anything, and margin 12 would mean another thing;
-    W_q and W_k, the identity at first, which learn from triplet and match alone: without these
-    terms the map is theirs but for the scale; orthogonal block weights, as SCFT has them;
-    `model.norm` in the place of their batch norm.
+    As in the authors' code (their README and SGA_code): attention on the features themselves,
+    softmax over the keys and then normalisation over the queries, the blocks and their order.
+    Different: S(q, k) of SCFT with the factor 1 / sqrt(d), because their plain product is nearly
+    one-hot from the first step on and margin 12 would have another scale; W_q and W_k, initialised
+    as identity and trained only by triplet and match: without these terms the logits are theirs up
+    to the scale; orthogonal block weights, as in SCFT; `model.norm` instead of their batch norm.
     Reference: Li, Geng, Kang, Chen, Yang: Eliminating Gradient Conflict in Reference-based Line-Art
     Colorization, ECCV 2022 (arXiv 2207.06095).
     """
 
     def __init__(self, channels: int, *, norm: Norm) -> None:
-        """norm: closes each block."""
+        """norm: the last layer of each block."""
         super().__init__()
         self.query = nn.Linear(channels, channels, bias=False)
         self.key = nn.Linear(channels, channels, bias=False)
@@ -85,7 +83,7 @@ class StopGradientAttention(nn.Module):
         self.self_block = StopGradientBlock(channels, norm=norm)
 
     def forward(self, *, sketch: Tensor, reference: Tensor, bias: Tensor | None = None) -> Attended:
-        """Transfer reference features to sketch positions, then among these.
+        """Attend from the sketch to the reference, then from the result to itself.
 
         sketch, reference: (B, D, h, w); the two may differ in h and w.
         bias: (N_s, N_r) float32, added to the logits of the cross block.
@@ -111,19 +109,19 @@ class StopGradientBlock(nn.Module):
         self.norm = norm(channels)
 
     def forward(self, x: Tensor, y: Tensor, logits: Tensor) -> Tensor:
-        """Give each position of x its share of all positions of y.
+        """Attend from x to y.
 
         x: (B, N_x, D), y: (B, N_y, D), logits: (B, N_x, N_y).  Returns (B, N_x, D).
         """
         received = twice_normalized(logits.detach()).to(y.dtype) @ F.leaky_relu(self.other(y), 0.2)
         change = received + F.leaky_relu(self.own(x), 0.2)
-        # The norms of `blocks` are made for maps: all positions become one column.
+        # The norms of `blocks` take maps: the positions become a column.
         normalized: Tensor = self.norm(change.mT.unsqueeze(3)).squeeze(3).mT
         return x + normalized
 
 
 def similarity(q: Tensor, k: Tensor) -> Tensor:
-    """S(q, k) = q.k / sqrt(d) in float32, the one measure of attention and of eq. 5.
+    """Compute S(q, k) = q.k / sqrt(d) in float32, for the attention and for eq. 5.
 
     q: (B, N_q, D), k: (B, N_k, D).  Returns (B, N_q, N_k).
     """
@@ -133,10 +131,10 @@ def similarity(q: Tensor, k: Tensor) -> Tensor:
 
 
 def biased(logits: Tensor, bias: Tensor | None) -> Tensor:
-    """Add a bonus for chosen pairs of positions; without one the logits are returned as they are.
+    """Add a bias to the logits; None returns them unchanged.
 
     logits: (B, N_s, N_r) float32.  bias: (N_s, N_r) float32.
-    Raises ValueError for a bias of another shape: it would be spread over the wrong positions.
+    Raises ValueError for a bias of another shape, which might broadcast.
     """
     if bias is None:
         return logits
@@ -149,7 +147,7 @@ def biased(logits: Tensor, bias: Tensor | None) -> Tensor:
 
 
 def twice_normalized(logits: Tensor) -> Tensor:
-    """Softmax over the keys, then every key is shared out among the queries.
+    """Softmax over the keys, then normalise each key over the queries.
 
     logits: (B, N_q, N_k).  Returns the same shape; columns sum to 1, rows to N_k / N_q on average.
     """
@@ -157,10 +155,10 @@ def twice_normalized(logits: Tensor) -> Tensor:
 
 
 class Concatenation(nn.Module):
-    """The baseline without attention: features of the same place, side by side, mixed by 1x1."""
+    """The baseline without attention: a 1x1 convolution of concatenated features."""
 
     def __init__(self, channels: int) -> None:
-        """Two times D channels become D."""
+        """channels: D of each input and of the result."""
         super().__init__()
         self.mix = nn.Conv2d(2 * channels, channels, 1)
 
@@ -170,10 +168,10 @@ class Concatenation(nn.Module):
         Raises ValueError when they differ in h and w, and for a bias: there are no logits.
         """
         if bias is not None:
-            raise ValueError("without attention there are no logits to put a bias on; leave it out")
+            raise ValueError("bias needs attention, got model.attention none; leave it out")
         if sketch.shape[-2:] != reference.shape[-2:]:
             raise ValueError(
-                "without attention sketch and reference must have one size, got "
+                "without attention sketch and reference must have the same size, got "
                 f"{sketch.shape[-2]} x {sketch.shape[-1]} and "
                 f"{reference.shape[-2]} x {reference.shape[-1]} positions; resize one of them"
             )
@@ -183,7 +181,7 @@ class Concatenation(nn.Module):
 def build_attention(
     kind: Literal["scft", "sga", "none"], channels: int, *, norm: Norm
 ) -> DenseCorrespondence | StopGradientAttention | Concatenation:
-    """Make what `model.attention` names, with fresh weights from torch's global random state."""
+    """Make the module for `model.attention`, with random weights from torch's global generator."""
     match kind:
         case "scft":
             return DenseCorrespondence(channels)

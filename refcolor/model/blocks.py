@@ -1,4 +1,4 @@
-"""The layers that generator and discriminator are made of."""
+"""Layers of the generator and the discriminator."""
 
 from collections.abc import Callable
 
@@ -11,13 +11,13 @@ _GROUP_CHANNELS = 8
 
 
 class InstanceNorm(nn.InstanceNorm2d):
-    """Instance norm with weights that keeps channels last, where PyTorch's changes to planes.
+    """Affine instance norm that keeps the channels-last memory format; PyTorch's does not.
 
-    A convolution would have to bring them back, and so would the pass behind it.
+    The next convolution and the backward pass would have to convert it back.
     """
 
     def __init__(self, channels: int) -> None:
-        """The number of channels stays."""
+        """channels: C of input and output."""
         super().__init__(channels, affine=True)
 
     def forward(self, x: Tensor) -> Tensor:
@@ -50,7 +50,7 @@ class ConvBlock(nn.Sequential):
     """3x3 convolution, norm, LeakyReLU(0.2)."""
 
     def __init__(self, channels_in: int, channels_out: int, *, norm: Norm, stride: int = 1) -> None:
-        """Stride 2 halves the size."""
+        """stride: 2 halves the size."""
         super().__init__(
             nn.Conv2d(channels_in, channels_out, 3, stride, padding=1),
             norm(channels_out),
@@ -59,10 +59,10 @@ class ConvBlock(nn.Sequential):
 
 
 class ResidualBlock(nn.Module):
-    """Two 3x3 convolutions beside an identity."""
+    """Two 3x3 convolutions with a skip connection."""
 
     def __init__(self, channels: int, *, norm: Norm) -> None:
-        """The number of channels stays."""
+        """channels: C of input and output."""
         super().__init__()
         self.body = nn.Sequential(
             ConvBlock(channels, channels, norm=norm),

@@ -8,13 +8,12 @@ from refcolor.params import ModelParams
 
 
 class Discriminator(nn.Module):
-    """Judge overlapping patches; least-squares loss, so the last layer is linear."""
+    """Classifies overlapping patches; the last layer is linear for the least-squares loss."""
 
     def __init__(self, params: ModelParams) -> None:
         """Channels w, 2w, 4w, 8w with w = model.discriminator_width; patches of 70 x 70 pixels.
 
-        Instance norm without batch statistics: real and fake pictures cannot tell each other apart
-        by the batch they came in.
+        Instance norm instead of batch norm: batch statistics would separate real from fake batches.
         """
         super().__init__()
         width = params.discriminator_width
@@ -28,6 +27,6 @@ class Discriminator(nn.Module):
         self.layers = nn.Sequential(*layers, nn.Conv2d(width * 8, 1, 4, padding=1))
 
     def forward(self, *, picture: Tensor, sketch: Tensor) -> Tensor:
-        """Judge picture (B, 3, H, W) and sketch (B, 1, H, W): (B, 1, h, w), 1 = real."""
-        verdict: Tensor = self.layers(torch.cat([picture, sketch], dim=1))
-        return verdict
+        """Score patches of picture (B, 3, H, W) and sketch (B, 1, H, W): (B, 1, h, w), 1 = real."""
+        scores: Tensor = self.layers(torch.cat([picture, sketch], dim=1))
+        return scores

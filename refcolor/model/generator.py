@@ -1,4 +1,4 @@
-"""The generator: two encoders, the dense correspondence, a residual trunk and a U-Net decoder."""
+"""The generator: two encoders, attention, a residual trunk and a U-Net decoder."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,7 +15,7 @@ from refcolor.params import ModelParams
 
 @dataclass(frozen=True)
 class Output:
-    """What the generator returns.
+    """The output of the generator.
 
     picture: (B, 3, H, W) in [-1, 1].
     logits: (B, N_s, N_r) float32 attention logits, None without attention.
@@ -28,7 +28,7 @@ class Output:
 
 
 class Encoder(nn.Module):
-    """Two 3x3 convolutions a level; every level but the first begins with stride 2."""
+    """Two 3x3 convolutions per level; all levels except the first begin with stride 2."""
 
     def __init__(self, channels_in: int, widths: list[int], *, norm: Norm) -> None:
         """widths: channels of each level."""
@@ -50,14 +50,14 @@ class Encoder(nn.Module):
 
 
 class Context(nn.Module):
-    """A U-Net at the size of the attention: every position sees further levels of half the size.
+    """A U-Net on the attention grid, which enlarges the receptive field.
 
-    Beyond the paper: a position of its encoders sees a third of the picture's side, so that the
-    middle of a coat cannot know that it is one.
+    An addition to the paper, whose encoders have a receptive field of a third of the picture's
+    side: too small to recognise the middle of a coat.
     """
 
     def __init__(self, channels: int, levels: int, *, norm: Norm) -> None:
-        """levels: number of halvings; each has half as many channels more than `channels`."""
+        """levels: number of halvings; each adds half of `channels`."""
         super().__init__()
         widths = [channels + channels * level // 2 for level in range(levels + 1)]
         self.downs = nn.ModuleList(
@@ -71,7 +71,7 @@ class Context(nn.Module):
         )
 
     def forward(self, x: Tensor) -> Tensor:
-        """(B, C, h, w) -> (B, C, h, w), of any h and w."""
+        """(B, C, h, w) -> (B, C, h, w), for any h and w."""
         skips = []
         for down in self.downs:
             skips.append(x)
@@ -82,12 +82,12 @@ class Context(nn.Module):
 
 
 class Decoder(nn.Module):
-    """From the smallest size up, with skips from the sketch's encoder only."""
+    """A U-Net decoder with skip connections from the sketch encoder only."""
 
     def __init__(self, channels_in: int, widths: list[int], *, norm: Norm, transport: bool) -> None:
-        """widths: channels of the encoder's levels, large to small pictures.
+        """widths: channels of the encoder's levels, largest map first.
 
-        transport: whether the decoder starts from colours that the attention carries.
+        transport: whether the decoder gets the colours of transport.
         """
         super().__init__()
         colors = 3 if transport else 0
@@ -99,15 +99,17 @@ class Decoder(nn.Module):
         self.leave = nn.Conv2d(widths[0] + colors, 3, 3, padding=1)
 
     def forward(self, x: Tensor, skips: list[Tensor], colors: Tensor | None = None) -> Tensor:
-        """skips: last maps of the levels above the smallest, large to small.
+        """skips: last maps of the levels above the smallest, largest first.
 
-        colors: (B, 3, h, w) float32 in [-1, 1], carried colours; None without transport.
+        colors: (B, 3, h, w) float32 in [-1, 1], transported colours; None without transport.
         """
-        x = self.enter(beside(x, colors))
+        x = self.enter(with_colors(x, colors))
         for join, skip in zip(self.joins, reversed(skips), strict=True):
-            x = join(beside(torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1), colors))
-        # No activation before the tanh: a rectified input would leave dark colours out of reach.
-        picture = self.leave(beside(x, colors)).float()
+            x = join(
+                with_colors(torch.cat([F.interpolate(x, scale_factor=2.0), skip], dim=1), colors)
+            )
+        # No ReLU before the tanh: dark colours need negative inputs.
+        picture = self.leave(with_colors(x, colors)).float()
         if colors is not None:
             picture = picture + torch.atanh(resized(colors, picture).clamp(-0.98, 0.98))
         return torch.tanh(picture)
@@ -142,18 +144,18 @@ class Generator(nn.Module):
         reference: Tensor | Sequence[Tensor],
         bias: Tensor | None = None,
     ) -> Output:
-        """Colour sketches after references.
+        """Colour sketches with the colours of references.
 
-        sketch: (B, 1, H, W), reference: (B, 3, H', W'), both in [-1, 1], sketch 1 = paper. Sides
-        are multiples of `stride`; with attention the two sizes may differ.
-        Several references of any sizes are attended to together: their positions come one
-        reference after another, N_r being all of them.
+        sketch: (B, 1, H, W) in [-1, 1], 1 = paper.
+        reference: (B, 3, H', W') in [-1, 1], or several of any sizes; N_r is the number of the
+            positions of all references, one reference after another.
         bias: (N_s, N_r) float32, added to the attention logits.
+        Sides must be multiples of `stride`; with attention H', W' may differ from H, W.
         Raises ValueError for other sides, for no reference, and without attention for a bias and
-        for more than one reference.
+        for several references.
         """
         references = [reference] if isinstance(reference, Tensor) else list(reference)
-        for name, picture in (("sketch", sketch), *(("reference", one) for one in references)):
+        for name, picture in (("sketch", sketch), *(("reference", x) for x in references)):
             if picture.shape[-2] % self.stride or picture.shape[-1] % self.stride:
                 raise ValueError(
                     f"{name} sides must be multiples of {self.stride}, got "
@@ -162,8 +164,8 @@ class Generator(nn.Module):
         maps = self.sketch_encoder(sketch)
         attended: Attended = self.attention(
             sketch=tokens(maps, self.sketch_context),
-            reference=side_by_side(
-                [tokens(self.reference_encoder(one), self.reference_context) for one in references]
+            reference=concatenate_positions(
+                [tokens(self.reference_encoder(x), self.reference_context) for x in references]
             ),
             bias=bias,
         )
@@ -171,16 +173,16 @@ class Generator(nn.Module):
         rows, columns = maps[-1].shape[-2:]
         colors = None
         if self.transport:
-            assert attended.weights is not None  # the parameters refuse transport without attention
-            means = [F.avg_pool2d(one.float(), self.stride) for one in references]
-            carried = attended.weights @ side_by_side(means).flatten(2).mT
-            colors = torch.unflatten(carried.mT, 2, (rows, columns))
+            assert attended.weights is not None  # Params has no transport without attention
+            means = [F.avg_pool2d(x.float(), self.stride) for x in references]
+            transported = attended.weights @ concatenate_positions(means).flatten(2).mT
+            colors = torch.unflatten(transported.mT, 2, (rows, columns))
         picture = self.decoder(torch.cat([trunk, attended.features], dim=1), maps[1:-1:2], colors)
         return Output(picture=picture, logits=attended.logits, cells=(rows, columns))
 
 
 def tokens(maps: list[Tensor], context: Context | None) -> Tensor:
-    """Give what positions are compared by: V of eq. 1, or the last map in its context."""
+    """Return the input of the attention: V of eq. 1, or with `model.context` the output of it."""
     return pyramid(maps) if context is None else context(maps[-1])
 
 
@@ -189,22 +191,22 @@ def resized(colors: Tensor, picture: Tensor) -> Tensor:
     return F.interpolate(colors, size=picture.shape[-2:], mode="bilinear")
 
 
-def beside(x: Tensor, colors: Tensor | None) -> Tensor:
-    """Put carried colours beside the channels of a map, where there are any."""
+def with_colors(x: Tensor, colors: Tensor | None) -> Tensor:
+    """Append transported colours to the channels of a map; None returns the map."""
     return x if colors is None else torch.cat([x, resized(colors, x).to(x.dtype)], dim=1)
 
 
 def pyramid(maps: list[Tensor]) -> Tensor:
-    """V of eq. 1: all maps average-pooled to the size of the last one, side by side."""
+    """Compute V of eq. 1: all maps average-pooled to the size of the last, concatenated."""
     height, width = maps[-1].shape[-2:]
     return torch.cat([F.adaptive_avg_pool2d(x, (height, width)) for x in maps], dim=1)
 
 
-def side_by_side(maps: Sequence[Tensor]) -> Tensor:
-    """Give the positions of several maps as those of one.
+def concatenate_positions(maps: Sequence[Tensor]) -> Tensor:
+    """Concatenate the positions of maps of any sizes.
 
-    maps: (B, D, h, w) each, of any h and w.  Returns (B, D, N, 1), N being all positions, map by
-    map and row by row; a single map is returned as it is.
+    maps: (B, D, h, w) each.  Returns (B, D, N, 1) with N positions, map by map and row by row; a
+    single map is returned unchanged.
     Raises ValueError for no map.
     """
     if not maps:
@@ -213,5 +215,5 @@ def side_by_side(maps: Sequence[Tensor]) -> Tensor:
 
 
 def build_generator(params: ModelParams) -> Generator:
-    """Make a generator with fresh weights from torch's global random state."""
+    """Make a generator with random weights from torch's global generator."""
     return Generator(params)

@@ -40,7 +40,7 @@ def drawings() -> list[Drawing]:
 
 
 def test_a_drawing_has_a_colour_a_part_and_ink_for_each_pixel():
-    """Colour is RGB bytes, parts index PARTS and ink is a mask, all of the asked size."""
+    """Colour is RGB bytes, parts index PARTS and ink is a mask, all of the given size."""
     drawing = render(draw_shape(3, 0), draw_palette(4, 0))
     assert (drawing.color.shape, drawing.color.dtype) == ((256, 256, 3), np.uint8)
     assert (drawing.parts.shape, drawing.parts.dtype) == ((256, 256), np.uint8)
@@ -49,7 +49,7 @@ def test_a_drawing_has_a_colour_a_part_and_ink_for_each_pixel():
 
 
 def test_another_process_draws_the_same_bytes():
-    """Seeds and indices alone decide a drawing, whatever the process."""
+    """Drawings depend only on seeds and indices, not on the process."""
     code = (
         f"import sys; sys.path.insert(0, {str(Path(__file__).parent)!r})\n"
         "from test_sample import draw_palette, draw_shape, fingerprint, render\n"
@@ -62,16 +62,16 @@ def test_another_process_draws_the_same_bytes():
 
 
 def test_the_palette_does_not_move_a_line():
-    """The same shape in other colours has the same parts and ink and other colours."""
+    """The same shape with another palette has the same parts and ink and other colours."""
     shape = draw_shape(3, 7)
-    one, other = (render(shape, draw_palette(4, i)) for i in (7, 8))
-    np.testing.assert_array_equal(one.parts, other.parts)
-    np.testing.assert_array_equal(one.ink, other.ink)
-    assert (one.color != other.color).any()
+    first, second = (render(shape, draw_palette(4, i)) for i in (7, 8))
+    np.testing.assert_array_equal(first.parts, second.parts)
+    np.testing.assert_array_equal(first.ink, second.ink)
+    assert (first.color != second.color).any()
 
 
 def test_shape_and_palette_come_from_independent_streams():
-    """Equal seeds for both leave shape and palette unrelated, and each index is a new draw."""
+    """Shape and palette of equal seeds are uncorrelated, and every index is a new draw."""
     mirrored = np.array([draw_shape(5, i).mirrored for i in range(400)], float)
     white = np.array([draw_palette(5, i).white_background for i in range(400)], float)
     assert abs(np.corrcoef(mirrored, white)[0, 1]) < 0.15
@@ -84,7 +84,7 @@ def test_shape_and_palette_come_from_independent_streams():
     [("hair_style", HAIR_STYLES), ("clothes", CLOTHES), ("accessory", ACCESSORIES)],
 )
 def test_every_style_occurs(field: str, names: tuple[str, ...]):
-    """Three hundred characters wear every hair style, garment and accessory."""
+    """Three hundred characters have every hair style, garment and accessory."""
     assert {getattr(draw_shape(3, i), field) for i in range(300)} == set(names)
 
 
@@ -96,8 +96,8 @@ def test_every_style_occurs(field: str, names: tuple[str, ...]):
         ("accessory", ACCESSORIES),
     ],
 )
-def test_every_style_has_a_look_of_its_own(field: str, names: tuple[str, ...]):
-    """Any two styles on the same character differ in ink, so no name repeats another."""
+def test_every_style_looks_different(field: str, names: tuple[str, ...]):
+    """Any two styles on the same character give different pictures."""
     shape = draw_shape(3, 2)
     prints = [
         render(replace(shape, **{field: name}), draw_palette(4, 2), size=SMALL).color.tobytes()
@@ -107,7 +107,7 @@ def test_every_style_has_a_look_of_its_own(field: str, names: tuple[str, ...]):
 
 
 def test_half_of_the_backgrounds_are_white():
-    """White backgrounds are a fair coin: within four standard deviations of a half."""
+    """The share of white backgrounds is a half, within four standard deviations."""
     palettes = [draw_palette(4, i) for i in range(1000)]
     white = [palette for palette in palettes if palette.white_background]
     assert abs(len(white) - 500) < 4 * np.sqrt(250)
@@ -124,8 +124,8 @@ def test_the_background_is_one_flat_colour():
     assert (drawing.color[inner] == palette.background).all()
 
 
-def test_parts_wear_the_colours_of_the_palette():
-    """The commonest colour of skin, hair and background is the palette's colour."""
+def test_parts_have_the_colours_of_the_palette():
+    """The most frequent colour of skin, hair and background is the palette's colour."""
     shape, palette = draw_shape(3, 5), draw_palette(4, 5)
     drawing = render(shape, palette)
     for name in ("background", "skin", "hair"):
@@ -135,7 +135,7 @@ def test_parts_wear_the_colours_of_the_palette():
 
 
 def test_accessories_are_large_enough_to_score(drawings: list[Drawing]):
-    """In the mean at least 2 % of a picture, those without one included, is accessory."""
+    """The accessory has at least 2 % of a picture on average, with those without one."""
     shares = [(drawing.parts == PARTS.index("accessory")).mean() for drawing in drawings]
     assert np.mean(shares) >= 0.02
     assert np.mean(np.array(shares) > 0) >= 0.85
@@ -156,7 +156,7 @@ def test_no_two_shapes_agree(drawings: list[Drawing]):
 
 
 def test_lines_are_dark():
-    """Pixels called ink are near black whatever the palette."""
+    """Ink pixels are nearly black with any palette."""
     for index in range(8):
         drawing = render(draw_shape(3, index), draw_palette(4, index))
         assert 0.02 < drawing.ink.mean() < 0.20
@@ -185,7 +185,7 @@ def test_an_odd_size_works():
 
 
 def test_a_tiny_size_is_refused():
-    """Below 32 pixels nothing is legible, and the message says so."""
+    """A size below 32 pixels raises ValueError."""
     with pytest.raises(ValueError, match="at least 32 pixels, got 31"):
         render(draw_shape(3, 1), draw_palette(4, 1), size=31)
 
@@ -193,6 +193,6 @@ def test_a_tiny_size_is_refused():
 @pytest.mark.parametrize("draw", [draw_shape, draw_palette])
 @pytest.mark.parametrize("seed_and_index", [(-1, 0), (0, -1)])
 def test_negative_seeds_are_refused(draw, seed_and_index: tuple[int, int]):
-    """Seeds and indices count from 0, and the message says so."""
+    """Negative seeds and indices raise ValueError."""
     with pytest.raises(ValueError, match="must not be negative"):
         draw(*seed_and_index)

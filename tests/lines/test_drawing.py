@@ -1,4 +1,4 @@
-"""Drawings of every kind are taken apart, and what is none is refused with advice."""
+"""Drawings of every kind are decomposed, other pictures are rejected with advice."""
 
 import io
 import subprocess
@@ -37,13 +37,13 @@ def on_glass(line: tuple[int, int, int]) -> np.ndarray:
 
 
 def rebuilt(drawing: Drawing) -> np.ndarray:
-    """The drawing put together again on its own paper."""
+    """The drawing recomposed on its paper."""
     share = drawing.ink[..., None] / 255
     return share * drawing.line + (1 - share) * drawing.paper
 
 
 def reason_of(picture: np.ndarray | Path | bytes, **options: object) -> tuple[str, str]:
-    """Reason and message of a refusal; the message is one line."""
+    """Reason and message of a PictureError; the message is one line."""
     with pytest.raises(PictureError) as caught:
         read_drawing(picture, **options)  # type: ignore[arg-type]
     assert "\n" not in str(caught.value)
@@ -121,7 +121,7 @@ def test_transparent_drawings_keep_their_line(line: tuple[int, int, int], kind: 
 
 
 def test_fine_white_lines_on_a_large_transparent_ground() -> None:
-    """Lines that fade when the picture is measured small are lines all the same."""
+    """Thin lines that fade at the measured size are still lines."""
     picture = np.full((1600, 1700, 4), 255, np.uint8)
     picture[..., 3] = 0
     picture[::400, :, 3] = 255
@@ -147,7 +147,7 @@ def test_a_cut_out_drawing_stands_on_white() -> None:
 
 
 def test_jpeg_noise_is_no_ink() -> None:
-    """Of a JPEG's bare paper hardly a pixel keeps any ink, and its black lines count as black."""
+    """JPEG noise of bare paper gives no ink, and black lines are full ink."""
     drawing = read_drawing(encoded(on_paper((0, 0, 0), (240, 238, 230)), "JPEG", quality=80))
     assert drawing.line.shape == (3,)
     assert drawing.ink[ink() == 0].mean() < 2
@@ -166,7 +166,7 @@ def test_a_photographed_page_is_refused_until_it_is_cleaned() -> None:
 
 
 def test_colour_pictures_are_refused() -> None:
-    """A drawn character in colour is no drawing to be coloured: draw its lines first."""
+    """A coloured character is rejected with the advice to draw its lines first."""
     picture = render(draw_shape(1, 2), draw_palette(1, 2), size=256).color
     reason, message = reason_of(encoded(picture))
     assert reason == "color_picture"
@@ -174,7 +174,7 @@ def test_colour_pictures_are_refused() -> None:
 
 
 def test_shaded_pictures_are_refused() -> None:
-    """The same character in grey is shaded: the page may be cleaned, or lines drawn."""
+    """A grey character is rejected as shaded; the advice is to clean the page or draw its lines."""
     color = render(draw_shape(1, 2), draw_palette(1, 2), size=256).color
     gray = color.astype(float).mean(axis=2).astype(np.uint8)
     assert reason_of(gray)[0] == "too_much_ink"
@@ -183,7 +183,7 @@ def test_shaded_pictures_are_refused() -> None:
 
 @pytest.mark.parametrize("index", [0, 120, 125])
 def test_lines_may_cover_a_third_of_a_tiny_drawing(index: int) -> None:
-    """A sketch of 64 pixels, as models are trained on, is a line drawing all the same."""
+    """A sketch of 64 pixels, as models are trained on, is a line drawing."""
     picture = render(draw_shape(1, index), draw_palette(2, index), size=64).color
     sketch = sketch_picture(picture, PRESETS["default"])
     assert ink_share(sketch) > 1 / 3
@@ -191,7 +191,7 @@ def test_lines_may_cover_a_third_of_a_tiny_drawing(index: int) -> None:
 
 
 def test_spot_blacks_are_drawing() -> None:
-    """A filled black shape of a tenth of the picture belongs to an inked drawing."""
+    """A drawing may have a filled black shape of a tenth of the picture."""
     picture = 255 - ink()
     picture[140:180, 40:110] = 0
     assert (read_drawing(picture).ink[140:180, 40:110] == 255).all()
@@ -201,14 +201,14 @@ def test_spot_blacks_are_drawing() -> None:
     "picture", [np.full((64, 48), 255, np.uint8), np.zeros((9, 9, 4), np.uint8)]
 )
 def test_empty_pages_are_refused(picture: np.ndarray) -> None:
-    """A white page and a transparent one show nothing to colour."""
+    """A white page and a transparent one are nothing_drawn."""
     reason, message = reason_of(picture)
     assert reason == "nothing_drawn"
-    assert "draw something" in message
+    assert "draw darker or thicker" in message
 
 
 def test_what_is_no_picture_is_refused_as_everywhere(tmp_path: Path) -> None:
-    """The reader's own reasons come through; too large a drawing gets advice of its own."""
+    """The reasons of `read` are kept; a too large drawing has special advice."""
     (tmp_path / "notes.png").write_bytes(b"<!DOCTYPE html>")
     assert reason_of(tmp_path / "notes.png")[0] == "not_a_picture"
     assert reason_of(encoded(255 - ink())[:300])[0] == "truncated"
@@ -218,7 +218,7 @@ def test_what_is_no_picture_is_refused_as_everywhere(tmp_path: Path) -> None:
 
 
 def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many rows are taken apart at a time, the drawing is the same."""
+    """The number of rows in a strip does not change the drawing."""
     picture = on_paper((30, 60, 220), (240, 236, 220))
     whole = read_drawing(picture)
     monkeypatch.setattr(paper, "_STRIP", 13)
@@ -237,14 +237,14 @@ def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
     ],
 )
 def test_arrays_of_another_kind_are_refused(array: np.ndarray, message: str) -> None:
-    """The message names what was given."""
+    """The message has the shape or dtype."""
     with pytest.raises(ValueError, match=message):
         read_drawing(array)
 
 
 @pytest.mark.parametrize("shape", [(1, 400), (400, 1), (3, 3), (7, 900)])
 def test_any_size_and_shape_is_read(shape: tuple[int, int]) -> None:
-    """Threads of pixels are taken apart too."""
+    """Drawings of any shape are decomposed, also one pixel high or wide."""
     picture = np.full(shape, 255, np.uint8)
     picture[shape[0] // 2, shape[1] // 2] = 0
     drawing = read_drawing(picture)
@@ -307,7 +307,7 @@ def test_a_sketch_may_be_larger_than_its_drawing() -> None:
 
 
 def test_reading_drawings_needs_no_torch() -> None:
-    """Drawings are read, cleaned, filled and put together without paying for torch."""
+    """Drawings are read, cleaned, filled and put together without importing torch."""
     code = "import sys, refcolor.colorize.layers, refcolor.colorize.fill; "
     code += "sys.exit('torch' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

@@ -1,4 +1,4 @@
-"""Paper has one colour, and a photographed page is brought to it."""
+"""The colour and noise of paper, and flattening of photographed pages."""
 
 import cv2
 import numpy as np
@@ -33,7 +33,7 @@ def page(*, color: tuple[float, float, float] = (20, 20, 25), strength: float = 
 
 @pytest.mark.parametrize("color", [(255, 255, 255), (7, 8, 255), (128, 127, 0)])
 def test_paper_of_one_colour_is_known_exactly(color: tuple[int, int, int]) -> None:
-    """The commonest colour is found beside another that fills a third, and it has no noise."""
+    """The most frequent colour is exact next to another of a third, and has no noise."""
     picture = np.full((50, 61, 3), color, np.uint8)
     picture[:, :20] = 60
     assert tuple(paper_color(picture)) == color
@@ -44,13 +44,13 @@ def test_paper_is_known_under_noise() -> None:
     """Normal noise of 3 levels moves the colour by one at most; three deviations are 9 levels."""
     noise = np.random.default_rng(0).normal(0, 3, (300, 300, 3))
     picture = np.rint(noise + np.array([200, 191, 160])).astype(np.uint8)
-    found = paper_color(picture)
-    assert np.abs(found.astype(int) - (200, 191, 160)).max() <= 1
-    np.testing.assert_allclose(paper_noise(picture, found), 9, atol=1)
+    color = paper_color(picture)
+    assert np.abs(color.astype(int) - (200, 191, 160)).max() <= 1
+    np.testing.assert_allclose(paper_noise(picture, color), 9, atol=1)
 
 
 def test_a_page_becomes_white_with_black_lines() -> None:
-    """Light, shadow, tint and grain go from the paper, and no line goes with them."""
+    """Light, shadow, tint and grain are removed, and all lines stay."""
     flat, ink = flatten_page(page()), strokes()
     assert flat.shape == (397, 311, 3)
     assert np.mean(flat[ink == 0] == 255) > 0.99
@@ -59,7 +59,7 @@ def test_a_page_becomes_white_with_black_lines() -> None:
 
 
 def test_pencil_reaches_black() -> None:
-    """Strokes at two fifths of full strength come out as dark as ink does."""
+    """Strokes at two fifths of full strength become as dark as ink."""
     flat, ink = flatten_page(page(strength=0.4)), strokes()
     assert np.mean(flat[ink > 0.9] < 100) > 0.97
     assert np.mean(flat[ink == 0] == 255) > 0.99
@@ -80,14 +80,14 @@ def test_black_stays_black() -> None:
 
 
 def test_areas_of_solid_black_stay() -> None:
-    """Hair filled with ink is darker than any shadow and stays ink all over."""
+    """Hair filled with ink is darker than any shadow and stays ink."""
     picture = page()
     picture[20:120, 180:300] //= 8
     assert (flatten_page(picture)[20:120, 180:300] < 128).all()
 
 
 def test_specks_of_dust_go() -> None:
-    """A dark pixel that hangs on no stroke is paper."""
+    """A dark pixel without a stroke is paper."""
     picture = page()
     picture[380, 20:22] = 30
     assert (flatten_page(picture)[375:385, 15:27] == 255).all()
@@ -99,7 +99,7 @@ def test_an_empty_page_stays_empty() -> None:
 
 
 def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
-    """However many rows are flattened at a time, the page is the same."""
+    """The number of rows in a strip does not change the page."""
     whole = flatten_page(page())
     monkeypatch.setattr(paper, "_STRIP", 7)
     np.testing.assert_array_equal(flatten_page(page()), whole)
@@ -107,5 +107,5 @@ def test_strips_leave_no_seam(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.mark.parametrize("shape", [(1, 1, 3), (1, 200, 3), (300, 2, 3)])
 def test_any_shape_is_flattened(shape: tuple[int, int, int]) -> None:
-    """Threads of pixels are pages too."""
+    """Pages of one pixel width or height are flattened."""
     assert (flatten_page(np.full(shape, 180, np.uint8)) == 255).all()

@@ -1,4 +1,4 @@
-"""XDoG is the published formula, keeps lines, does not flood, and is drawn by the id alone."""
+"""XDoG equals the published formula, keeps lines, does not flood, and depends on the id."""
 
 import time
 from pathlib import Path
@@ -62,10 +62,10 @@ def test_xdog_equals_the_formula(settings: XDoGSettings) -> None:
     gray = np.random.default_rng(0).random((37, 23), dtype=np.float32)
     gray = cv2.GaussianBlur(gray, (5, 5), 1.0)
     values = settings.__dict__
-    ours, theirs = xdog(gray, **values), reference_xdog(gray, **values)
-    assert ours.dtype == np.float32
-    assert 0.02 < np.mean(theirs < 0.5) or settings.phi < 1
-    assert np.mean(np.abs(ours - theirs) > 1e-4) <= 0.005
+    result, expected = xdog(gray, **values), reference_xdog(gray, **values)
+    assert result.dtype == np.float32
+    assert 0.02 < np.mean(expected < 0.5) or settings.phi < 1
+    assert np.mean(np.abs(result - expected) > 1e-4) <= 0.005
 
 
 def test_xdog_of_one_black_pixel_has_worked_values() -> None:
@@ -101,7 +101,7 @@ def test_the_old_setting_is_that_of_xdog_python() -> None:
 @pytest.mark.parametrize("phi", [0.0, 0.2, 50.0, 1e6, 1e9, 1e12])
 @pytest.mark.parametrize("epsilon", [0.01, 0.5, -0.1])
 def test_a_tone_near_the_threshold_is_that_of_the_formula(phi: float, epsilon: float) -> None:
-    """Tanh is computed where it is not yet -1, and nothing else is left out: not one float."""
+    """Skipping tanh where it is exactly -1 changes no float."""
     middle = np.float32(epsilon)
     steps = np.concatenate([np.arange(-200, 5), -np.geomspace(200, 2e8, 50)])
     s = (middle + steps * np.spacing(np.abs(middle))).astype(np.float32)
@@ -124,13 +124,13 @@ def test_a_huge_phi_is_a_hard_threshold(phi: float) -> None:
 
 
 def test_integers_are_refused() -> None:
-    """8-bit input is refused with advice instead of being blurred in 8 bits."""
+    """8-bit input is rejected with advice instead of being blurred in 8 bits."""
     with pytest.raises(ValueError, match=r"floating-point in \[0, 1\], got uint8; see to_unit"):
         xdog(np.zeros((4, 4), np.uint8))  # type: ignore[arg-type]
 
 
 def test_other_shapes_are_refused() -> None:
-    """Colour for xdog and grey for sketch_picture name the shape given."""
+    """Colour for xdog and grey for sketch_picture are errors with the shape."""
     with pytest.raises(ValueError, match=r"\(H, W\), got shape \(4, 4, 3\)"):
         xdog(np.zeros((4, 4, 3), np.float32))
     with pytest.raises(ValueError, match=r"\(H, W, 3\), got shape \(4, 4\)"):
@@ -175,12 +175,12 @@ def test_equal_pictures_give_equal_bytes() -> None:
     threads = cv2.getNumThreads()
     try:
         cv2.setNumThreads(1)
-        one = sketch_picture(picture, PRESETS["default"])
+        first = sketch_picture(picture, PRESETS["default"])
         cv2.setNumThreads(2)
-        two = sketch_picture(picture, PRESETS["default"])
+        second = sketch_picture(picture, PRESETS["default"])
     finally:
         cv2.setNumThreads(threads)
-    assert one.tobytes() == two.tobytes()
+    assert first.tobytes() == second.tobytes()
 
 
 def test_settings_depend_on_the_id_alone() -> None:
@@ -195,21 +195,21 @@ def test_settings_depend_on_the_id_alone() -> None:
 def test_settings_fill_their_ranges_evenly() -> None:
     """Over many ids sigma takes its three values equally often and k covers [2, 4.5]."""
     drawn = [draw_settings(SketchParams(preset="default"), f"picture-{n}") for n in range(3000)]
-    sigmas, counts = np.unique([one.sigma for one in drawn], return_counts=True)
+    sigmas, counts = np.unique([settings.sigma for settings in drawn], return_counts=True)
     assert sigmas.tolist() == [0.3, 0.4, 0.5]
     assert counts.min() > 900
-    k = np.array([one.k for one in drawn])
+    k = np.array([settings.k for settings in drawn])
     assert k.min() >= 2
     assert k.max() <= 4.5
     np.testing.assert_allclose(np.quantile(k, [0.1, 0.5, 0.9]), [2.25, 3.25, 4.25], atol=0.1)
-    assert abs(np.corrcoef(k, [one.sigma for one in drawn])[0, 1]) < 0.06
+    assert abs(np.corrcoef(k, [settings.sigma for settings in drawn])[0, 1]) < 0.06
 
 
 def test_the_other_presets_draw_their_own_ranges() -> None:
     """tag2pix stays within its authors' ranges; xdog_python never varies."""
     tag2pix = [draw_settings(SketchParams(preset="tag2pix"), str(n)) for n in range(50)]
-    assert all(0.35 <= one.sigma <= 0.45 and 2 <= one.k <= 3 for one in tag2pix)
-    assert {one.epsilon for one in tag2pix} == {0.0}
+    assert all(0.35 <= settings.sigma <= 0.45 and 2 <= settings.k <= 3 for settings in tag2pix)
+    assert {settings.epsilon for settings in tag2pix} == {0.0}
     python = {draw_settings(SketchParams(preset="xdog_python"), str(n)) for n in range(9)}
     assert python == {PRESETS["xdog_python"]}
 
@@ -257,17 +257,17 @@ def test_real_portraits_are_not_flooded() -> None:
 
 
 def test_settings_between_span_the_range_of_default() -> None:
-    """Both ends and the middle, worked by hand; the rest is that of the preset."""
-    found = [settings_between(*places) for places in ((0, 0), (0.5, 0.5), (1, 1))]
-    assert [settings.sigma for settings in found] == pytest.approx([0.3, 0.4, 0.5])
-    assert [settings.k for settings in found] == pytest.approx([2.0, 3.25, 4.5])
-    rest = {(settings.sharpness, settings.epsilon, settings.phi) for settings in found}
+    """Both ends and the middle by hand; the other settings are those of the preset."""
+    interpolated = [settings_between(*positions) for positions in ((0, 0), (0.5, 0.5), (1, 1))]
+    assert [settings.sigma for settings in interpolated] == pytest.approx([0.3, 0.4, 0.5])
+    assert [settings.k for settings in interpolated] == pytest.approx([2.0, 3.25, 4.5])
+    rest = {(settings.sharpness, settings.epsilon, settings.phi) for settings in interpolated}
     assert rest == {(19.0, 0.01, 1e9)}
 
 
 @pytest.mark.parametrize("preset", ["default", "tag2pix"])
 def test_settings_between_hold_what_the_thin_presets_draw(preset: str) -> None:
-    """No stored sketch of these presets lies outside of what varied ones are drawn from."""
+    """The range of varied sketches contains the settings of both presets."""
     low, high = settings_between(0, 0), settings_between(1, 1)
     for index in range(200):
         drawn = draw_settings(SketchParams(preset=preset), f"p{index}")

@@ -1,4 +1,4 @@
-"""Attention: tokens are positions, the scale is inside the softmax, SGA's map learns nothing."""
+"""Attention: tokens are positions, the scale is in the softmax, SGA's weights get no gradient."""
 
 import math
 
@@ -36,7 +36,7 @@ def attention() -> DenseCorrespondence:
 
 @pytest.fixture
 def stopped() -> StopGradientAttention:
-    """A stop-gradient attention of 11 channels, instance norm, W_q and W_k not alike."""
+    """A stop-gradient attention of 11 channels, instance norm, W_q and W_k different."""
     torch.manual_seed(0)
     stopped = StopGradientAttention(CHANNELS, norm=NORMS["instance"])
     with torch.no_grad():
@@ -46,7 +46,7 @@ def stopped() -> StopGradientAttention:
 
 
 def without_norms(stopped: StopGradientAttention) -> None:
-    """Leave the norms out of both blocks."""
+    """Remove the norms of both blocks."""
     for block in (stopped.cross_block, stopped.self_block):
         block.norm = nn.Identity()
 
@@ -68,8 +68,8 @@ def test_eq_2_to_4_worked_by_loops(attention: DenseCorrespondence) -> None:
             references = [reference[b, :, j // 3, j % 3] for j in range(6)]
             scores = [(w_q @ v_s) @ (w_k @ v_r) / math.sqrt(CHANNELS) for v_r in references]
             weights = torch.stack(scores).exp() / torch.stack(scores).exp().sum()
-            wanted = v_s + sum(a * (w_v @ v) for a, v in zip(weights, references, strict=True))
-            assert torch.allclose(attended.features[b, :, i // 3, i % 3], wanted, atol=1e-5)
+            expected = v_s + sum(a * (w_v @ v) for a, v in zip(weights, references, strict=True))
+            assert torch.allclose(attended.features[b, :, i // 3, i % 3], expected, atol=1e-5)
             assert torch.allclose(attended.logits[b, i], torch.stack(scores), atol=1e-5)
 
 
@@ -86,27 +86,27 @@ def test_rows_of_the_attention_sum_to_one(attention: DenseCorrespondence) -> Non
 
 @pytest.mark.parametrize("kind", ["attention", "stopped"])
 def test_reference_positions_may_be_shuffled(kind: str, request: pytest.FixtureRequest) -> None:
-    """Positions are tokens: another order of reference positions leaves the output unmoved."""
+    """Positions are tokens: the order of reference positions does not change the output."""
     attention = request.getfixturevalue(kind)
     sketch, reference = features(2, CHANNELS, 5, 7, seed=1), features(2, CHANNELS, 5, 7, seed=2)
     order = torch.randperm(35, generator=torch.Generator().manual_seed(3))
     shuffled = reference.flatten(2)[..., order].unflatten(2, (5, 7))
-    straight, other = (attention(sketch=sketch, reference=x) for x in (reference, shuffled))
-    assert torch.allclose(straight.features, other.features, atol=1e-5)
-    assert torch.allclose(straight.logits[..., order], other.logits, atol=1e-5)
+    straight, permuted = (attention(sketch=sketch, reference=x) for x in (reference, shuffled))
+    assert torch.allclose(straight.features, permuted.features, atol=1e-5)
+    assert torch.allclose(straight.logits[..., order], permuted.logits, atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["attention", "stopped"])
 def test_sketch_positions_keep_their_place(kind: str, request: pytest.FixtureRequest) -> None:
-    """Shuffled sketch positions shuffle the output alike."""
+    """Permuted sketch positions permute the output."""
     attention = request.getfixturevalue(kind)
     sketch, reference = features(1, CHANNELS, 5, 7, seed=1), features(1, CHANNELS, 5, 7, seed=2)
     order = torch.randperm(35, generator=torch.Generator().manual_seed(3))
     shuffled = sketch.flatten(2)[..., order].unflatten(2, (5, 7))
-    straight, other = (
+    straight, permuted = (
         attention(sketch=x, reference=reference).features for x in (sketch, shuffled)
     )
-    assert torch.allclose(straight.flatten(2)[..., order], other.flatten(2), atol=1e-5)
+    assert torch.allclose(straight.flatten(2)[..., order], permuted.flatten(2), atol=1e-5)
 
 
 @pytest.mark.parametrize("kind", ["attention", "stopped"])
@@ -123,13 +123,13 @@ def test_the_two_sizes_may_differ(kind: str, request: pytest.FixtureRequest) -> 
 def test_logits_are_float32_under_bfloat16(attention: DenseCorrespondence) -> None:
     """Under autocast the similarity is still computed in float32 from the projected tokens."""
     q, k = features(2, 3, CHANNELS, seed=1), features(2, 5, CHANNELS, seed=2)
-    wanted = torch.einsum("bid,bjd->bij", q, k) / math.sqrt(CHANNELS)
+    expected = torch.einsum("bid,bjd->bij", q, k) / math.sqrt(CHANNELS)
     with torch.autocast("cpu", dtype=torch.bfloat16):
         logits = similarity(q, k)
         sketch = features(2, CHANNELS, 2, 3, seed=1)
         attended = attention(sketch=sketch, reference=sketch)
     assert logits.dtype == attended.logits.dtype == torch.float32
-    assert torch.allclose(logits, wanted, atol=1e-6)
+    assert torch.allclose(logits, expected, atol=1e-6)
 
 
 def test_the_values_do_not_move_the_logits(attention: DenseCorrespondence) -> None:
@@ -142,7 +142,7 @@ def test_the_values_do_not_move_the_logits(attention: DenseCorrespondence) -> No
 
 
 def test_without_attention_features_of_one_place_are_mixed() -> None:
-    """The baseline mixes sketch and reference of the same place only, and has no logits."""
+    """The baseline mixes only sketch and reference of the same position, and has no logits."""
     torch.manual_seed(0)
     mix = Concatenation(CHANNELS)
     sketch, reference = features(1, CHANNELS, 5, 7, seed=1), features(1, CHANNELS, 5, 7, seed=2)
@@ -155,7 +155,7 @@ def test_without_attention_features_of_one_place_are_mixed() -> None:
 
 
 def test_without_attention_the_sizes_must_agree() -> None:
-    """The baseline has no way to bring another size into place, and says so."""
+    """The baseline raises ValueError for different sizes."""
     with pytest.raises(ValueError, match=r"without attention .* got 2 x 3 and 5 x 7"):
         Concatenation(CHANNELS)(
             sketch=features(1, CHANNELS, 2, 3, seed=1),
@@ -190,46 +190,46 @@ def test_sga_worked_by_loops(stopped: StopGradientAttention) -> None:
         y = [reference[b, :, j // 2, j % 2] for j in range(4)]
         scores = [[(w_q @ v_s) @ (w_k @ v_r) / math.sqrt(CHANNELS) for v_r in y] for v_s in x]
         crossed = by_loops(stopped.cross_block, x, y, scores)
-        among = [[one @ other / math.sqrt(CHANNELS) for other in crossed] for one in crossed]
+        among = [[q @ k / math.sqrt(CHANNELS) for k in crossed] for q in crossed]
         mixed = by_loops(stopped.self_block, crossed, crossed, among)
         for i in range(6):
             assert torch.allclose(attended.logits[b, i], torch.stack(scores[i]), atol=1e-5)
-            found = attended.features[b, :, i // 3, i % 3]
-            assert torch.allclose(found, mixed[i], atol=1e-4)
+            features_i = attended.features[b, :, i // 3, i % 3]
+            assert torch.allclose(features_i, mixed[i], atol=1e-4)
 
 
 def test_both_normalizations_by_hand() -> None:
     """Softmax gives rows (3/4, 1/4) and (1/2, 1/2); columns are then divided by 5/4 and 3/4."""
     logits = torch.tensor([[[math.log(3), 0.0], [2.0, 2.0]]])
-    wanted = torch.tensor([[[3 / 5, 1 / 3], [2 / 5, 2 / 3]]])
-    assert torch.allclose(twice_normalized(logits), wanted)
+    expected = torch.tensor([[[3 / 5, 1 / 3], [2 / 5, 2 / 3]]])
+    assert torch.allclose(twice_normalized(logits), expected)
 
 
 def test_columns_of_the_sga_map_sum_to_one() -> None:
-    """Every key is handed out exactly once, so rows sum to N_k / N_q on average and not to 1."""
-    found = twice_normalized(3 * features(2, 5, 7, seed=1))
-    assert torch.allclose(found.sum(dim=1), torch.ones(2, 7))
-    assert torch.allclose(found.sum(dim=2).mean(dim=1), torch.full((2,), 7 / 5))
-    assert (found.sum(dim=2) - 1).abs().max() > 0.1
+    """The weights of every key sum to 1, so rows sum to N_k / N_q on average and not to 1."""
+    weights = twice_normalized(3 * features(2, 5, 7, seed=1))
+    assert torch.allclose(weights.sum(dim=1), torch.ones(2, 7))
+    assert torch.allclose(weights.sum(dim=2).mean(dim=1), torch.full((2,), 7 / 5))
+    assert (weights.sum(dim=2) - 1).abs().max() > 0.1
 
 
 def test_a_key_that_nobody_wants_is_no_number_problem() -> None:
     """A column whose softmax underflows to zero stays zero."""
-    found = twice_normalized(torch.tensor([[[0.0, -200.0], [0.0, -200.0]]]))
-    assert found.tolist() == [[[0.5, 0.0], [0.5, 0.0]]]
+    weights = twice_normalized(torch.tensor([[[0.0, -200.0], [0.0, -200.0]]]))
+    assert weights.tolist() == [[[0.5, 0.0], [0.5, 0.0]]]
 
 
 def test_the_sga_map_compares_the_features_themselves_at_first() -> None:
     """W_q and W_k begin as the identity: the first logits are products of the features."""
     fresh = StopGradientAttention(CHANNELS, norm=NORMS["batch"])
     sketch, reference = features(1, CHANNELS, 2, 3, seed=1), features(1, CHANNELS, 5, 7, seed=2)
-    wanted = sketch.flatten(2).mT @ reference.flatten(2) / math.sqrt(CHANNELS)
+    expected = sketch.flatten(2).mT @ reference.flatten(2) / math.sqrt(CHANNELS)
     logits = fresh(sketch=sketch, reference=reference).logits
-    assert torch.allclose(logits, wanted, atol=1e-5)
+    assert torch.allclose(logits, expected, atol=1e-5)
 
 
 def test_no_gradient_of_the_features_reaches_the_sga_map(stopped: StopGradientAttention) -> None:
-    """A loss on the features teaches every weight but W_q and W_k."""
+    """A loss on the features gives gradients to all weights except W_q and W_k."""
     sketch, reference = features(1, CHANNELS, 2, 3, seed=1), features(1, CHANNELS, 5, 7, seed=2)
     attended = stopped(sketch=sketch, reference=reference)
     assert attended.logits.requires_grad
@@ -242,12 +242,12 @@ def test_no_gradient_of_the_features_reaches_the_sga_map(stopped: StopGradientAt
 
 
 def test_sga_gradients_are_those_of_a_constant_map(stopped: StopGradientAttention) -> None:
-    """What reaches the two feature maps is what a map of fixed numbers lets through."""
+    """The gradients of both feature maps are those of constant attention weights."""
     without_norms(stopped)
     sketch = features(1, CHANNELS, 2, 3, seed=1).requires_grad_()
     reference = features(1, CHANNELS, 5, 7, seed=2).requires_grad_()
     stopped(sketch=sketch, reference=reference).features.square().sum().backward()
-    found = sketch.grad.clone(), reference.grad.clone()
+    gradients = sketch.grad.clone(), reference.grad.clone()
 
     x, y = (z.detach().clone().requires_grad_() for z in (sketch, reference))
     tokens, others = x.flatten(2).mT, y.flatten(2).mT
@@ -257,17 +257,19 @@ def test_sga_gradients_are_those_of_a_constant_map(stopped: StopGradientAttentio
         logits = (q(tokens) @ k(others).mT / math.sqrt(CHANNELS)).detach()
         rows = logits.softmax(dim=2)
         fixed = rows / rows.sum(dim=1, keepdim=True)
-        given = F.leaky_relu(layers.other(others), 0.2)
-        tokens = tokens + fixed @ given + F.leaky_relu(layers.own(tokens), 0.2)
+        values = F.leaky_relu(layers.other(others), 0.2)
+        tokens = tokens + fixed @ values + F.leaky_relu(layers.own(tokens), 0.2)
         others = tokens
     tokens.square().sum().backward()
-    assert torch.allclose(found[0], x.grad, rtol=1e-3, atol=1e-4)
-    assert torch.allclose(found[1], y.grad, rtol=1e-3, atol=1e-4)
+    assert torch.allclose(gradients[0], x.grad, rtol=1e-3, atol=1e-4)
+    assert torch.allclose(gradients[1], y.grad, rtol=1e-3, atol=1e-4)
 
 
 @pytest.mark.parametrize("term", ["triplet", "match"])
-def test_triplet_and_match_teach_the_sga_map(stopped: StopGradientAttention, term: str) -> None:
-    """Both act on the logits before the stop: W_q, W_k and the features learn, no block does."""
+def test_triplet_and_match_train_the_attention_of_sga(
+    stopped: StopGradientAttention, term: str
+) -> None:
+    """Both terms give gradients to W_q, W_k and the features, and none to the blocks."""
     sketch = features(1, CHANNELS, 5, 7, seed=1).requires_grad_()
     reference = features(1, CHANNELS, 5, 7, seed=2).requires_grad_()
     logits = stopped(sketch=sketch, reference=reference).logits
@@ -313,7 +315,7 @@ def test_sga_logits_are_float32_under_bfloat16(stopped: StopGradientAttention) -
     [("scft", DenseCorrespondence), ("sga", StopGradientAttention), ("none", Concatenation)],
 )
 def test_model_attention_names_a_kind(kind: str, made: type[nn.Module]) -> None:
-    """Each value of `model.attention` makes its module of the asked number of channels."""
+    """Each value of `model.attention` makes its module with the given number of channels."""
     attention = build_attention(kind, CHANNELS, norm=NORMS["batch"])  # type: ignore[arg-type]
     assert type(attention) is made
     sketch = features(1, CHANNELS, 2, 3, seed=1)

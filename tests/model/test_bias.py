@@ -1,4 +1,4 @@
-"""Hints and several references: a bias on the logits, and keys laid side by side."""
+"""Hints and several references: a bias on the logits, and concatenated keys."""
 
 import pytest
 import torch
@@ -6,7 +6,7 @@ from torch import Tensor, nn
 
 from refcolor.model.attention import Attended, biased, build_attention
 from refcolor.model.blocks import NORMS
-from refcolor.model.generator import Generator, build_generator, pyramid, side_by_side
+from refcolor.model.generator import Generator, build_generator, concatenate_positions, pyramid
 from refcolor.params import ModelParams
 
 CHANNELS = 11
@@ -39,23 +39,23 @@ def attend(kind: str, bias: Tensor | None) -> Attended:
 
 
 def test_without_a_bias_the_logits_are_left_alone() -> None:
-    """No bias is no addition: the very same tensor comes back, so not one bit can change."""
+    """Without a bias the same tensor is returned."""
     logits = draw(2, 6, 35, seed=1)
     assert biased(logits, None) is logits
 
 
 @pytest.mark.parametrize("kind", ["scft", "sga", "none"])
 def test_one_reference_without_a_bias_is_the_network_of_before(kind: str) -> None:
-    """The parts put together by hand, knowing nothing of biases, give the same bytes."""
+    """A forward pass by hand without biases gives the same bytes."""
     made = generator(kind)
     sketch, reference = draw(2, 1, 20, 28, seed=1), draw(2, 3, 20, 28, seed=2)
     maps = made.sketch_encoder(sketch)
     attended = made.attention(
         sketch=pyramid(maps), reference=pyramid(made.reference_encoder(reference))
     ).features
-    wanted = made.decoder(torch.cat([made.trunk(attended), attended], dim=1), maps[1:-1:2])
-    for given in (reference, [reference]):
-        assert torch.equal(made(sketch=sketch, reference=given).picture, wanted)
+    expected = made.decoder(torch.cat([made.trunk(attended), attended], dim=1), maps[1:-1:2])
+    for references in (reference, [reference]):
+        assert torch.equal(made(sketch=sketch, reference=references).picture, expected)
 
 
 @pytest.mark.parametrize("kind", ["scft", "sga"])
@@ -79,14 +79,14 @@ def test_scft_takes_everything_from_a_key_with_a_large_bonus() -> None:
 
 @pytest.mark.parametrize("shape", [(35, 6), (6, 34), (1, 6, 35)])
 def test_a_bias_of_another_shape_is_refused(shape: tuple[int, ...]) -> None:
-    """A bias that would be spread over the wrong positions is refused, with both shapes."""
+    """A bias of another shape is an error with both shapes."""
     with pytest.raises(ValueError, match=r"bias must be \(6, 35\), sketch by reference positions"):
         attend("scft", torch.zeros(shape))
 
 
 def test_without_attention_a_bias_is_refused() -> None:
-    """The baseline has no logits that a bonus could be put on."""
-    with pytest.raises(ValueError, match="without attention there are no logits"):
+    """The baseline has no logits for a bias."""
+    with pytest.raises(ValueError, match=r"bias needs attention, got model\.attention none"):
         generator("none")(
             sketch=draw(1, 1, 20, 28, seed=1),
             reference=draw(1, 3, 20, 28, seed=2),
@@ -95,9 +95,11 @@ def test_without_attention_a_bias_is_refused() -> None:
 
 
 def test_without_attention_a_second_reference_is_refused() -> None:
-    """The baseline has one place for each feature."""
+    """The baseline needs one reference of the sketch's size."""
     reference = draw(1, 3, 20, 28, seed=2)
-    with pytest.raises(ValueError, match="without attention sketch and reference must have one"):
+    with pytest.raises(
+        ValueError, match="without attention sketch and reference must have the same"
+    ):
         generator("none")(sketch=draw(1, 1, 20, 28, seed=1), reference=[reference, reference])
 
 
@@ -108,12 +110,12 @@ def test_keys_of_several_references_stand_one_after_another(kind: str) -> None:
     sketch = draw(2, 1, 20, 28, seed=1)
     first, second = draw(2, 3, 8, 12, seed=2), draw(2, 3, 20, 16, seed=3)
     both = made(sketch=sketch, reference=[first, second]).logits
-    each = [made(sketch=sketch, reference=one).logits for one in (first, second)]
+    each = [made(sketch=sketch, reference=x).logits for x in (first, second)]
     assert torch.allclose(both, torch.cat(each, dim=2), atol=1e-6)
 
 
 def test_a_reference_that_nobody_may_look_at_changes_nothing() -> None:
-    """With its keys out of reach, the second of two references might as well be missing."""
+    """A bias that hides the keys of the second reference equals its absence."""
     made = generator("scft")
     sketch = draw(1, 1, 20, 28, seed=1)
     first, second = draw(1, 3, 8, 12, seed=2), draw(1, 3, 20, 16, seed=3)
@@ -121,14 +123,14 @@ def test_a_reference_that_nobody_may_look_at_changes_nothing() -> None:
     bias[:, 6:] = MINUS
     hidden = made(sketch=sketch, reference=[first, second], bias=bias).picture
     from_first, from_second = (
-        (made(sketch=sketch, reference=one).picture - hidden).abs().max() for one in (first, second)
+        (made(sketch=sketch, reference=x).picture - hidden).abs().max() for x in (first, second)
     )
     assert from_first < 0.01 * from_second
 
 
 @pytest.mark.parametrize("kind", ["scft", "sga"])
 def test_the_order_of_references_does_not_matter(kind: str) -> None:
-    """Positions are a set, whichever picture they come from."""
+    """The order of references does not change the result."""
     made = generator(kind)
     sketch = draw(1, 1, 20, 28, seed=1)
     pictures = [draw(1, 3, 8, 12, seed=2), draw(1, 3, 20, 16, seed=3)]
@@ -141,11 +143,11 @@ def test_the_order_of_references_does_not_matter(kind: str) -> None:
 def test_positions_side_by_side_by_hand() -> None:
     """A map of 1 x 2 and one of 2 x 1 give four positions: row by row, map by map."""
     maps = [torch.tensor([[[[1.0, 2.0]]]]), torch.tensor([[[[3.0], [4.0]]]])]
-    assert side_by_side(maps).tolist() == [[[[1.0], [2.0], [3.0], [4.0]]]]
-    assert side_by_side(maps[:1]) is maps[0]
+    assert concatenate_positions(maps).tolist() == [[[[1.0], [2.0], [3.0], [4.0]]]]
+    assert concatenate_positions(maps[:1]) is maps[0]
 
 
 def test_no_reference_is_refused() -> None:
-    """An empty list of references is a mistake of the caller."""
+    """An empty list of references raises ValueError."""
     with pytest.raises(ValueError, match="at least one reference, got none"):
         generator("scft")(sketch=draw(1, 1, 20, 28, seed=1), reference=[])

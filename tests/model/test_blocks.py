@@ -1,4 +1,4 @@
-"""The layers of the networks: what they leave as it was."""
+"""The layers of the networks: what they keep."""
 
 import pytest
 import torch
@@ -13,23 +13,23 @@ def test_instance_norm_is_pytorchs_and_keeps_the_order_of_memory(
 ) -> None:
     """Values and gradients are those of `nn.InstanceNorm2d`, bit for bit; its weights load."""
     torch.manual_seed(0)
-    theirs, ours = nn.InstanceNorm2d(6, affine=True), InstanceNorm(6)
-    nn.init.normal_(theirs.weight)
-    ours.load_state_dict(theirs.state_dict())
+    expected, norm = nn.InstanceNorm2d(6, affine=True), InstanceNorm(6)
+    nn.init.normal_(expected.weight)
+    norm.load_state_dict(expected.state_dict())
     picture = torch.randn(2, 6, 5, 7)
     results = []
-    for norm in (theirs, ours):
+    for layer in (expected, norm):
         x = picture.clone().contiguous(memory_format=order).requires_grad_()
-        y = norm(x)
+        y = layer(x)
         y.square().sum().backward()
-        results.append((y, x.grad, norm.weight.grad, norm.bias.grad))
-    for expected, found in zip(*results, strict=True):
-        assert torch.equal(expected, found)
+        results.append((y, x.grad, layer.weight.grad, layer.bias.grad))
+    for first, second in zip(*results, strict=True):
+        assert torch.equal(first, second)
     assert results[1][0].is_contiguous(memory_format=order)
 
 
 @pytest.mark.parametrize("name", sorted(NORMS))
 def test_channels_last_stays_through_every_norm(name: str) -> None:
-    """A convolution behind it does not have to bring it back."""
+    """The result keeps the memory format."""
     x = torch.randn(2, 16, 5, 7).contiguous(memory_format=torch.channels_last)
     assert NORMS[name](16)(x).is_contiguous(memory_format=torch.channels_last)

@@ -1,4 +1,4 @@
-"""The discriminator judges patches of (picture, sketch) without looking at other pictures."""
+"""The discriminator scores patches of (picture, sketch) independently of other pictures."""
 
 import pytest
 import torch
@@ -25,7 +25,7 @@ def discriminator() -> Discriminator:
 
 
 def test_verdicts_are_patches(discriminator: Discriminator) -> None:
-    """256 x 256 pixels give 30 x 30 verdicts, as in pix2pix; the smallest picture gives 2 x 2."""
+    """256 x 256 pixels give 30 x 30 scores, as in pix2pix; the smallest picture gives 2 x 2."""
     for (height, width), shape in (((256, 256), (30, 30)), ((32, 32), (2, 2)), ((64, 88), (6, 9))):
         verdict = discriminator(
             picture=picture(1, 3, height, width, seed=1),
@@ -35,7 +35,7 @@ def test_verdicts_are_patches(discriminator: Discriminator) -> None:
 
 
 def test_a_verdict_sees_70_pixels(discriminator: Discriminator) -> None:
-    """The patch behind one verdict is 70 x 70 pixels: instance norm aside, the rest is not seen."""
+    """The receptive field of a score is 70 x 70 pixels, apart from instance norm."""
     for layer in discriminator.layers:
         if isinstance(layer, torch.nn.InstanceNorm2d):
             layer.forward = lambda x: x  # type: ignore[method-assign]
@@ -48,7 +48,7 @@ def test_a_verdict_sees_70_pixels(discriminator: Discriminator) -> None:
 
 
 def test_a_verdict_does_not_depend_on_the_batch(discriminator: Discriminator) -> None:
-    """In training mode too, a picture gets one verdict whatever company it came in."""
+    """The scores of a picture do not depend on its batch, also in training mode."""
     discriminator.train()
     pictures, sketches = picture(5, 3, 32, 48, seed=1), picture(5, 1, 32, 48, seed=2)
     batch = discriminator(picture=pictures, sketch=sketches)
@@ -57,7 +57,7 @@ def test_a_verdict_does_not_depend_on_the_batch(discriminator: Discriminator) ->
 
 
 def test_picture_and_sketch_both_count(discriminator: Discriminator) -> None:
-    """Another sketch below the same picture changes the verdict, and the other way round."""
+    """Another sketch changes the scores, and so does another picture."""
     pixels, sketch = picture(1, 3, 32, 48, seed=1), picture(1, 1, 32, 48, seed=2)
     verdict = discriminator(picture=pixels, sketch=sketch)
     assert not torch.allclose(verdict, discriminator(picture=pixels, sketch=-sketch))
@@ -65,7 +65,7 @@ def test_picture_and_sketch_both_count(discriminator: Discriminator) -> None:
 
 
 def test_verdicts_are_not_squashed(discriminator: Discriminator) -> None:
-    """Least squares needs a linear last layer: verdicts leave [-1, 1] on both sides."""
+    """Least squares needs a linear last layer: scores leave [-1, 1] on both sides."""
     for bias in (-7.0, 7.0):
         torch.nn.init.constant_(discriminator.layers[-1].bias, bias)
         verdict = discriminator(

@@ -1,4 +1,4 @@
-"""The generator: published size, skips from the sketch only, every colour in reach."""
+"""The generator: published size, skips from the sketch only, and the full range of colours."""
 
 import pytest
 import torch
@@ -107,26 +107,26 @@ def test_sketch_and_reference_may_differ_in_size(beyond: dict[str, int]) -> None
 
 
 @pytest.mark.parametrize(
-    ("sketch", "reference", "said"),
+    ("sketch", "reference", "message"),
     [
         ((20, 30), (20, 28), "sketch sides must be multiples of 4, got 20 x 30; pad it"),
         ((20, 28), (21, 28), "reference sides must be multiples of 4, got 21 x 28; pad it"),
     ],
 )
-def test_other_sides_are_refused(sketch: tuple, reference: tuple, said: str) -> None:
-    """A side that the stride does not divide is refused with its name and size."""
-    with pytest.raises(ValueError, match=said):
+def test_other_sides_are_refused(sketch: tuple, reference: tuple, message: str) -> None:
+    """A side that the stride does not divide is an error with its name and size."""
+    with pytest.raises(ValueError, match=message):
         build()(sketch=torch.zeros(1, 1, *sketch), reference=torch.zeros(1, 3, *reference))
 
 
 def test_the_last_layer_reaches_every_colour() -> None:
-    """Nothing stands between the last convolution and the tanh: -1 is as near as 1."""
+    """There is no layer between the last convolution and the tanh: -1 is reachable like 1."""
     generator = build()
     sketch, reference = picture(1, 1, 8, 12, seed=1), picture(1, 3, 8, 12, seed=2)
     for bias in (-20.0, 20.0):
         nn.init.constant_(generator.decoder.leave.bias, bias)
-        found = generator(sketch=sketch, reference=reference).picture
-        assert torch.allclose(found, torch.full_like(found, bias / 20))
+        result = generator(sketch=sketch, reference=reference).picture
+        assert torch.allclose(result, torch.full_like(result, bias / 20))
 
 
 def test_the_result_is_the_tanh_of_a_convolution() -> None:
@@ -141,7 +141,7 @@ def test_the_result_is_the_tanh_of_a_convolution() -> None:
 
 @pytest.mark.parametrize("context", [0, 2])
 def test_skips_come_from_the_sketch_only(context: int) -> None:
-    """With the correspondence cut, no pixel of the reference reaches the result."""
+    """Without the attention no pixel of the reference affects the result."""
     generator = build(context=context).eval()
     sketch, reference = picture(1, 1, 8, 12, seed=1), picture(1, 3, 8, 12, seed=2)
     nn.init.zeros_(generator.attention.value.weight)
@@ -171,7 +171,7 @@ def test_a_shuffled_reference_leaves_the_picture_unmoved(attention: str) -> None
 @pytest.mark.parametrize("context", [0, 2])
 @pytest.mark.parametrize("attention", ["scft", "sga", "none"])
 def test_gradients_reach_every_weight_and_both_pictures(attention: str, context: int) -> None:
-    """A loss on the picture teaches encoders, trunk, decoder and all attention but SGA's map."""
+    """A loss on the picture gives gradients to all weights except W_q and W_k of SGA."""
     generator = build(attention=attention, norm="group", context=context)
     sketch = picture(1, 1, 20, 28, seed=1).requires_grad_()
     reference = picture(1, 3, 20, 28, seed=2).requires_grad_()
@@ -187,7 +187,7 @@ def test_gradients_reach_every_weight_and_both_pictures(attention: str, context:
 
 
 def sees(generator: Generator) -> Tensor:
-    """Say which pixels of a sketch of 60 x 52 the logits of its middle cell depend on."""
+    """Mark the pixels of a 60 x 52 sketch on which the logits of its middle cell depend."""
     sketch = picture(1, 1, 60, 52, seed=1).requires_grad_()
     output = generator(sketch=sketch, reference=picture(1, 3, 8, 12, seed=2))
     output.logits[0, 7 * 13 + 6].sum().backward()
@@ -207,7 +207,7 @@ def test_context_shows_a_cell_more_of_the_picture() -> None:
 
 
 def test_without_context_and_transport_the_network_is_the_papers() -> None:
-    """Both off add no weight, and weights of a model made before they existed fit."""
+    """Without context and transport there are no extra weights, and old weights load."""
     names = set(build().state_dict())
     assert not [name for name in names if "context" in name]
     assert names < set(build(**BEYOND).state_dict())
@@ -215,7 +215,7 @@ def test_without_context_and_transport_the_network_is_the_papers() -> None:
 
 
 def carrying(generator: Generator) -> Generator:
-    """Let the decoder add nothing to the carried colours."""
+    """Set the last layer of the decoder to zero."""
     nn.init.zeros_(generator.decoder.leave.weight)
     nn.init.zeros_(generator.decoder.leave.bias)
     return generator.eval()
@@ -227,13 +227,13 @@ def test_transport_carries_the_colours_of_the_reference(attention: str) -> None:
     generator = carrying(build(attention=attention, transport=1))
     sketch, color = picture(1, 1, 20, 28, seed=1), torch.tensor([0.5, -0.25, 0.9])
     flat = color.reshape(1, 3, 1, 1).expand(1, 3, 12, 8)
-    found = generator(sketch=sketch, reference=flat).picture
-    assert torch.allclose(found, color.reshape(1, 3, 1, 1).expand(1, 3, 20, 28), atol=1e-5)
+    result = generator(sketch=sketch, reference=flat).picture
+    assert torch.allclose(result, color.reshape(1, 3, 1, 1).expand(1, 3, 20, 28), atol=1e-5)
     reference, bias = picture(1, 3, 12, 8, seed=2), torch.zeros(35, 6)
     bias[:, 3] = 1e4  # the cell in row 1, column 1
-    found = generator(sketch=sketch, reference=reference, bias=bias).picture
+    result = generator(sketch=sketch, reference=reference, bias=bias).picture
     mean = reference[:, :, 4:8, 4:8].mean(dim=(2, 3), keepdim=True)
-    assert torch.allclose(found, mean.expand_as(found), atol=1e-5)
+    assert torch.allclose(result, mean.expand_as(result), atol=1e-5)
 
 
 def test_transport_takes_colours_of_all_references() -> None:
@@ -242,14 +242,14 @@ def test_transport_takes_colours_of_all_references() -> None:
     references = [picture(1, 3, 12, 8, seed=2), picture(1, 3, 8, 8, seed=3)]
     bias = torch.zeros(35, 6 + 4)
     bias[:, 6 + 2] = 1e4  # the cell in row 1, column 0 of the second
-    found = generator(sketch=picture(1, 1, 20, 28, seed=1), reference=references, bias=bias)
+    result = generator(sketch=picture(1, 1, 20, 28, seed=1), reference=references, bias=bias)
     mean = references[1][:, :, 4:8, :4].mean(dim=(2, 3), keepdim=True)
-    assert torch.allclose(found.picture, mean.expand(1, 3, 20, 28), atol=1e-5)
+    assert torch.allclose(result.picture, mean.expand(1, 3, 20, 28), atol=1e-5)
 
 
 @pytest.mark.parametrize("beyond", [{}, BEYOND])
 def test_a_picture_alone_equals_its_place_in_a_batch(beyond: dict[str, int]) -> None:
-    """In evaluation mode no picture sees the others of its batch."""
+    """In evaluation mode a picture does not depend on its batch."""
     generator = build(**beyond)
     sketch, reference = picture(5, 1, 20, 28, seed=1), picture(5, 3, 20, 28, seed=2)
     generator(sketch=sketch, reference=reference)
@@ -275,8 +275,8 @@ def test_bfloat16_keeps_logits_and_picture_in_float32(beyond: dict[str, int]) ->
 
 def test_one_seed_gives_one_network() -> None:
     """Fresh weights follow from torch's seed."""
-    one, two = build().state_dict(), build().state_dict()
-    assert all(torch.equal(one[name], two[name]) for name in one)
+    first, second = build().state_dict(), build().state_dict()
+    assert all(torch.equal(first[name], second[name]) for name in first)
     torch.manual_seed(1)
-    other = build_generator(params()).state_dict()
-    assert not torch.equal(one["decoder.leave.weight"], other["decoder.leave.weight"])
+    fresh = build_generator(params()).state_dict()
+    assert not torch.equal(first["decoder.leave.weight"], fresh["decoder.leave.weight"])
