@@ -78,7 +78,7 @@ def test_names_as_long_as_the_file_system_allows(letter: str, tmp_path: Path) ->
     assert path.exists()
 
 
-def test_sweep_removes_what_a_killed_writer_left(tmp_path: Path) -> None:
+def test_sweep_removes_temporary_files(tmp_path: Path) -> None:
     """Temporary files are removed, complete and other hidden files stay."""
     with pytest.raises(KeyboardInterrupt), replacing(tmp_path / "a.png") as temporary:
         left = temporary.name

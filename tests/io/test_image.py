@@ -247,7 +247,7 @@ def test_threads_leave_the_warnings_of_the_program_alone() -> None:
         warnings.warn("still an error", stacklevel=1)
 
 
-def test_what_pillow_remarks_is_not_told(tmp_path: Path) -> None:
+def test_warnings_of_pillow_are_ignored(tmp_path: Path) -> None:
     """A palette with opacities is read without a warning, also under -W."""
     picture = Image.new("P", (4, 3), 1)
     picture.putpalette([0, 0, 0, 200, 30, 40])
@@ -304,7 +304,7 @@ def test_animations_are_refused(format: str) -> None:
     assert reason_of(data) == "animated"
 
 
-def test_camera_pictures_with_a_preview_are_no_animations() -> None:
+def test_camera_pictures_with_a_preview_are_not_animations() -> None:
     """An MPO, a JPEG with a preview behind it, is read as a still picture."""
     frames = [Image.new("RGB", (16, 8), RED), Image.new("RGB", (8, 4))]
     data = encoded(frames[0], "MPO", save_all=True, append_images=frames[1:])
@@ -321,7 +321,7 @@ def test_camera_pictures_with_a_preview_are_no_animations() -> None:
         b"P6 1",
     ],
 )
-def test_other_files_are_no_pictures(data: bytes, tmp_path: Path) -> None:
+def test_other_files_are_not_pictures(data: bytes, tmp_path: Path) -> None:
     """HTML named .jpg, sounds, documents and formats outside the list are not_a_picture."""
     path = tmp_path / "picture.jpg"
     path.write_bytes(data)
@@ -381,7 +381,7 @@ def test_a_failed_write_leaves_the_old_file(
 
 
 @pytest.mark.parametrize("shape", [(4,), (4, 4, 4), (0, 4, 3), (2, 4, 4, 3)])
-def test_write_refuses_what_is_no_picture(shape: tuple[int, ...], tmp_path: Path) -> None:
+def test_write_checks_shape_and_dtype(shape: tuple[int, ...], tmp_path: Path) -> None:
     """The error for another shape has the shape."""
     with pytest.raises(ValueError, match=r"must be \(H, W, 3\) or \(H, W\)"):
         image.write(tmp_path / "a.png", np.zeros(shape, np.uint8))

@@ -71,7 +71,7 @@ def test_every_file_is_found_in_its_shard(packed: Path) -> None:
         assert str(file) == f"{packed}/{shard_of(file.name)}/{file.name}"
 
 
-def test_what_is_missing_has_the_path_that_it_would_have(packed: Path) -> None:
+def test_a_missing_file_has_its_path_in_the_folder(packed: Path) -> None:
     """A missing file or shard gives a path that does not exist."""
     for name in ("q0.png", "q1.png", "q2.png", "q3.png"):
         assert locate(packed, name) == packed / name
@@ -118,7 +118,7 @@ def test_one_picture_more_changes_one_shard(packed: Path, tmp_path: Path) -> Non
     assert {name for name in after if after[name] != before.get(name)} == {shard_of("p120.png")}
 
 
-def test_packing_again_replaces_what_was_there(packed: Path) -> None:
+def test_packing_again_replaces_shards(packed: Path) -> None:
     """Shards of an earlier run are removed; a folder with only shards is unchanged."""
     before = tree(packed)
     pack(packed, above=0)

@@ -146,7 +146,7 @@ def test_a_cut_out_drawing_stands_on_white() -> None:
     assert (drawing.ink[20:140, 20:100] == ink()[20:140, 20:100]).all()
 
 
-def test_jpeg_noise_is_no_ink() -> None:
+def test_jpeg_noise_is_not_ink() -> None:
     """JPEG noise of bare paper gives no ink, and black lines are full ink."""
     drawing = read_drawing(encoded(on_paper((0, 0, 0), (240, 238, 230)), "JPEG", quality=80))
     assert drawing.line.shape == (3,)
@@ -207,7 +207,7 @@ def test_empty_pages_are_refused(picture: np.ndarray) -> None:
     assert "draw darker or thicker" in message
 
 
-def test_what_is_no_picture_is_refused_as_everywhere(tmp_path: Path) -> None:
+def test_unreadable_files_are_picture_errors(tmp_path: Path) -> None:
     """The reasons of `read` are kept; a too large drawing has special advice."""
     (tmp_path / "notes.png").write_bytes(b"<!DOCTYPE html>")
     assert reason_of(tmp_path / "notes.png")[0] == "not_a_picture"

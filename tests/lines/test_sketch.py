@@ -214,7 +214,7 @@ def test_the_other_presets_draw_their_own_ranges() -> None:
     assert python == {PRESETS["xdog_python"]}
 
 
-def test_ink_is_what_is_darker_than_middle_grey() -> None:
+def test_ink_is_darker_than_middle_grey() -> None:
     """127 is ink, 128 is paper; the flags begin beyond 30 % and below half a percent."""
     assert ink_share(np.array([[0, 127, 128, 255]], np.uint8)) == 0.5
     assert [flag(ink) for ink in (0.0, 0.0049, 0.005, 0.3, 0.31)] == [
@@ -266,7 +266,7 @@ def test_settings_between_span_the_range_of_default() -> None:
 
 
 @pytest.mark.parametrize("preset", ["default", "tag2pix"])
-def test_settings_between_hold_what_the_thin_presets_draw(preset: str) -> None:
+def test_settings_between_contain_the_thin_presets(preset: str) -> None:
     """The range of varied sketches contains the settings of both presets."""
     low, high = settings_between(0, 0), settings_between(1, 1)
     for index in range(200):

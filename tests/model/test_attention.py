@@ -141,7 +141,7 @@ def test_the_values_do_not_move_the_logits(attention: DenseCorrespondence) -> No
     assert attention.value.weight.grad is None
 
 
-def test_without_attention_features_of_one_place_are_mixed() -> None:
+def test_without_attention_features_of_a_position_are_mixed() -> None:
     """The baseline mixes only sketch and reference of the same position, and has no logits."""
     torch.manual_seed(0)
     mix = Concatenation(CHANNELS)
@@ -213,7 +213,7 @@ def test_columns_of_the_sga_map_sum_to_one() -> None:
     assert (weights.sum(dim=2) - 1).abs().max() > 0.1
 
 
-def test_a_key_that_nobody_wants_is_no_number_problem() -> None:
+def test_a_key_with_zero_weights_stays_zero() -> None:
     """A column whose softmax underflows to zero stays zero."""
     weights = twice_normalized(torch.tensor([[[0.0, -200.0], [0.0, -200.0]]]))
     assert weights.tolist() == [[[0.5, 0.0], [0.5, 0.0]]]

@@ -45,7 +45,7 @@ def test_without_a_bias_the_logits_are_left_alone() -> None:
 
 
 @pytest.mark.parametrize("kind", ["scft", "sga", "none"])
-def test_one_reference_without_a_bias_is_the_network_of_before(kind: str) -> None:
+def test_one_reference_without_a_bias_is_the_plain_network(kind: str) -> None:
     """A forward pass by hand without biases gives the same bytes."""
     made = generator(kind)
     sketch, reference = draw(2, 1, 20, 28, seed=1), draw(2, 3, 20, 28, seed=2)
@@ -65,7 +65,7 @@ def test_a_bias_is_added_to_the_logits_of_every_picture(kind: str) -> None:
     assert torch.equal(attend(kind, bias).logits, attend(kind, None).logits + bias)
 
 
-def test_scft_takes_everything_from_a_key_with_a_large_bonus() -> None:
+def test_scft_takes_everything_from_a_key_with_a_large_bias() -> None:
     """Sketch position 4 is sent to key 23: it receives W_v of that key and nothing else."""
     bias = torch.zeros(6, 35)
     bias[4, 23] = -MINUS
@@ -104,7 +104,7 @@ def test_without_attention_a_second_reference_is_refused() -> None:
 
 
 @pytest.mark.parametrize("kind", ["scft", "sga"])
-def test_keys_of_several_references_stand_one_after_another(kind: str) -> None:
+def test_keys_of_several_references_are_concatenated(kind: str) -> None:
     """Logits of two references of two sizes are those of the first, then those of the second."""
     made = generator(kind)
     sketch = draw(2, 1, 20, 28, seed=1)

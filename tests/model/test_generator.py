@@ -40,7 +40,7 @@ def test_the_published_network_has_its_size() -> None:
 
 
 def test_the_published_network_has_256_positions() -> None:
-    """Five levels make 16 x 16 positions of 256 pixels, whatever the width."""
+    """Five levels make 16 x 16 positions of 256 pixels for every width."""
     output = build(width=1, levels=5)(
         sketch=torch.zeros(1, 1, 256, 256), reference=torch.zeros(1, 3, 256, 256)
     )

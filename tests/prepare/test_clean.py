@@ -114,7 +114,7 @@ def test_hue_spread_is_zero_for_one_axis_of_hues() -> None:
     assert colorfulness(sepia_figure()) > 5
 
 
-def test_foreground_counts_what_differs_from_the_border() -> None:
+def test_foreground_counts_differences_from_the_border() -> None:
     """A quarter of the pixels in the middle is 0.25, on white and on black; noise is background."""
     for background, ink in ((255, 0), (0, 255)):
         picture = np.full((20, 20, 3), background, np.uint8)

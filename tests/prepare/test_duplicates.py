@@ -78,7 +78,7 @@ def test_groups_are_connected_components() -> None:
 
 
 def test_a_pair_is_found_at_any_index() -> None:
-    """Two copies among 600 other pictures are joined, whatever their indices."""
+    """Two copies among 600 other pictures are joined at any indices."""
     random = np.random.default_rng(0)
     ids = [str(n) for n in range(600)]
     for first, second in ((0, 599), (255, 256), (255, 599), (256, 511), (598, 599)):
@@ -98,7 +98,7 @@ def test_families_join_pictures_that_look_different() -> None:
 
 
 def test_unrelated_pictures_change_no_key() -> None:
-    """Every key stays when unrelated pictures are added, whatever their names and the order."""
+    """Every key stays when unrelated pictures are added, with any names and order."""
     random = np.random.default_rng(0)
     old = {f"n{n}": random.bytes(32).hex() for n in range(40)}
     old |= {f"m{n}": old[f"n{n}"] for n in range(20)}

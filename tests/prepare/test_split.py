@@ -23,7 +23,7 @@ def records(count: int, **fields: object) -> list[Record]:
 
 
 def alone(records: Sequence[Record]) -> dict[str, str]:
-    """Put every record into a group of its own."""
+    """Put every record into its own group."""
     return {record.id: record.id for record in records}
 
 

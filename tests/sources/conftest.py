@@ -91,7 +91,7 @@ class Network:
 
 @pytest.fixture
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[DanbooruServer]:
-    """Give a Danbooru of 2,000 posts; proxies and logins of whoever runs the tests stay out."""
+    """Give a Danbooru of 2,000 posts; without proxies and logins of the environment."""
     monkeypatch.setenv("NO_PROXY", "*")
     for name in ("CONTACT", "LOGIN", "API_KEY"):
         monkeypatch.delenv(f"DANBOORU_{name}", raising=False)

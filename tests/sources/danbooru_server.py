@@ -40,7 +40,7 @@ MODIFIED = "Sat, 01 Jun 2024 12:00:00 GMT"
 
 @dataclass
 class Fault:
-    """What goes wrong on a path, the next `times` times; afterwards all is well.
+    """A fault on a path for the next `times` requests.
 
     kind: a status such as "503", or the name of a method `_fault_<kind>` below.
     retry_after: the header of that name, with a status.  to: where a redirect leads.

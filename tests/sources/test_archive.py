@@ -120,7 +120,7 @@ def test_addresses_lie_below_the_pictures(pictures: str, address: str, tmp_path:
 
 
 def test_every_line_is_counted_once(tmp_path: Path) -> None:
-    """Kept and dropped add up to the lines that say something; line art is kept apart."""
+    """Kept, dropped and line art add up to the non-empty lines."""
     content = lines(
         objects(1),
         strings(2),
@@ -152,7 +152,7 @@ def test_every_line_is_counted_once(tmp_path: Path) -> None:
 
 
 def test_buckets_choose_by_the_last_three_digits(tmp_path: Path) -> None:
-    """Only posts whose id modulo 1000 is in a named bucket are looked at; null ids have none."""
+    """Only posts whose id modulo 1000 is in a bucket are read; null ids have no bucket."""
     posts = [objects(id) for id in (80, 81, 1080, 5_000_000, 999)] + [strings(None)]
     listing = listed(tmp_path, lines(*posts), buckets="0000-0080,0999")
     assert ids(listing) == ["danbooru-80", "danbooru-1080", "danbooru-5000000", "danbooru-999"]
@@ -175,7 +175,7 @@ def test_buckets_are_read(text: str, buckets: set[int]) -> None:
 
 
 @pytest.mark.parametrize("text", ["1000", "0000-1000", "0080-0000"])
-def test_buckets_that_cannot_be_are_refused(text: str) -> None:
+def test_impossible_buckets_are_errors(text: str) -> None:
     """Buckets above 0999 and descending ranges are errors."""
     with pytest.raises(RefcolorError, match=f"end at 0999, got '{text}'; for example 0000-0080"):
         parse_buckets(text)

@@ -147,7 +147,7 @@ def test_other_names_are_challenged(agent: str, network: Network) -> None:
     [(Fault("cloudflare"), "forbidden"), (Fault("429", retry_after="7200"), "rate_limited")],
     ids=["cloudflare", "429"],
 )
-def test_a_block_elsewhere_costs_one_file_only(
+def test_a_block_of_another_host_fails_one_file(
     fault: Fault, reason: str, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """In a list of addresses anywhere, one blocked host does not end the stage."""
@@ -160,7 +160,7 @@ def test_a_block_elsewhere_costs_one_file_only(
 
 
 def test_a_page_instead_of_a_picture_is_a_failure(network: Network) -> None:
-    """For a single picture a 403 with a page is no challenge: any server may answer so."""
+    """For a single picture a 403 with HTML is not a challenge: any server may send it."""
     network.server.faults["*"] = Fault("html_403")
     with pytest.raises(RequestError) as caught:
         network.client().open(network.server.url + "/1001.png")
@@ -191,7 +191,7 @@ def test_retries_and_redirects_keep_the_rate(network: Network) -> None:
 
 
 def test_redirects_end(network: Network) -> None:
-    """After five redirects an address is given up and not retried, whatever their bodies."""
+    """After five redirects an address fails without a retry, also with endless bodies."""
     network.server.faults["/1.png"] = Fault("redirect", to="/1.png")
     with pytest.raises(RequestError) as caught:
         network.client().open(network.server.url + "/1.png")
@@ -223,7 +223,7 @@ def test_a_login_never_travels_unencrypted(network: Network) -> None:
 def test_netrc_and_cookies_are_not_sent(
     network: Network, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A password of another program goes nowhere, redirects included, and no cookie is kept."""
+    """Passwords of netrc are never sent, redirects included, and cookies are not stored."""
     netrc = tmp_path / "netrc"
     netrc.write_text("machine 127.0.0.1 login me password hunter2\n")
     netrc.chmod(0o600)
@@ -248,7 +248,7 @@ def test_an_unreachable_site_is_explained(network: Network) -> None:
 def test_each_source_has_its_client(
     make_params: Callable[..., Params], server: DanbooruServer
 ) -> None:
-    """The parameters of a source become hosts, rate and name; a list goes anywhere public."""
+    """Parameters give hosts, rate and User-Agent; a list may use all public hosts."""
     source = make_params().source
 
     def made(kind: str, rate: float = 0) -> Client:
@@ -355,7 +355,7 @@ def test_high_rates_are_refused(rate: float, url: str, message: str) -> None:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "[::1]", "192.168.1.5", "10.1.2.3"])
-def test_ones_own_server_needs_no_limit(host: str) -> None:
+def test_private_servers_need_no_limit(host: str) -> None:
     """Loopback and private addresses take rate 0; any address takes 10."""
     check_rate(0, f"http://{host}:3000/")
     check_rate(10, "https://danbooru.donmai.us")

@@ -139,7 +139,7 @@ def ids(records: list[Record]) -> list[str]:
     return [record.id for record in records]
 
 
-def test_a_listing_keeps_what_the_filter_keeps(setting: Setting, tmp_path: Path) -> None:
+def test_a_listing_applies_the_filter(setting: Setting, tmp_path: Path) -> None:
     """Every good post is kept, newest first, line art apart, and each other reason is counted."""
     listing = setting.run()
     expected = Counter(setting.site.reasons.values())
@@ -185,7 +185,7 @@ def test_listed_pages_are_not_requested_again(setting: Setting) -> None:
 @pytest.mark.parametrize(
     "change", [{"query": "solo parent:none"}, {"max_id": 4_000}, {"url": f"{URL}/elsewhere"}]
 )
-def test_another_window_is_requested_anew(change: dict[str, Any], setting: Setting) -> None:
+def test_another_query_has_its_own_pages(change: dict[str, Any], setting: Setting) -> None:
     """Another query, newest id or site has its own pages; going back finds the first ones."""
     first = setting.run()
     before = setting.source
@@ -201,7 +201,7 @@ def test_another_window_is_requested_anew(change: dict[str, Any], setting: Setti
 
 
 class StoppedError(Exception):
-    """Stands for whatever ends a listing."""
+    """An error that interrupts a listing."""
 
 
 @pytest.mark.parametrize("stops", [(1,), (2, 1, 1), (5, 3), (1, 1, 1, 1, 4, 2)])
@@ -232,7 +232,7 @@ def test_a_stopped_listing_goes_on(stops: tuple[int, ...], setting: Setting) -> 
     assert len(setting.site.requests) == 1 + len(answered) + len(stops)
 
 
-def test_a_page_half_written_is_no_page(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_partial_page_file_is_ignored(setting: Setting, monkeypatch: pytest.MonkeyPatch) -> None:
     """When the disk is full no page appears under its name, and the next run gets it."""
     real = Path.replace
 
@@ -335,7 +335,7 @@ def test_refusals_are_explained(status: int, message: str, setting: Setting) -> 
 
 
 @pytest.mark.parametrize("answer", [{"counts": {"posts": None}}, {}, [], {"counts": 3}, 500])
-def test_an_unknown_count_is_no_obstacle(
+def test_the_count_may_be_unknown(
     answer: Any, setting: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Where the site cannot count, the list is the same, nothing is promised, and it stays so."""
@@ -441,7 +441,7 @@ def test_a_forgotten_post_leaves_its_place(setting: Setting) -> None:
     assert small.dropped == part.dropped + Counter(excluded=2)
 
 
-def test_forgotten_posts_are_known_no_longer(setting: Setting) -> None:
+def test_forgetting_removes_private_fields(setting: Setting) -> None:
     """Addresses, checksum, source and artist are in no file; a second time changes nothing."""
     number = int(setting.run().records[7].id.removeprefix("danbooru-"))
     (post,) = find_posts(setting.pages, {number})
@@ -465,7 +465,7 @@ def test_forgotten_posts_are_known_no_longer(setting: Setting) -> None:
     assert sum(file.is_file() for file in touched) == 1
 
 
-def test_forgetting_deletes_what_is_not_a_page(setting: Setting) -> None:
+def test_forgetting_deletes_damaged_pages(setting: Setting) -> None:
     """Damaged and half-written files with the post go, others stay; no pages are no error."""
     assert forget_posts(setting.pages, {1}) == 0
     setting.run()

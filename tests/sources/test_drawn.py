@@ -53,8 +53,8 @@ def test_another_palette_keeps_every_part_in_place() -> None:
     assert not np.array_equal(original.parts, draw(second, size=64).parts)
 
 
-def test_the_address_says_what_is_drawn() -> None:
-    """A picture from elsewhere has no known truth, whatever its attributes are called."""
+def test_the_address_identifies_drawn_characters() -> None:
+    """A picture of another source is not drawn, with any attributes."""
     record = list_drawn(PARAMS, 1)[0]
     assert is_drawn(record)
     assert not is_drawn(None)
@@ -63,7 +63,7 @@ def test_the_address_says_what_is_drawn() -> None:
 
 
 @pytest.mark.parametrize("part", ["hair", "clothes"])
-def test_parts_that_cannot_be_drawn_are_refused(part: str, tmp_path: Path) -> None:
+def test_unknown_parts_are_errors(part: str, tmp_path: Path) -> None:
     """The message names the line, the part, the value and the known styles."""
     record, path = list_drawn(PARAMS, 1)[0], tmp_path / "manifest.jsonl"
     for known in ({}, record.attributes, {part: UNSEEN[part][0]}):

@@ -60,7 +60,7 @@ def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
 
 
 def test_names_alike_get_different_ids(tmp_path: Path) -> None:
-    """Names with one slug, and long names with one beginning, are told apart by the hash."""
+    """Names with the same slug, and long names with the same beginning, differ in the hash."""
     long = "x" * 200
     fill(tmp_path, "a b.png", "a-b.png", "a_b.png", "a-b.jpg", f"{long}1.png", f"{long}2.png")
     records, reasons = list_folder(tmp_path, "pictures")
@@ -177,7 +177,7 @@ def test_a_copy_that_breaks_off_leaves_nothing(
 
 
 @pytest.mark.parametrize("address", ["sub", "a.png/b.png", "x" * 300, "gone.png"])
-def test_what_is_not_a_file_is_counted(address: str, tmp_path: Path) -> None:
+def test_missing_files_are_picture_errors(address: str, tmp_path: Path) -> None:
     """A folder, a path through a file and an impossible name do not stop the others."""
     fill(tmp_path / "in", "a.png", "sub/b.png")
     with pytest.raises(PictureError, match="cannot be copied") as caught:

@@ -57,7 +57,7 @@ def test_siblings_of_the_source_belong_to_it() -> None:
         *(("100.64.0.1", False), ("224.0.0.1", False), ("0.0.0.0", False)),
     ],
 )
-def test_public_addresses_are_told_apart(address: str, public: bool) -> None:
+def test_public_addresses(address: str, public: bool) -> None:
     """Private, link-local, carrier, multicast and mapped addresses are not public."""
     assert is_public(address) == public
 
@@ -97,7 +97,7 @@ def test_bad_addresses_have_a_reason(url: str, network: Network) -> None:
 def test_proxies_of_the_environment_are_used(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Behind a proxy the request goes there, but not for a private address."""
+    """Requests use the proxy, except for private addresses."""
     monkeypatch.delenv("NO_PROXY")
     monkeypatch.setenv("no_proxy", "")
     monkeypatch.setenv("http_proxy", network.server.url)

@@ -38,7 +38,7 @@ def test_records_survive_the_round_trip(tmp_path: Path) -> None:
 
 
 def test_the_file_is_sorted_and_readable(tmp_path: Path) -> None:
-    """Lines are in the order of ids whatever the order given, and omit empty fields."""
+    """Lines are sorted by id and omit empty fields."""
     write_manifest(tmp_path / "m.jsonl", [Record("b", "ü.png"), Record("a", "1", rating="g")])
     assert (tmp_path / "m.jsonl").read_text(encoding="utf-8") == (
         '{"address": "1", "id": "a", "rating": "g"}\n{"address": "ü.png", "id": "b"}\n'
@@ -46,7 +46,7 @@ def test_the_file_is_sorted_and_readable(tmp_path: Path) -> None:
 
 
 def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
-    """What cannot be written in the middle leaves the manifest that was there."""
+    """An error in the middle of writing leaves the old manifest."""
     path = tmp_path / "m.jsonl"
     write_manifest(path, [FULL])
     damaged = Record("b", "2")
@@ -79,7 +79,7 @@ def test_unsafe_ids_are_refused(id: str) -> None:
 
 
 @pytest.mark.parametrize("address", ["", "../a.png", "/etc/passwd.png", "sub/../../a.png", "a\0b"])
-def test_addresses_lead_to_no_other_folder(address: str) -> None:
+def test_addresses_stay_inside_the_folder(address: str) -> None:
     """Neither a picture nor its line art lies outside of the folder of the source."""
     with pytest.raises(ValueError, match="must be a path inside the folder of the source"):
         Record("a", address)

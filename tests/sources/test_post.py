@@ -77,7 +77,7 @@ POST = Post(
 
 
 @pytest.mark.parametrize("fields", [OBJECTS, STRINGS], ids=["2017-2020", "2021"])
-def test_both_archive_shapes_are_one_post(fields: dict[str, Any]) -> None:
+def test_both_archive_formats_give_the_same_post(fields: dict[str, Any]) -> None:
     """Tag objects and tag strings of the same post read the same, artists apart, safe being g."""
     assert from_archive(fields) == POST
 
@@ -116,8 +116,8 @@ def test_a_restricted_post_has_no_address() -> None:
         ("javascript:alert(1)", ""),
     ],
 )
-def test_addresses_are_made_whole(url: str, address: str) -> None:
-    """An address relative to the site is completed; what is no web address is none."""
+def test_addresses_become_absolute(url: str, address: str) -> None:
+    """Relative addresses become absolute; other schemes give no address."""
     expected = "https://booru.example/data/a.jpg" if url.startswith("/data") else address
     fields = {**API, "file_url": url, "large_file_url": None}
     assert from_api(fields, url="https://booru.example/sub").address == expected
@@ -148,7 +148,7 @@ def test_parents_may_be_missing_in_several_ways(none: Any) -> None:
 
 
 def test_flags_are_read_in_every_spelling() -> None:
-    """Databases write a flag as true, "true", "t" or 1; everything else and nothing is no."""
+    """A flag is true, "true", "t" or 1; all other values are false."""
     for yes in (True, "true", "TRUE", "t", "1", 1):
         assert from_archive({**OBJECTS, "is_deleted": yes}).deleted
         assert from_archive({**OBJECTS, "is_banned": yes}).banned
@@ -187,7 +187,7 @@ def test_a_post_of_categories_alone_is_read() -> None:
         {**OBJECTS, "parent_id": float("nan")},
     ],
 )
-def test_what_is_no_post_is_refused(fields: Any) -> None:
+def test_other_objects_are_errors(fields: Any) -> None:
     """Other types, other tables, missing tags and invalid numbers raise ValueError."""
     with pytest.raises(ValueError, match=r"a post must|of a post must"):
         from_archive(fields)

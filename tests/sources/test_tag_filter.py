@@ -173,12 +173,12 @@ def test_reasons_come_in_the_order_that_is_documented() -> None:
         post(extension="jpeg"),
     ],
 )
-def test_what_is_inside_every_border_is_kept(changed: Post) -> None:
+def test_posts_within_all_limits_are_kept(changed: Post) -> None:
     """Sizes from 512, ratios inside 3/4 to 4/3, every colour of the list, coloured sketches."""
     assert judge(changed, TAG2PIX) == ""
 
 
-def test_silver_and_grey_are_one_color() -> None:
+def test_silver_and_grey_are_the_same_color() -> None:
     """A post tagged with both is of one colour, called grey; each alone is grey too."""
     both = instead("blonde_hair", "silver_hair grey_hair")
     assert judge(post(both), TAG2PIX) == ""
@@ -235,7 +235,7 @@ def test_children_may_be_kept() -> None:
     assert TagFilter(TAG2PIX).record(post()).family == ""
 
 
-def test_empty_lists_ask_for_nothing_or_refuse_everything() -> None:
+def test_empty_lists() -> None:
     """No required tag is missing from any post; no listed hair colour matches any post."""
     nothing = TAG2PIX.model_copy(update={"required": (), "forbidden": ()})
     assert judge(post(f"{instead('simple_background', 'outdoors')} comic"), nothing) == ""

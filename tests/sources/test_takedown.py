@@ -73,7 +73,7 @@ def test_pictures_are_named_by_any_of_the_three(tmp_path: Path) -> None:
 
 
 def test_ids_are_added_once(tmp_path: Path) -> None:
-    """What was written by hand stays byte for byte; ids that are named already add nothing."""
+    """Existing text stays byte for byte; listed ids are not added again."""
     path = tmp_path / "exclude.txt"
     before = "\ufeff# by hand\r\nid 7 # kept"
     path.write_bytes(before.encode())

@@ -27,7 +27,7 @@ def names(value: object) -> str | None:
 
 
 def test_files_arrive_byte_for_byte(network: Network) -> None:
-    """Each file is requested once, and lies under its id as it is on the server."""
+    """Each file is requested once, and is saved under its id with the bytes of the server."""
     server, ids = network.server, network.server.good[:40]
     assert network.download(server.records(ids)) == []
     assert network.files() == server.files(ids)
@@ -140,7 +140,7 @@ def test_without_a_version_or_a_checksum_nothing_is_resumed(network: Network) ->
 
 
 def test_a_page_instead_of_a_file_does_not_spoil_the_part(network: Network) -> None:
-    """What was received stays when the server answers something else in between."""
+    """A partial file survives error responses."""
     server, (id, *_) = network.server, network.server.good
     for fault in (Fault("cut"), Fault("html"), Fault("404")):
         server.faults[server.path_of(id)] = fault
@@ -268,7 +268,7 @@ def test_the_extension_is_that_of_the_content(network: Network) -> None:
 
 
 def test_a_blocked_source_stops_at_once(network: Network) -> None:
-    """Cloudflare's challenge ends the stage with advice; what is here stays here."""
+    """Cloudflare's challenge ends the stage with advice; finished files stay."""
     server, ids = network.server, network.server.good[:30]
     network.download(server.records(ids[:5]))
     server.faults["*"] = Fault("cloudflare")
@@ -341,7 +341,7 @@ def test_warnings_stay_as_they_were(network: Network) -> None:
     assert list(warnings.filters) == before
 
 
-def test_after_an_error_no_thread_goes_on(network: Network) -> None:
+def test_an_error_stops_all_threads(network: Network) -> None:
     """When a download has ended with an error, no request follows."""
     network.server.faults[network.server.path_of(network.server.good[3])] = Fault("cloudflare")
     with pytest.raises(SourceBlockedError):

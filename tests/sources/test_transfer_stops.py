@@ -100,7 +100,7 @@ def test_kills_give_the_same_folder(child: Child, network: Network) -> None:
 
 
 def test_two_processes_share_a_cache(child: Child, network: Network) -> None:
-    """The second one says that it waits, then finds everything there and sends no request."""
+    """The second process prints that it waits, then uses the cache and sends no request."""
     server, ids = network.server, network.server.good[:40]
     server.faults[server.path_of(ids[0])] = Fault("slow", times=1)
     write_manifest(network.folder / "manifest.jsonl", server.records(ids))

@@ -120,7 +120,7 @@ def test_only_web_addresses_are_taken(address: str, tmp_path: Path) -> None:
     ],
 )
 def test_damaged_rows_are_counted(row: str, tmp_path: Path) -> None:
-    """A wrong MD5, an id that is no file name, a password and a wrong number of cells."""
+    """A wrong MD5, an invalid id, a password and a wrong number of cells."""
     records, reasons = list_urls(written(tmp_path, f"url,md5,id\n{row}\n{URL},,seven\n"))
     assert [record.id for record in records] == ["seven"]
     assert reasons == {"bad_record": 1}

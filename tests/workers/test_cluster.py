@@ -429,7 +429,7 @@ def test_without_dask_the_extra_is_named(here: Path, monkeypatch: pytest.MonkeyP
         next(map_on_cluster(str, [1], scheduler="tcp://127.0.0.1:1"))
 
 
-def test_a_refusal_names_what_differs() -> None:
+def test_version_differences_are_listed() -> None:
     """Equal versions give no message; different ones are listed for both sides."""
     local = {"refcolor": "1a", "numpy": "2.4", "python": "3.11"}
     assert version_difference(local, local) == ""
