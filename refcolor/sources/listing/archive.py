@@ -12,6 +12,7 @@ from refcolor.sources.listing import Listing
 from refcolor.sources.listing.lines import iterate_lines
 from refcolor.sources.listing.post import Post, from_archive
 from refcolor.sources.listing.tag_filter import TagFilter
+from refcolor.sources.manifest import ONLINE
 
 BUCKETS = 1000  # folders; the bucket of a picture is its id modulo BUCKETS
 
@@ -111,7 +112,7 @@ def _files(path: Path) -> list[Path]:
 
 
 def _base(pictures: str) -> str:
-    if pictures.startswith(("http://", "https://")):
+    if pictures.startswith(ONLINE):
         return f"{pictures.rstrip('/')}/"
     if not Path(pictures).is_dir():
         raise RefcolorError(
