@@ -374,11 +374,11 @@ def test_another_folder_of_the_same_name_is_refused(
 
 
 @pytest.mark.slow
-def test_a_scheduler_without_workers_is_said(
+def test_a_scheduler_without_workers_is_an_error(
     lone: Cluster, here: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Waiting has a timeout, at the beginning and when all workers are gone."""
-    monkeypatch.setattr(cluster, "WORKERS", 0.2)
+    monkeypatch.setattr(cluster, "WORKER_TIMEOUT", 0.2)
     monkeypatch.setattr(cluster, "DESERTED_TIMEOUT", 0.2)
     with pytest.raises(RefcolorError, match=rf"{lone.address} has no worker; start some with `das"):
         next(map_on_cluster(str, [1], scheduler=lone.address))
