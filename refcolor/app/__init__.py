@@ -1,1 +1,1 @@
-"""The page of `refcolor app`: a drawing, a picture whose colours it takes, and corrections."""
+"""The web page of `refcolor app`, which colours a drawing and takes corrections."""

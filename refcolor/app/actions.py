@@ -1,4 +1,4 @@
-"""What a click does: each function takes a scene and gives the next one."""
+"""The actions of the page: each function takes a scene and returns the next one."""
 
 from collections.abc import Sequence
 from dataclasses import replace
@@ -14,36 +14,36 @@ MAX_MATCHES = 40
 
 
 def put_drawing(scene: Scene, drawing: Sheet) -> Scene:
-    """Take another drawing; spots and matches belonged to the one before."""
+    """Replace the drawing, and remove the spot and the matches of the previous one."""
     return replace(scene, drawing=drawing, spot=None, matches=())
 
 
 def put_reference(scene: Scene, reference: Sheet) -> Scene:
-    """Take another reference in the place of the one in view, whose matches go with it."""
+    """Replace the chosen reference, and remove its matches."""
     if not scene.references:
         return add_references(scene, [reference])
     references = list(scene.references)
     references[scene.chosen] = reference
-    kept = tuple(match for match in scene.matches if match.reference != scene.chosen)
-    return replace(scene, references=tuple(references), matches=kept)
+    matches = tuple(match for match in scene.matches if match.reference != scene.chosen)
+    return replace(scene, references=tuple(references), matches=matches)
 
 
 def add_references(scene: Scene, references: Sequence[Sheet]) -> Scene:
-    """Put references behind those that are there, and bring the first new one into view.
+    """Append references, and choose the first new one.
 
     Raises RefcolorError when there would be more than MAX_REFERENCES.
     """
-    together = (*scene.references, *references)
-    if len(together) > MAX_REFERENCES:
+    combined = (*scene.references, *references)
+    if len(combined) > MAX_REFERENCES:
         raise RefcolorError(
             f"a drawing takes its colours from {MAX_REFERENCES} pictures at most, "
-            f"these would be {len(together)}; take one away first"
+            f"these would be {len(combined)}; take one away first"
         )
-    return replace(scene, references=together, chosen=min(len(scene.references), len(together) - 1))
+    return replace(scene, references=combined, chosen=min(len(scene.references), len(combined) - 1))
 
 
 def drop_reference(scene: Scene, index: int) -> Scene:
-    """Take a reference away, with its matches; the matches of later ones follow their picture."""
+    """Remove a reference and its matches; renumber the references of the other matches."""
     _check(index, len(scene.references), "picture")
     references = scene.references[:index] + scene.references[index + 1 :]
     matches = tuple(
@@ -56,54 +56,53 @@ def drop_reference(scene: Scene, index: int) -> Scene:
 
 
 def choose_reference(scene: Scene, index: int) -> Scene:
-    """Bring a reference into view."""
+    """Choose the reference that the page shows."""
     _check(index, len(scene.references), "picture")
     return replace(scene, chosen=index)
 
 
-def look_at(scene: Scene, x: float, y: float) -> Scene:
-    """Look at a spot of the drawing, and turn to the reference that gave it most of its colour.
+def select_spot(scene: Scene, x: float, y: float) -> Scene:
+    """Select a spot of the drawing, and choose the reference with the largest attention weight.
 
-    x, y: pixels of the drawing; what lies outside is brought to its edge.
+    x, y: pixels of the drawing, clamped to it.
     Raises RefcolorError when there is no drawing.
     """
     if scene.drawing is None:
         raise RefcolorError("there is no drawing yet; choose one first")
-    spot = _inside(scene.drawing, x, y)
-    looked = replace(scene, spot=spot)
-    shares = [float(part.sum()) for part in attention_at(looked)]
-    return replace(looked, chosen=shares.index(max(shares))) if shares else looked
+    selected = replace(scene, spot=_clamped(scene.drawing, x, y))
+    shares = [float(part.sum()) for part in attention_at(selected)]
+    return replace(selected, chosen=shares.index(max(shares))) if shares else selected
 
 
-def look_away(scene: Scene) -> Scene:
-    """Forget the spot that was looked at."""
+def clear_spot(scene: Scene) -> Scene:
+    """Clear the selected spot."""
     return replace(scene, spot=None)
 
 
-def match_with(scene: Scene, u: float, v: float) -> Scene:
-    """Ask that the spot looked at takes the colour of a place of the reference in view.
+def add_match(scene: Scene, u: float, v: float) -> Scene:
+    """Match the selected spot with a point of the chosen reference.
 
-    u, v: pixels of that reference.
-    Raises RefcolorError before any spot was clicked, and at more than MAX_MATCHES.
+    u, v: pixels of that reference, clamped to it.
+    Raises RefcolorError without a selected spot, and for more than MAX_MATCHES.
     """
     if scene.spot is None or scene.reference is None:
         raise RefcolorError("first click the spot of the drawing that should take this colour")
     if len(scene.matches) >= MAX_MATCHES:
         raise RefcolorError(f"there are {MAX_MATCHES} matches already; take one away first")
     x, y = scene.spot
-    u, v = _inside(scene.reference, u, v)
+    u, v = _clamped(scene.reference, u, v)
     match = PointMatch(x=x, y=y, u=u, v=v, reference=scene.chosen)
     return replace(scene, spot=None, matches=(*scene.matches, match))
 
 
 def drop_match(scene: Scene, index: int) -> Scene:
-    """Take a match away."""
+    """Remove a match."""
     _check(index, len(scene.matches), "match")
     return replace(scene, matches=scene.matches[:index] + scene.matches[index + 1 :])
 
 
 def color(scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool) -> Result:
-    """Colour the drawing of a scene; nothing of the scene is changed.
+    """Colour the drawing of a scene; the scene does not change.
 
     size: longer side in pixels at which the model works.
     Raises RefcolorError when a picture is missing, PictureError for one that cannot be used.
@@ -124,26 +123,26 @@ def color(scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool) -
 
 
 def take_result(scene: Scene, result: Result) -> Scene:
-    """Take a result; it is shown while its drawing is the one in view."""
+    """Set the result, which the page shows while its drawing is the scene's drawing."""
     return replace(scene, result=result)
 
 
 def attention_at(scene: Scene) -> list[Unit]:
-    """Return how much of the spot's colour came from each cell of each reference.
+    """Return the attention weights of the selected spot.
 
-    Returns (rows, columns) float32 for each reference, together they sum to 1. Empty while no spot
-    is looked at, before colouring, and for a model without attention.
+    Returns (rows, columns) float32 for each reference; together they sum to 1. Empty without a
+    selected spot, before colouring, and for a model without attention.
     """
-    result = scene.explained
+    result = scene.current_result
     if result is None or scene.spot is None or result.colored.attention.weights is None:
         return []
     return result.colored.attention.attention_at(*scene.spot)
 
 
-def _inside(sheet: Sheet, x: float, y: float) -> tuple[float, float]:
+def _clamped(sheet: Sheet, x: float, y: float) -> tuple[float, float]:
     return min(max(0.0, x), sheet.width - 1.0), min(max(0.0, y), sheet.height - 1.0)
 
 
-def _check(index: int, count: int, what: str) -> None:
+def _check(index: int, count: int, name: str) -> None:
     if not 0 <= index < count:
-        raise RefcolorError(f"there is no {what} {index + 1} any more; load the page again")
+        raise RefcolorError(f"{name} {index + 1} does not exist any more; load the page again")

@@ -1,4 +1,4 @@
-"""The files that a page hands out: the picture, its layers, and a Photoshop document."""
+"""The downloads of a page: the picture, its layers, and a Photoshop document."""
 
 import re
 import shutil
@@ -17,19 +17,19 @@ DOWNLOADS = {
 
 
 def write_files(folder: Path, result: Result) -> dict[str, Path]:
-    """Write a result as picture, layers and PSD; the files of the result before are removed.
+    """Write a result as picture, layers and PSD, and remove the files of the previous result.
 
-    folder: that of one open page.  Returns a path for each of DOWNLOADS.
+    folder: of the open page.  Returns a path for each of DOWNLOADS.
     """
     for old in folder.iterdir():
         shutil.rmtree(old)
-    # A folder of its own, so that no browser takes a new result for the last one.
-    home = Path(tempfile.mkdtemp(dir=folder))
+    # A new folder for each result, because browsers cache files by their address.
+    target = Path(tempfile.mkdtemp(dir=folder))
     stem = re.sub(r"[^\w.-]+", "_", PurePath(result.drawing.name).stem).strip("._")[:60]
     stem = stem or "drawing"
-    picture, psd = home / f"{stem}_colored.png", home / f"{stem}.psd"
+    picture, psd = target / f"{stem}_colored.png", target / f"{stem}.psd"
     result.colored.save(picture)
-    result.colored.save_layers(home, stem)
+    result.colored.save_layers(target, stem)
     result.colored.save_psd(psd)
-    colors, lines = layer_files(home, stem)
+    colors, lines = layer_files(target, stem)
     return {"picture": picture, "colors": colors, "lines": lines, "psd": psd}

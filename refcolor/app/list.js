@@ -7,7 +7,7 @@ function sample({ picture, text }, onclick) {
 
 function match({ number, text, color }, onclick) {
   return [
-    make("span", { className: "pin", textContent: number }),
+    make("span", { className: "marker", textContent: number }),
     make("span", { textContent: text }),
     make("span", { className: "swatch", style: `background: ${color}` }),
     button({ className: "away", textContent: "×", ariaLabel: `Take match ${number} away`, onclick }),

@@ -1,4 +1,4 @@
-"""Refusals as the page words them: it has a tick box where the command line has an option."""
+"""Error messages of the page, which has a tick box where the command line has an option."""
 
 from refcolor.errors import PictureError, RefcolorError
 
@@ -21,7 +21,7 @@ _ADVICE = {
 
 
 def refusal_text(error: RefcolorError) -> str:
-    """Say in one line what was refused, and what to do."""
+    """Return the message of an error for the page: one line with what to do."""
     if isinstance(error, PictureError) and error.reason in _ADVICE:
         return _ADVICE[error.reason]
     text = str(error)

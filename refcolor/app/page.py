@@ -1,6 +1,6 @@
-"""The page: what stands where, and which action each click is.
+"""The page: its layout, and the action of each event.
 
-Words are a painter's: a drawing, a picture to take colours from, a spot, a match.
+The page speaks to painters: a drawing, a picture to take colours from, a spot, a match.
 """
 
 import html
@@ -25,28 +25,28 @@ HEADER = """
 """
 
 Updates = dict[Any, Any]
-Read = Callable[[Any], Any]  # takes what an action needs out of an event
+Read = Callable[[Any], Any]  # returns the argument of an action from an event
 Action = Callable[[Scene, Any], Scene]
 
-_PLAIN = {"js_on_load": None, "apply_default_css": False}  # HTML as it is written
-_QUIET = {"show_progress": "hidden", "api_visibility": "private"}
+_STATIC = {"js_on_load": None, "apply_default_css": False}  # HTML without Gradio's script and CSS
+_HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def _as_it_is(given: Any) -> Any:
-    return given
+def _identity(value: Any) -> Any:
+    return value
 
 
 class Board:
-    """The parts of the page that change, and how they follow a scene."""
+    """The components of the page, and their updates for a scene."""
 
     def __init__(self, sessions: Sessions) -> None:
-        """Lay the page out and connect it; to be called inside `gr.Blocks`."""
+        """Create the components and connect their events, inside `gr.Blocks`."""
         self.sessions = sessions
         self._lay_out(sessions.samples.first())
         self._connect()
 
     def _lay_out(self, first: Scene) -> None:
-        gr.HTML(HEADER, elem_id="head", **_PLAIN)
+        gr.HTML(HEADER, elem_id="head", **_STATIC)
         with gr.Column(elem_id="board"):
             self.drawing = picture_panel(
                 "Your drawing", views.drawing_view(first), accepts=1, elem_id="drawing"
@@ -72,7 +72,7 @@ class Board:
                 views.advice(first),
                 html_template='<p role="status">${value}</p>',
                 elem_id="advice",
-                **_PLAIN,
+                **_STATIC,
             )
             self.matches = button_list([], label="Matches", elem_id="matches")
             with gr.Row(elem_id="downloads"):
@@ -83,26 +83,24 @@ class Board:
                     for name, text in DOWNLOADS.items()
                 }
         with gr.Column(elem_id="samples"):
-            gr.HTML("<h2>Nothing at hand?</h2>", **_PLAIN)
+            gr.HTML("<h2>Nothing at hand?</h2>", **_STATIC)
             with gr.Row():
                 samples = self.sessions.samples
                 self.sample_drawings = button_list(
-                    views.shelf(samples.drawings, "Take this drawing"),
+                    views.sample_list(samples.drawings, "Take this drawing"),
                     label="Sample drawings",
                     elem_id="sample-drawings",
                 )
                 self.sample_references = button_list(
-                    views.shelf(samples.references, "Take these colours"),
+                    views.sample_list(samples.references, "Take these colours"),
                     label="Sample references",
                     elem_id="sample-references",
                 )
 
     def _connect(self) -> None:
-        everything = self.parts
-
-        def on(event: Callable[..., Any], action: Action, read: Read = _as_it_is) -> None:
+        def on(event: Callable[..., Any], action: Action, read: Read = _identity) -> None:
             handler = self._handler(action, read)
-            event(handler, outputs=everything, concurrency_limit=None, **_QUIET)
+            event(handler, outputs=self.components, concurrency_limit=None, **_HIDDEN)
 
         samples = self.sessions.samples
         on(
@@ -118,10 +116,10 @@ class Board:
         for panel in (self.drawing, self.reference):
             on(panel.refuse, _refuse_size)
         for panel in (self.drawing, self.result):
-            on(panel.spot, lambda scene, event: actions.look_at(scene, event.x, event.y))
+            on(panel.spot, lambda scene, event: actions.select_spot(scene, event.x, event.y))
         for panel in (self.drawing, self.reference, self.result):
-            on(panel.leave, lambda scene, event: actions.look_away(scene))
-        on(self.reference.spot, lambda scene, event: actions.match_with(scene, event.x, event.y))
+            on(panel.leave, lambda scene, event: actions.clear_spot(scene))
+        on(self.reference.spot, lambda scene, event: actions.add_match(scene, event.x, event.y))
         on(self.reference.choose, _at_index(actions.choose_reference))
         on(self.reference.discard, _at_index(actions.drop_reference))
         on(self.matches.press, _at_index(actions.drop_match))
@@ -136,20 +134,20 @@ class Board:
         self.button.click(
             self._color,
             inputs=[self.size, self.photo],
-            outputs=everything,
-            trigger_mode="multiple",  # the next result need not wait for the files of this one
-            concurrency_limit=None,  # a second run of one page is not queued, but dropped
-            **_QUIET,
+            outputs=self.components,
+            trigger_mode="multiple",  # the next result does not wait for the files of this one
+            concurrency_limit=None,  # `_color` itself drops a second run of the same page
+            **_HIDDEN,
         )
 
     @property
-    def parts(self) -> list[Any]:
-        """Everything that changes."""
+    def components(self) -> list[Any]:
+        """All components that change."""
         panels = [self.drawing, self.reference, self.result]
         return [*panels, self.advice, self.matches, self.button, *self.downloads.values()]
 
     def show(self, scene: Scene, *, busy: bool = False) -> Updates:
-        """Return every part what it shows of a scene."""
+        """Return the updates of all components for a scene; busy: a result is being computed."""
         updates = {
             self.drawing: views.drawing_view(scene),
             self.reference: views.reference_view(scene),
@@ -170,25 +168,25 @@ class Board:
         return updates
 
     def open(self, request: gr.Request) -> Updates:
-        """Begin a page."""
+        """Open the session of a page."""
         return self._step(self.sessions.get(request.session_hash))
 
     def close(self, request: gr.Request) -> None:
-        """Forget a page."""
+        """Close the session of a page."""
         self.sessions.close(request.session_hash)
 
     def _handler(self, action: Action, read: Read) -> Callable[..., Updates]:
         def handle(event: gr.EventData, request: gr.Request) -> Updates:
             with _refusals():
                 session = self.sessions.get(request.session_hash)
-                given = read(event)  # pictures are decoded before it is this event's turn
-                return self._step(session, lambda scene: action(scene, given))
+                argument = read(event)  # decodes pictures, before the session is locked
+                return self._step(session, lambda scene: action(scene, argument))
 
         return handle
 
-    def _step(self, session: Session, step: Callable[[Scene], Scene] = _as_it_is) -> Updates:
-        """Apply a step to the session's scene and return the page's updates, one step at a time."""
-        with session.turn:
+    def _step(self, session: Session, step: Callable[[Scene], Scene] = _identity) -> Updates:
+        """Apply a step to the session's scene and return the updates of the page."""
+        with session.scene_lock:
             session.scene = step(session.scene)
             return self.show(session.scene, busy=session.coloring.locked())
 
@@ -206,23 +204,23 @@ class Board:
                     result = actions.color(
                         session.scene, self.sessions.colorizer, size=size, clean_lines=photo
                     )
-                with session.turn:
+                with session.scene_lock:
                     session.scene = actions.take_result(session.scene, result)
-            except RefcolorError as refused:
-                error = refused
+            except RefcolorError as raised:
+                error = raised
             finally:
                 session.coloring.release()
             yield self._step(session)
             if error:
                 raise error
             files = session.save(result)
-            if not session.coloring.locked():  # else the next result is about to replace these
+            if not session.coloring.locked():  # otherwise the next result replaces these files
                 ready = {self.downloads[name]: _ready(path) for name, path in files.items()}
                 yield ready | {self.advice: gr.skip()}
 
 
-def _take_references(scene: Scene, given: tuple[Sequence[Sheet], bool]) -> Scene:
-    sheets, add = given
+def _take_references(scene: Scene, upload: tuple[Sequence[Sheet], bool]) -> Scene:
+    sheets, add = upload
     if add:
         return actions.add_references(scene, sheets)
     replaced = actions.put_reference(scene, sheets[0])
@@ -235,7 +233,7 @@ def _at_index(action: Callable[[Scene, int], Scene]) -> Callable[[Scene, Any], S
 
 @contextmanager
 def _refusals() -> Iterator[None]:
-    """Show what a user can put right as one line on the page; a bug keeps its traceback."""
+    """Show a RefcolorError as one line on the page; other exceptions keep their traceback."""
     try:
         yield
     except RefcolorError as error:
@@ -260,12 +258,12 @@ def _sizes(colorizer: Colorizer) -> list[tuple[str, int]]:
 
 
 def build(sessions: Sessions) -> gr.Blocks:
-    """Make the page, shared by all sessions."""
-    # Files of a page are removed with it; `delete_cache` is for uploads that were never read.
+    """Create the page, which all sessions share."""
+    # A session removes its own files; `delete_cache` removes uploads that were never read.
     with gr.Blocks(
         title="refcolor", analytics_enabled=False, delete_cache=(60, 3600), fill_width=True
     ) as blocks:
         board = Board(sessions)
-        blocks.load(board.open, outputs=board.parts, **_QUIET)
+        blocks.load(board.open, outputs=board.components, **_HIDDEN)
         blocks.unload(board.close)
     return blocks

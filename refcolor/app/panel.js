@@ -2,8 +2,8 @@
 // `element`, `props`, `trigger`, `upload` and `watch` come from gr.HTML. The template never changes,
 // so that Gradio leaves alone what this script draws into it.
 const part = (name) => element.querySelector("." + name);
-const [stage, frame, picture, veil, marks, pointer, thumbs, prompt, note] = [
-  "stage", "frame", "picture", "veil", "marks", "pointer", "thumbs", "prompt", "note",
+const [stage, frame, picture, overlay, marks, pointer, thumbs, prompt, note] = [
+  "stage", "frame", "picture", "overlay", "marks", "pointer", "thumbs", "prompt", "note",
 ].map(part);
 const inputs = [...element.querySelectorAll("input")];
 const STEP = 0.02; // of a side: one press of an arrow key; five times as far with Shift
@@ -48,13 +48,13 @@ function draw() {
   note.hidden = full || value.busy;
   if (picture.src !== value.picture) picture.src = value.picture || "";
   picture.alt = value.name;
-  veil.hidden = !value.veil;
-  if (value.veil) veil.src = value.veil;
+  overlay.hidden = !value.overlay;
+  if (value.overlay) overlay.src = value.overlay;
   const ratio = value.width / value.height;
   frame.style.aspectRatio = `${value.width} / ${value.height}`;
   frame.style.width = `${100 * Math.min(1, ratio)}%`;
   marks.replaceChildren();
-  for (const pin of value.pins) mark("pin", pin.x, pin.y, pin.number);
+  for (const marker of value.markers) mark("marker", marker.x, marker.y, marker.number);
   if (value.spot) mark("spot", ...value.spot, "");
   thumbs.hidden = value.thumbs.length < 2;
   refill(thumbs, value.thumbs.map(thumb));

@@ -1,4 +1,4 @@
-"""The two parts of the page that Gradio has not: a picture with spots, and a list of buttons."""
+"""Two components that Gradio does not have: a picture with markers, and a list of buttons."""
 
 from pathlib import Path
 from typing import Any
@@ -15,7 +15,7 @@ _TEMPLATE = """
     <div class="frame" tabindex="0" role="application" hidden aria-label="{title}: the arrow keys
       move a pointer, Enter chooses the spot under it, Escape lets go">
       <img class="picture" alt="" draggable="false">
-      <img class="veil" alt="" draggable="false" hidden>
+      <img class="overlay" alt="" draggable="false" hidden>
       <div class="marks"></div>
       <span class="pointer" aria-hidden="true"></span>
     </div>
@@ -35,17 +35,17 @@ def picture_panel(
     note: str = "",
     elem_id: str,
 ) -> Any:
-    """Make a picture with spots, pins and a veil; `value` is what views.py gives.
+    """Create a picture with spot, markers and overlay; `value` is a view of views.py.
 
-    accepts: how many files may be dropped on it at once; 0 makes it show results only.
+    accepts: how many files may be dropped on it at once; 0 for a panel that only shows results.
     Its events are `files` (paths, add), `spot` (x, y in pixels of the original), `leave`,
     `choose` and `discard` (index of a reference), and `refuse` (name of a file that is too large).
     """
-    many = "multiple" if accepts > 1 else ""
+    multiple = "multiple" if accepts > 1 else ""
 
     def choose(text: str, *, add: bool = False) -> str:
         return (
-            f'<label class="link">{text}<input type="file" accept="image/*" {many} '
+            f'<label class="link">{text}<input type="file" accept="image/*" {multiple} '
             f'aria-label="{text}: {title}" data-add="{"yes" if add else "no"}"></label>'
         )
 
@@ -67,7 +67,7 @@ def picture_panel(
 
 
 def button_list(value: list[dict[str, Any]], *, label: str, elem_id: str) -> Any:
-    """Make a list of buttons; its event is `press` (index of the entry)."""
+    """Create a list of buttons; its event is `press` (index of the entry)."""
     return gr.HTML(
         value,
         html_template=f'<ul aria-label="{label}"></ul>',

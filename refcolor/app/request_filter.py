@@ -1,10 +1,10 @@
-"""The filter of all requests to the page: the server never fetches an address for a browser."""
+"""The filter of all HTTP requests: size limits, security headers, and no fetching of addresses."""
 
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-# Gradio compiles the templates of the page in the browser, which takes eval.
+# Gradio compiles the templates of the page in the browser, which needs eval.
 POLICY = (
     "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; "
     "form-action 'self'; base-uri 'self'"
@@ -12,11 +12,11 @@ POLICY = (
 
 
 class RequestFilter:
-    """An ASGI layer around Gradio's server.
+    """An ASGI middleware around Gradio's server.
 
-    Gradio would fetch http://somewhere for /gradio_api/file=http://somewhere; here that is 403.
-    A body that says it is too large is 413, one that does not say 411. Browsers are told to load
-    from this server only, so that no page of it can send a drawing anywhere.
+    Gradio would fetch http://somewhere for /gradio_api/file=http://somewhere; the filter answers
+    such requests with 403. Bodies above the limit get 413, bodies without a length 411. The headers
+    of responses allow the page to load from and to send to this server only.
     """
 
     def __init__(self, app: ASGIApp, max_bytes: int) -> None:
@@ -24,7 +24,7 @@ class RequestFilter:
         self._app, self._max_bytes = app, max_bytes
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        """Answer a request, or hand it on."""
+        """Refuse a request or pass it on to the server."""
         if scope["type"] != "http":
             await self._app(scope, receive, send)
             return

@@ -1,4 +1,4 @@
-"""Pictures to begin with, drawn when the page starts: nothing is shipped, nothing is fetched."""
+"""Sample pictures, drawn when the page starts."""
 
 from dataclasses import dataclass
 from io import BytesIO
@@ -13,14 +13,14 @@ from refcolor.io.image import Picture
 from refcolor.lines.sketch import PRESETS, xdog
 
 SIDE = 768
-# The lines that a model learns from are one pixel wide at its size; here they are drawn as wide as
-# a pen would, with soft edges.
+# The model is trained on lines of one pixel; the lines of the samples have the width of a pen and
+# soft edges.
 LINE_SIGMA = 1.2
 LINE_SOFTNESS = 8.0
-# Chosen by eye among the first forty: unlike each other in shape, and unlike in palette.
+# Chosen by eye among the first forty, with different shapes and palettes.
 _DRAWINGS = (1, 17, 34, 20)
 _REFERENCES = (13, 2, 36, 18)
-_SHAPES, _PALETTES = 20, 21  # seeds of the data set are small; these characters are none of it
+_SHAPES, _PALETTES = 20, 21  # seeds that the dataset does not use
 
 
 @dataclass(frozen=True)
@@ -31,12 +31,12 @@ class Samples:
     references: tuple[Sheet, ...]
 
     def first(self) -> Scene:
-        """Return what a page shows when it opens."""
+        """Return the scene of a new page."""
         return Scene(drawing=self.drawings[0], references=self.references[:1])
 
 
 def draw_samples() -> Samples:
-    """Draw the pictures to begin with; the same ones every time."""
+    """Draw the samples, which are the same on every start."""
     return Samples(
         drawings=tuple(
             _sheet(f"drawing-{number}.png", _lines(_character(index)))

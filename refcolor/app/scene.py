@@ -1,4 +1,4 @@
-"""What one open page holds: pictures, the spot looked at, matches, and the last result."""
+"""The state of an open page: pictures, the selected spot, matches, and the last result."""
 
 import base64
 from dataclasses import dataclass, field
@@ -14,13 +14,13 @@ from refcolor.io import image
 from refcolor.io.image import Picture
 
 MAX_MEGAPIXELS = 50.0
-VIEW_SIDE = 1024  # pixels; what a page shows is smaller still, and two such fit any screen
+VIEW_SIDE = 1024  # pixels; the page shows pictures at most at this size
 THUMB_SIDE = 128
 
 
 @dataclass(frozen=True, eq=False)
 class Sheet:
-    """A picture as it was handed in, and as the page shows it."""
+    """An uploaded picture, and the reduced copies that the page shows."""
 
     name: str
     data: bytes = field(repr=False)
@@ -31,9 +31,9 @@ class Sheet:
 
     @classmethod
     def read(cls, name: str, data: bytes) -> "Sheet":
-        """Decode a picture once, so that what cannot be used is refused when it arrives.
+        """Decode a picture when it is uploaded.
 
-        name: the file's name; any folders before it are dropped.  data: the bytes of the file.
+        name: of the file; folders are removed.  data: the bytes of the file.
         Raises PictureError as `image.read` does.
         """
         picture = image.read(data, max_megapixels=MAX_MEGAPIXELS)
@@ -49,12 +49,12 @@ class Sheet:
 
     @cached_property
     def picture(self) -> Picture:
-        """The pixels, (H, W, 3) uint8: reduced to the size of the view, they cost 3 MB at most."""
+        """The pixels of the view, (H, W, 3) uint8, at most 3 MB."""
         encoded = self.view.partition(",")[2]
         return image.read(base64.b64decode(encoded))
 
     def color_at(self, x: float, y: float) -> str:
-        """Name the colour at a place, given in pixels of the original, as #rrggbb."""
+        """Return the colour at a point, in pixels of the original, as #rrggbb."""
         height, width = self.picture.shape[:2]
         column = min(width - 1, max(0, int(x * width / self.width)))
         row = min(height - 1, max(0, int(y * height / self.height)))
@@ -63,7 +63,7 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A coloured drawing, with what it was made from."""
+    """A coloured drawing with its inputs."""
 
     drawing: Sheet
     references: tuple[Sheet, ...]
@@ -74,30 +74,30 @@ class Result:
 
 @dataclass(frozen=True)
 class Scene:
-    """What a page shows. Never changed: an action gives another scene."""
+    """The immutable state of a page; an action returns a new scene."""
 
     drawing: Sheet | None = None
     references: tuple[Sheet, ...] = ()
-    chosen: int = 0  # the reference in view, counted from 0
-    spot: tuple[float, float] | None = None  # the place looked at, in pixels of the drawing
+    chosen: int = 0  # index of the reference that the page shows
+    spot: tuple[float, float] | None = None  # the selected point, in pixels of the drawing
     matches: tuple[PointMatch, ...] = ()
     result: Result | None = None
 
     @property
     def reference(self) -> Sheet | None:
-        """The reference in view."""
+        """The chosen reference."""
         return self.references[self.chosen] if self.references else None
 
     @property
-    def explained(self) -> Result | None:
-        """The result, while the pictures that it was made from are still the ones in view."""
+    def current_result(self) -> Result | None:
+        """The result, if it was computed from the drawing and the references of this scene."""
         result = self.result
         same = result and result.drawing is self.drawing and result.references == self.references
         return result if same else None
 
 
 def address_of(picture: Picture, side: int) -> str:
-    """Write a picture into a data: address, no wider and no higher than `side`.
+    """Encode a picture as a data: address, with a longer side of at most `side` pixels.
 
     picture: (H, W, 3) uint8.
     """

@@ -1,4 +1,4 @@
-"""Start the page, for this machine only unless told otherwise, and leave nothing behind."""
+"""Serve the page, by default to this machine only, and delete its files at the end."""
 
 import errno
 import ipaddress
@@ -28,9 +28,9 @@ FIRST_PORT, PORTS = 7860, 100
 def serve(colorizer: Colorizer, *, host: str, port: int | None, browser: bool) -> None:
     """Serve the page until Ctrl-C.
 
-    host: anything but this machine's own addresses is warned of.
-    port: None takes the first free one from 7860 on.  browser: open the page in one.
-    Raises RefcolorError when the address cannot be had.
+    host: a warning is printed unless it is a loopback address.
+    port: None for the first free port from 7860 on.  browser: open the page in a browser.
+    Raises RefcolorError when the server cannot listen at the address.
     """
     with running(colorizer, host=host, port=port) as address:
         if not _is_loopback(host):
@@ -50,7 +50,7 @@ def serve(colorizer: Colorizer, *, host: str, port: int | None, browser: bool) -
 def running(
     colorizer: Colorizer, *, host: str = LOOPBACK, port: int | None = None
 ) -> Iterator[str]:
-    """Run the page in threads of this process; gives its address. All its files go in the end."""
+    """Run the page in threads, yield its address, and delete its files at the end."""
     host = host.strip("[]")
     port = _find_port(host, port)
     folder = Path(tempfile.mkdtemp(prefix="refcolor-app-"))
@@ -69,23 +69,23 @@ def running(
 
 
 def _find_port(host: str, port: int | None) -> int:
-    """Find a port to listen at: the given one, or the first free one from FIRST_PORT on.
+    """Return a port that the server can listen at: `port`, or the first free one from FIRST_PORT.
 
-    Gradio would try each for five seconds, and not say what is wrong with it.
+    Gradio itself tries each port for five seconds and does not report the reason of a failure.
     """
     for candidate in [port] if port else range(FIRST_PORT, FIRST_PORT + PORTS):
         try:
-            for address in (host, LOOPBACK):  # Gradio wants its port to be free at both
+            for address in (host, LOOPBACK):  # Gradio requires that its port is free at both
                 _try_listening(address, candidate)
             return candidate
         except OSError as error:
-            refused = error
+            last_error = error
             if error.errno != errno.EADDRINUSE:
                 break
     raise RefcolorError(
-        f"the page cannot be served at {host} port {candidate}: {refused.strerror}; name another "
-        "with --port or --host"
-    ) from refused
+        f"the page cannot be served at {host} port {candidate}: {last_error.strerror}; name "
+        "another with --port or --host"
+    ) from last_error
 
 
 def _try_listening(host: str, port: int) -> None:
@@ -96,15 +96,15 @@ def _try_listening(host: str, port: int) -> None:
 
 
 def _set_up_gradio(folder: Path, host: str) -> None:
-    # Read when Gradio is imported or when its parts are made, so it is set before. What else the
-    # environment tells Gradio (an address, a folder to serve, to share the page) must not count.
+    # Gradio reads the environment when it is imported, so this runs before. Other variables of
+    # Gradio (an address, a folder to serve, sharing the page) must have no effect.
     for name in [name for name in os.environ if name.startswith("GRADIO_")]:
         del os.environ[name]
     os.environ["GRADIO_TEMP_DIR"] = str(folder)
     os.environ["GRADIO_EXAMPLES_CACHE"] = str(folder / "examples")
     os.environ["GRADIO_ANALYTICS_ENABLED"] = "False"
     os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-    # Gradio asks its own address whether it is there, and must not ask a proxy for it.
+    # Gradio requests its own address at the start, which must not go through a proxy.
     for name in ("NO_PROXY", "no_proxy"):
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost", host)))
 
@@ -120,7 +120,7 @@ def _launch(blocks: "gr.Blocks", host: str, port: int) -> str:
     name = f"[{host}]" if ":" in host else host
     layers = [Middleware(RequestFilter, max_bytes=(MAX_MEGABYTES + 1) * 1_000_000)]
     if _is_loopback(host):
-        # A page from elsewhere may claim that its own name is this machine (DNS rebinding).
+        # Against DNS rebinding: a name of another site may resolve to this machine.
         layers.append(
             Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", name])
         )

@@ -1,4 +1,4 @@
-"""The open pages: what each of them shows, and the files written for each."""
+"""The sessions of open pages: the scene of each, and its files."""
 
 import re
 import secrets
@@ -16,7 +16,7 @@ from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.errors import RefcolorError
 
-MAX_PAGES = 32  # a page holds its pictures in memory; the one that was opened first goes first
+MAX_PAGES = 32  # their pictures are in memory; beyond it the oldest page is closed
 
 # Gradio puts an upload into a folder named after its SHA-256.
 _UPLOAD = re.compile("[0-9a-f]{64}")
@@ -24,22 +24,22 @@ _UPLOAD = re.compile("[0-9a-f]{64}")
 
 @dataclass
 class Session:
-    """One open page. Its scene is replaced, never changed.
+    """An open page.
 
-    turn: held while a scene is read and the next one takes its place.
-    coloring: held while a result is made.
+    scene_lock: held while an action reads the scene and replaces it.
+    coloring: held while a result is computed.
     """
 
     scene: Scene
     folder: Path
-    turn: threading.Lock = field(default_factory=threading.Lock)
+    scene_lock: threading.Lock = field(default_factory=threading.Lock)
     coloring: threading.Lock = field(default_factory=threading.Lock)
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def save(self, result: Result) -> dict[str, Path]:
-        """Write the files of a result in the place of those of the one before.
+        """Write the files of a result, which replace those of the previous one.
 
-        Empty when the page was closed in between, or has a newer result.
+        Returns no paths when the page was closed meanwhile or has a newer result.
         """
         with self._writing:
             if not self.folder.exists() or self.scene.result is not result:
@@ -47,7 +47,7 @@ class Session:
             return write_files(self.folder, result)
 
     def close(self) -> None:
-        """Remove the page's files, once whatever is being written is there."""
+        """Remove the page's files, after a running write has ended."""
         with self._writing:
             shutil.rmtree(self.folder, ignore_errors=True)
 
@@ -56,19 +56,19 @@ class Sessions:
     """The colorizer, the samples, and the open pages."""
 
     def __init__(self, colorizer: Colorizer, samples: Samples, folder: Path) -> None:
-        """folder: where Gradio keeps its files; everything in it belongs to these pages."""
+        """folder: Gradio's folder for files; everything in it belongs to these pages."""
         self.colorizer, self.samples = colorizer, samples
-        self.model = threading.Lock()  # pages take turns: two large drawings need twice the memory
+        self.model = threading.Lock()  # one drawing at a time, to limit the memory
         self._folder = folder.resolve()
         self._open: dict[str, Session] = {}
         self._closed: deque[str] = deque(maxlen=1000)
         self._lock = threading.Lock()
 
     def get(self, key: str | None) -> Session:
-        """Find an open page, or begin one with the samples.
+        """Return the session of a page; a new one shows the samples.
 
-        key: the name that Gradio gave to it.
-        Raises RefcolorError for a page that was closed: its pictures are gone.
+        key: Gradio's hash of the session.
+        Raises RefcolorError for a page that was closed and has lost its pictures.
         """
         name = str(key)
         with self._lock:
@@ -87,7 +87,7 @@ class Sessions:
         return session
 
     def close(self, key: str | None) -> None:
-        """Forget a page: its pictures, its results and its files."""
+        """Delete a session with its pictures, results and files."""
         with self._lock:
             self._closed.append(str(key))
             session = self._open.pop(str(key), None)
@@ -95,16 +95,17 @@ class Sessions:
             session.close()
 
     def close_all(self) -> None:
-        """Forget every page: what is being written is waited for, and nothing is written after."""
+        """Close all sessions, after running writes have ended; nothing is written afterwards."""
         with self._lock:
             keys = list(self._open)
         for key in keys:
             self.close(key)
 
     def receive(self, paths: Sequence[str]) -> list[Sheet]:
-        """Read uploaded files and remove them: from here on they are in memory only.
+        """Read uploaded files into memory and delete them.
 
-        Raises PictureError for what is not a picture, RefcolorError for what was not uploaded.
+        Raises PictureError for a file that is not a picture, RefcolorError for a path that is not
+        an upload.
         """
         files = [self._uploaded(path) for path in paths]
         try:
@@ -112,13 +113,14 @@ class Sessions:
         finally:
             for file in files:
                 file.unlink(missing_ok=True)
-                with suppress(OSError):  # the same picture under another name is there too
+                with suppress(OSError):  # not empty: another upload has the same content
                     file.parent.rmdir()
 
     def _uploaded(self, path: str) -> Path:
-        # The page says where its upload lies, and a page can say anything.
+        # The path comes from the browser, which is not trusted.
         file = Path(path).resolve()
-        home = file.parent
-        if home.parent != self._folder or not _UPLOAD.fullmatch(home.name) or not file.is_file():
+        folder = file.parent
+        is_upload = folder.parent == self._folder and _UPLOAD.fullmatch(folder.name)
+        if not is_upload or not file.is_file():
             raise RefcolorError("this file was not uploaded here; choose it again")
         return file

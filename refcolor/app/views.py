@@ -1,4 +1,4 @@
-"""What the page shows of a scene: plain values, which panel.js and list.js draw."""
+"""The views of a scene: plain values that panel.js and list.js draw."""
 
 import base64
 from collections.abc import Sequence
@@ -14,64 +14,65 @@ from refcolor.app.scene import Scene, Sheet
 from refcolor.colorize.placement import Placement
 from refcolor.io.image import Unit, from_unit
 
-VEIL = (18, 18, 22)
-DARKEST = 0.82  # the veil over places that gave nothing
+OVERLAY_COLOR = (18, 18, 22)
+MAX_OPACITY = 0.82  # of the overlay, over cells with attention weight 0
 
 View = dict[str, Any]
 
 
 def drawing_view(scene: Scene) -> View:
-    """Show the drawing, the spot looked at, and the numbered ends of the matches."""
-    pins = [_pin(number, match.x, match.y) for number, match in enumerate(scene.matches, 1)]
-    return _panel(scene.drawing) | {"spot": scene.spot, "pins": pins}
+    """Return the drawing with the selected spot and the numbered points of the matches."""
+    markers = [_marker(number, match.x, match.y) for number, match in enumerate(scene.matches, 1)]
+    return _panel(scene.drawing) | {"spot": scene.spot, "markers": markers}
 
 
 def reference_view(scene: Scene) -> View:
-    """Show the reference in view: what it gave to the spot looked at lies clear, the rest veiled.
+    """Return the chosen reference with the attention of the selected spot as an overlay.
 
-    A ring marks the place that gave most, because a single cell is small.
+    A ring marks the cell with the largest weight, because a single cell is small.
     """
-    pins = [
-        _pin(number, match.u, match.v)
+    markers = [
+        _marker(number, match.u, match.v)
         for number, match in enumerate(scene.matches, 1)
         if match.reference == scene.chosen
     ]
-    given = actions.attention_at(scene)
+    attention = actions.attention_at(scene)
     thumbs = [
         {
             "picture": reference.thumb,
             "name": reference.name,
-            "share": f"{given[index].sum():.0%}" if given else "",
+            "share": f"{attention[index].sum():.0%}" if attention else "",
         }
         for index, reference in enumerate(scene.references)
     ]
-    shown = _panel(scene.reference) | {"pins": pins, "thumbs": thumbs, "chosen": scene.chosen}
-    return shown | _origin(scene, given[scene.chosen]) if given else shown
+    view = _panel(scene.reference) | {"markers": markers, "thumbs": thumbs, "chosen": scene.chosen}
+    return view | _attention_view(scene, attention[scene.chosen]) if attention else view
 
 
 def result_view(scene: Scene, *, busy: bool = False) -> View:
-    """Show the coloured drawing and the spot looked at; busy: one is being made."""
+    """Return the coloured drawing with the selected spot; busy: a result is being computed."""
     result = scene.result
     if result is None or result.drawing is not scene.drawing:
         return _panel(None) | {"busy": busy}
-    shown = _panel(result.drawing) | {"picture": result.view, "name": "the coloured drawing"}
-    return shown | {"spot": scene.spot, "busy": busy}
+    view = _panel(result.drawing) | {"picture": result.view, "name": "the coloured drawing"}
+    return view | {"spot": scene.spot, "busy": busy}
 
 
 def match_list(scene: Scene) -> list[View]:
-    """List the matches, each with the colour that its spot takes."""
+    """Return the matches, each with the colour of its point in the reference."""
     return [
         {
             "number": number,
             "color": scene.references[match.reference].color_at(match.u, match.v),
-            "text": f"takes this colour{_of_which(scene, match.reference)}",
+            "text": "takes this colour"
+            + (f" of picture {match.reference + 1}" if len(scene.references) > 1 else ""),
         }
         for number, match in enumerate(scene.matches, 1)
     ]
 
 
-def shelf(sheets: Sequence[Sheet], text: str) -> list[View]:
-    """List sample pictures; text: what a press on one of them does."""
+def sample_list(sheets: Sequence[Sheet], text: str) -> list[View]:
+    """Return sample pictures as buttons; text: the label of each."""
     return [
         {"picture": sheet.thumb, "text": f"{text} ({number})"}
         for number, sheet in enumerate(sheets, 1)
@@ -79,12 +80,12 @@ def shelf(sheets: Sequence[Sheet], text: str) -> list[View]:
 
 
 def advice(scene: Scene) -> str:
-    """Say in a sentence what can be done next."""
+    """Return a sentence about the user's next step."""
     if scene.drawing is None:
         return "Begin with a drawing."
     if scene.reference is None:
         return "Now choose a picture whose colours you like."
-    result = scene.explained
+    result = scene.current_result
     if scene.spot is not None:
         if actions.attention_at(scene):
             return (
@@ -99,44 +100,44 @@ def advice(scene: Scene) -> str:
     return "Click a spot of the drawing to see where its colour comes from, and to correct it."
 
 
-def veil(heat: Unit, placed: Placement) -> str:
-    """Turn what a place got from the cells of a reference into a dark veil with bright places.
+def attention_overlay(weights: Unit, placement: Placement) -> str:
+    """Draw attention weights as a dark overlay that is transparent where they are large.
 
-    heat: (rows, columns) float32, not negative; the strongest cell is left clear.
-    placed: where the reference lies on the cells; cells of its padding are cut off.
+    weights: (rows, columns) float32, not negative; the largest becomes fully transparent.
+    placement: of the reference on the cells; the padding is cut off.
     Returns the data: address of a PNG with the reference's shape.
     """
-    # The root lifts what is weak: a spot takes its colour from many cells, each with little.
-    light = np.sqrt(heat / max(float(heat.max()), 1e-12))
-    dark = from_unit(DARKEST * (1 - light))
-    height, width = placed.shape
-    # Cubic: where one cell gave everything, linear would show a diamond.
-    smooth = cv2.resize(dark, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
-    layer = np.empty((placed.inner_height, placed.inner_width, 4), np.uint8)
-    layer[..., :3] = VEIL
-    layer[..., 3] = placed.crop(smooth)
+    # The square root, because a spot usually has small weights for many cells.
+    transparency = np.sqrt(weights / max(float(weights.max()), 1e-12))
+    opacity = from_unit(MAX_OPACITY * (1 - transparency))
+    height, width = placement.shape
+    # Cubic, because linear interpolation shows a single large cell as a diamond.
+    smooth = cv2.resize(opacity, (width, height), interpolation=cv2.INTER_CUBIC).astype(np.uint8)
+    layer = np.empty((placement.inner_height, placement.inner_width, 4), np.uint8)
+    layer[..., :3] = OVERLAY_COLOR
+    layer[..., 3] = placement.crop(smooth)
     file = BytesIO()
     Image.fromarray(layer).save(file, format="PNG")
     return "data:image/png;base64," + base64.b64encode(file.getvalue()).decode()
 
 
-def _origin(scene: Scene, heat: Unit) -> View:
-    assert scene.explained
-    placed = scene.explained.colored.attention.references[scene.chosen]
-    return {"veil": veil(heat, placed), "spot": placed.center(int(heat.argmax()))}
+def _attention_view(scene: Scene, weights: Unit) -> View:
+    assert scene.current_result
+    placement = scene.current_result.colored.attention.references[scene.chosen]
+    return {
+        "overlay": attention_overlay(weights, placement),
+        "spot": placement.center(int(weights.argmax())),
+    }
 
 
 def _panel(sheet: Sheet | None) -> View:
-    empty: View = {"spot": None, "pins": [], "veil": "", "thumbs": [], "chosen": 0, "busy": False}
+    empty: View = {"spot": None, "markers": [], "overlay": "", "thumbs": []}
+    empty |= {"chosen": 0, "busy": False}
     if sheet is None:
         return empty | {"picture": "", "name": "", "width": 1, "height": 1}
     size = {"width": sheet.width, "height": sheet.height}
     return empty | {"picture": sheet.view, "name": sheet.name} | size
 
 
-def _pin(number: int, x: float, y: float) -> View:
+def _marker(number: int, x: float, y: float) -> View:
     return {"number": number, "x": x, "y": y}
-
-
-def _of_which(scene: Scene, reference: int) -> str:
-    return f" of picture {reference + 1}" if len(scene.references) > 1 else ""

@@ -21,24 +21,24 @@ def test_another_drawing_forgets_what_belonged_to_the_last_one(
     scene: Scene, sheets: Sheets
 ) -> None:
     """Spot and matches are places of a drawing, so they go with it; references stay."""
-    matched = actions.match_with(actions.look_at(scene, 5, 7), 1, 2)
-    changed = actions.put_drawing(actions.look_at(matched, 5, 7), sheets[1])
+    matched = actions.add_match(actions.select_spot(scene, 5, 7), 1, 2)
+    changed = actions.put_drawing(actions.select_spot(matched, 5, 7), sheets[1])
     assert changed.drawing is sheets[1] and changed.references == scene.references
     assert (changed.spot, changed.matches) == (None, ())
 
 
 def test_a_match_joins_the_spot_with_the_place_in_the_reference_in_view(scene: Scene) -> None:
     """Spot (5, 7) and place (30, 40) of the second reference are one match; the spot is done."""
-    shown = actions.choose_reference(actions.look_at(scene, 5, 7), 1)
-    matched = actions.match_with(shown, 30, 40)
+    shown = actions.choose_reference(actions.select_spot(scene, 5, 7), 1)
+    matched = actions.add_match(shown, 30, 40)
     assert matched.matches == (PointMatch(x=5, y=7, u=30, v=40, reference=1),)
     assert matched.spot is None
 
 
 def test_places_outside_come_to_the_edge(scene: Scene) -> None:
     """A click that a browser reports just outside of the picture is its last pixel."""
-    assert actions.look_at(scene, -3, 500).spot == (0, 96)
-    matched = actions.match_with(actions.look_at(scene, 5, 7), 61.0, -0.5)
+    assert actions.select_spot(scene, -3, 500).spot == (0, 96)
+    matched = actions.add_match(actions.select_spot(scene, 5, 7), 61.0, -0.5)
     assert (matched.matches[0].u, matched.matches[0].v) == (60, 0)
 
 
@@ -73,11 +73,11 @@ def test_new_references_come_into_view(scene: Scene, sheets: Sheets) -> None:
 @pytest.mark.parametrize(
     ("act", "message"),
     [
-        (lambda scene: actions.match_with(scene, 1, 1), "first click the spot"),
-        (lambda scene: actions.look_at(Scene(), 1, 1), "no drawing yet"),
-        (lambda scene: actions.drop_match(scene, 0), "no match 1 any more"),
-        (lambda scene: actions.choose_reference(scene, 2), "no picture 3 any more"),
-        (lambda scene: actions.drop_reference(scene, -1), "no picture 0 any more"),
+        (lambda scene: actions.add_match(scene, 1, 1), "first click the spot"),
+        (lambda scene: actions.select_spot(Scene(), 1, 1), "no drawing yet"),
+        (lambda scene: actions.drop_match(scene, 0), "match 1 does not exist any more"),
+        (lambda scene: actions.choose_reference(scene, 2), "picture 3 does not exist any more"),
+        (lambda scene: actions.drop_reference(scene, -1), "picture 0 does not exist any more"),
         (lambda scene: actions.add_references(scene, scene.references * 4), "8 pictures at most"),
     ],
 )
@@ -91,7 +91,7 @@ def test_matches_are_limited(scene: Scene) -> None:
     """The forty-first match is refused."""
     full = replace(scene, matches=(PointMatch(1, 1, 1, 1),) * actions.MAX_MATCHES, spot=(1, 1))
     with pytest.raises(RefcolorError, match="40 matches already"):
-        actions.match_with(full, 1, 1)
+        actions.add_match(full, 1, 1)
 
 
 def test_coloring_is_what_the_colorizer_does(
@@ -99,7 +99,7 @@ def test_coloring_is_what_the_colorizer_does(
 ) -> None:
     """The result has the bytes that `Colorizer.colorize` gives for the same files and matches."""
     colorizer = make_colorizer()
-    matched = actions.match_with(actions.look_at(scene, 60, 50), 30, 70)
+    matched = actions.add_match(actions.select_spot(scene, 60, 50), 30, 70)
     result = actions.color(matched, colorizer, size=48, clean_lines=False)
     assert scene.drawing is not None
     wanted = colorizer.colorize(
@@ -144,7 +144,7 @@ def test_a_look_turns_to_the_reference_that_gave_most(
 ) -> None:
     """What all cells of all references gave sums to 1, and the largest share comes into view."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
-    looked = actions.look_at(actions.take_result(scene, result), 60, 50)
+    looked = actions.select_spot(actions.take_result(scene, result), 60, 50)
     shares = [float(part.sum()) for part in actions.attention_at(looked)]
     assert sum(shares) == pytest.approx(1, abs=1e-5)
     assert looked.chosen == int(np.argmax(shares))
@@ -156,7 +156,7 @@ def test_a_result_of_other_pictures_explains_nothing(
     """After the references changed, a spot has no attention to show."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     changed = actions.drop_reference(actions.take_result(scene, result), 0)
-    assert actions.attention_at(actions.look_at(changed, 60, 50)) == []
+    assert actions.attention_at(actions.select_spot(changed, 60, 50)) == []
 
 
 def test_a_model_without_attention_explains_nothing(
@@ -165,4 +165,4 @@ def test_a_model_without_attention_explains_nothing(
     """Attention `none` colours after one reference and has no weights."""
     one = actions.drop_reference(scene, 1)
     result = actions.color(one, make_colorizer(attention="none"), size=32, clean_lines=False)
-    assert actions.attention_at(actions.look_at(actions.take_result(one, result), 60, 50)) == []
+    assert actions.attention_at(actions.select_spot(actions.take_result(one, result), 60, 50)) == []

@@ -107,18 +107,18 @@ def test_from_a_dropped_file_to_a_saved_picture(
     assert np.array_equal(np.array(Image.open(BytesIO(first))), plain.picture)
 
     click(page, "drawing", 0.3, 0.4)
-    page.locator("#reference .veil:visible").wait_for()
-    veil = page.locator("#reference .veil").get_attribute("src")
+    page.locator("#reference .overlay:visible").wait_for()
+    overlay = page.locator("#reference .overlay").get_attribute("src")
     click(page, "result", 0.7, 0.7)
     page.wait_for_function(
-        "before => document.querySelector('#reference .veil').src !== before", arg=veil
+        "before => document.querySelector('#reference .overlay').src !== before", arg=overlay
     )
     assert page.locator("#result .spot").count() == page.locator("#drawing .spot").count() == 1
 
     click(page, "reference", 0.5, 0.25)
     page.locator("#matches li").wait_for()
-    spot = page.locator("#drawing .pin").evaluate("n => [n.style.left, n.style.top]")
-    place = page.locator("#reference .pin").evaluate("n => [n.style.left, n.style.top]")
+    spot = page.locator("#drawing .marker").evaluate("n => [n.style.left, n.style.top]")
+    place = page.locator("#reference .marker").evaluate("n => [n.style.left, n.style.top]")
     x, y = (float(share.rstrip("%")) / 100 for share in spot)
     u, v = (float(share.rstrip("%")) / 100 for share in place)
     assert (x, y, u, v) == pytest.approx((0.7, 0.7, 0.5, 0.25), abs=0.01)
@@ -164,7 +164,7 @@ def test_a_narrow_screen_shows_everything(open_page: Callable[..., "Page"], sche
     page.locator("#reference .thumb").nth(2).wait_for()
     color(page)
     click(page, "drawing", 0.5, 0.5)
-    page.locator("#reference .veil:visible").wait_for()
+    page.locator("#reference .overlay:visible").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     shown = page.locator("a, button, label, input:not([type=file])").filter(visible=True).all()
     boxes = [box for one in shown if (box := one.bounding_box())]

@@ -35,7 +35,7 @@ def test_a_page_begins_with_the_samples(sessions: Sessions) -> None:
 def test_pages_know_nothing_of_each_other(sessions: Sessions) -> None:
     """What one does is not seen by another."""
     one, other = sessions.get("a"), sessions.get("b")
-    one.scene = actions.look_at(one.scene, 3, 3)
+    one.scene = actions.select_spot(one.scene, 3, 3)
     assert sessions.get("a").scene.spot and sessions.get("b").scene.spot is None
     assert one.folder != other.folder
 

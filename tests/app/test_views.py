@@ -38,11 +38,11 @@ def test_pins_stand_on_both_ends_of_a_match(scene: Scene) -> None:
     """The drawing shows all ends, the reference in view only its own."""
     matches = (PointMatch(3, 5, 7, 11, reference=1), PointMatch(13, 17, 19, 23, reference=0))
     shown = replace(scene, matches=matches)
-    assert views.drawing_view(shown)["pins"] == [
+    assert views.drawing_view(shown)["markers"] == [
         {"number": 1, "x": 3, "y": 5},
         {"number": 2, "x": 13, "y": 17},
     ]
-    assert views.reference_view(shown)["pins"] == [{"number": 2, "x": 19, "y": 23}]
+    assert views.reference_view(shown)["markers"] == [{"number": 2, "x": 19, "y": 23}]
 
 
 def test_the_list_names_the_color_that_is_asked_for(scene: Scene) -> None:
@@ -53,19 +53,21 @@ def test_the_list_names_the_color_that_is_asked_for(scene: Scene) -> None:
     assert entry["text"] == "takes this colour of picture 1"
 
 
-def test_the_veil_is_clear_where_the_color_came_from() -> None:
+def test_the_overlay_is_transparent_where_the_color_came_from() -> None:
     """Of 2 x 3 cells one gave everything: it is clear, the far corner is as dark as it gets."""
     heat = np.zeros((2, 3), np.float32)
     heat[1, 2] = 0.5
-    opacity = np.asarray(opened(views.veil(heat, place(20, 30, size=30, stride=10))))[..., 3]
+    opacity = np.asarray(opened(views.attention_overlay(heat, place(20, 30, size=30, stride=10))))[
+        ..., 3
+    ]
     assert opacity.shape == (20, 30)
-    assert opacity[15, 25] <= 8 and opacity[4, 4] == round(255 * views.DARKEST)
+    assert opacity[15, 25] <= 8 and opacity[4, 4] == round(255 * views.MAX_OPACITY)
 
 
-def test_the_veil_leaves_padding_out() -> None:
-    """A reference of 30 x 25 on cells of 10 fills 3 x 3 of them; the veil has its shape."""
+def test_the_overlay_leaves_padding_out() -> None:
+    """A reference of 30 x 25 on cells of 10 fills 3 x 3 of them; the overlay has its shape."""
     placed = place(30, 25, size=30, stride=10)
-    assert opened(views.veil(np.ones((3, 3), np.float32), placed)).size == (25, 30)
+    assert opened(views.attention_overlay(np.ones((3, 3), np.float32), placed)).size == (25, 30)
 
 
 def test_advice_follows_what_was_done(
@@ -76,15 +78,15 @@ def test_advice_follows_what_was_done(
         views.advice(Scene()),
         views.advice(replace(scene, references=())),
         views.advice(scene),
-        views.advice(actions.look_at(scene, 9, 9)),
+        views.advice(actions.select_spot(scene, 9, 9)),
     ]
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
-    looking = actions.look_at(colored, 9, 9)
+    looking = actions.select_spot(colored, 9, 9)
     said += [
         views.advice(colored),
         views.advice(looking),
-        views.advice(actions.match_with(looking, 9, 9)),
+        views.advice(actions.add_match(looking, 9, 9)),
     ]
     beginnings = (
         "Begin with a drawing",
@@ -112,14 +114,14 @@ def test_a_result_is_shown_until_its_drawing_goes(
 
 
 @pytest.mark.parametrize("looking", [False, True])
-def test_the_reference_is_veiled_while_a_spot_is_looked_at(
+def test_the_reference_has_an_overlay_while_a_spot_is_selected(
     scene: Scene, make_colorizer: Callable[..., Colorizer], looking: bool
 ) -> None:
     """Shares of the references are written on their small pictures, and sum to about 100 %."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
-    view = views.reference_view(actions.look_at(colored, 60, 50) if looking else colored)
-    assert bool(view["veil"]) is looking
+    view = views.reference_view(actions.select_spot(colored, 60, 50) if looking else colored)
+    assert bool(view["overlay"]) is looking
     shares = [thumb["share"] for thumb in view["thumbs"]]
     assert all(shares) is looking
     if looking:
@@ -139,7 +141,7 @@ def test_a_ring_marks_the_place_that_gave_most(
     weights[:, first.rows * first.columns + cell] = 1
     colored = replace(result.colored, attention=replace(attention, weights=weights))
     taken = actions.take_result(scene, replace(result, colored=colored))
-    view = views.reference_view(actions.look_at(taken, 60, 50))
+    view = views.reference_view(actions.select_spot(taken, 60, 50))
     assert view["chosen"] == 1
     assert [thumb["share"] for thumb in view["thumbs"]] == ["0%", "100%"]
     assert second.cell_at(*view["spot"]) == cell
