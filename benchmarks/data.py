@@ -7,8 +7,8 @@ their rates; a test holds that they give the same pictures.
 
 XDoG is compared from grey tones to tones, with the preset `default`. `sketch` is the whole way of
 a file's pixels: colours to grey, XDoG, 8 bits. Warps are those of presets/danbooru-256.yaml, as is
-the loader: its pictures are decoded once (`load`), and tasks are made of them at every step
-(`task`).
+the loader: its pictures are decoded once (`load`), and batches are made of them at every step
+(`batch`).
 """
 
 import argparse
@@ -102,7 +102,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
     moved = torch.cat([warps.displacement for _, warps in bent]).double().numpy()
     mirrored = torch.cat([warps.mirrored for _, warps in bent]).tolist()
     load = partial(load_pictures, names, color=folder / "color", sketch=folder / "sketch")
-    task = partial(make_batch, load(), params=settings, random=random, device=torch.device("cpu"))
+    make = partial(make_batch, load(), params=settings, random=random, device=torch.device("cpu"))
     xdog_settings = asdict(preset)
 
     def each(work: Callable[..., object], *arguments: Iterable[object]) -> Work:
@@ -121,7 +121,7 @@ def lines(settings: Params, *, count: int, rounds: int, folder: Path) -> list[st
         f"sketch, {RAW} px": each(partial(sketch_picture, settings=preset), raw),
         f"sketch, {size} px": each(partial(sketch_picture, settings=preset), small),
         f"load, {size} px, once": load,
-        f"task, {size} px, batches of {len(batches[0])}": each(task, batches),
+        f"batch, {size} px, {len(batches[0])} pictures": each(make, batches),
     }.items():
         table.append(alone(name, measure({name: work})[name]))
     found = measure(

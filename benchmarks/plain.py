@@ -1,6 +1,6 @@
 """The method in plain code, as public copies of it are written: what speed is compared with.
 
-`PlainStep`: networks, first weights, tasks and losses are refcolor's own; the step is not. Two
+`PlainStep`: networks, first weights, batches and losses are refcolor's own; the step is not. Two
 generator passes a step, VGG's weights not frozen, features of the target with a gradient, the
 discriminator not frozen in the generator's step; fp32, contiguous tensors, torch's default Adam.
 Kinder than most copies: the graph of the first pass is let go before the second, and there is no
@@ -67,7 +67,7 @@ class PlainStep:
         )
         sketch, reference = batch.sketch.contiguous(), batch.reference.contiguous()
         target = batch.target.contiguous()
-        lap("task")
+        lap("batch")
         terms = {"discriminator": self._discriminator_loss(sketch, reference, target)}
         self.optimizer_d.zero_grad()
         terms["discriminator"].backward()  # type: ignore[no-untyped-call]

@@ -18,7 +18,7 @@ from refcolor.training.data import Pictures
 from refcolor.training.train import epoch_order, generator_terms, update_ema
 from refcolor.training.vgg import VGGFeatures
 
-PARTS = ("task", "forward", "discriminator", "losses", "backward", "optimiser")
+PARTS = ("batch", "forward", "discriminator", "losses", "backward", "optimiser")
 
 
 class TrainingStep:
@@ -59,7 +59,7 @@ class TrainingStep:
         )
         chosen = epoch_order(self.done, len(self.pictures), seed=params.seed)
         batch = make_batch(self.pictures, chosen, params, random=random, device=self.device)
-        lap("task")
+        lap("batch")
         with autocast:
             output = self.generator(sketch=batch.sketch, reference=batch.reference)
         lap("forward")

@@ -1,4 +1,4 @@
-"""One module for each command: its docstring is the help, `add_arguments` and `run` do the rest.
+"""The commands, a module each: its docstring is the help text, with `add_arguments` and `run`.
 
-What a command needs is imported when it runs: `refcolor --help` answers at once.
+A command imports its modules in `run`, so that `refcolor --help` is fast.
 """

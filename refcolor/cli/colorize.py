@@ -133,8 +133,8 @@ def run(arguments: argparse.Namespace) -> None:
     refuse_overwriting(plan.jobs, layers=options.layers, psd=options.psd)
     report = color_all(load_model(arguments), plan.jobs, options)
     report.failures[:0] = plan.failures
-    there = f", {report.skipped} were there already (--force makes them again)"
-    print(f"coloured: {report.done}{there if report.skipped else ''}")
+    skipped = f", {report.skipped} were there already (--force makes them again)"
+    print(f"coloured: {report.done}{skipped if report.skipped else ''}")
     for line in report.lines():
         print(f"failed: {line}", file=sys.stderr)
     if report.failures:

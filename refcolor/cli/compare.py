@@ -1,4 +1,4 @@
-"""Two folders of pictures in numbers: `refcolor metrics`."""
+"""Compare two folders of pictures with metrics, for `refcolor metrics`."""
 
 import math
 from collections.abc import Iterator, Mapping, Sequence
@@ -25,29 +25,29 @@ from refcolor.workers.parallel import map_pictures
 Numbers = Mapping[str, float]
 
 KEYS = ("ssim", "ms_ssim", "psnr", "delta_e", "delta_e_everywhere")
-SMALLEST, LARGEST = 11, 8192  # pixels; SSIM looks through windows of 11
-MOST_FOR_KID = 5000  # pictures of a side: its kernel has a value for every two of them
+MIN_SIZE, MAX_SIZE = 11, 8192  # pixels; the windows of SSIM have 11
+MAX_KID_PICTURES = 5000  # of each folder: the kernel has a value for every pair of pictures
 _BATCH = 32  # pictures
 
 
 @dataclass(frozen=True)
 class Comparison:
-    """What two folders have to say about each other.
+    """The comparison of two folders.
 
-    pairs: by name, for pictures of one name; means: of them, and fid and kid of the whole folders.
-    images: how many pictures each folder has. alone: names in one folder only.
-    notes: what could not be measured, a line each. failed: pictures that could not be used.
+    pairs: numbers of pictures with the same name, by name. means: of the pairs, with fid and kid of
+    the folders. images: number of pictures of each folder. alone: names in one folder only.
+    notes: lines about numbers that are left out. failed: lines about pictures that failed.
     """
 
     pairs: Mapping[str, Numbers]
     means: Numbers
     images: tuple[int, int]
-    alone: tuple[tuple[str, ...], tuple[str, ...]]
+    alone: tuple[tuple[str, ...], ...]
     notes: tuple[str, ...]
     failed: tuple[str, ...]
 
     def as_json(self) -> dict[str, Any]:
-        """Return everything as JSON can hold it."""
+        """Return the comparison as values that JSON can represent."""
         return {
             **self.means,
             "pairs": len(self.pairs),
@@ -62,41 +62,41 @@ class Comparison:
 @dataclass(frozen=True)
 class _Pair:
     name: str
-    one: Path
-    other: Path
+    picture: Path
+    truth: Path
 
 
 def compare(
-    one: Path, other: Path, *, features: Features, size: int | None = None, workers: int = 0
+    results: Path, truths: Path, *, features: Features, size: int | None = None, workers: int = 0
 ) -> Comparison:
-    """Measure the pictures of one folder against those of another.
+    """Compare the pictures of a folder with the true pictures of another.
 
-    one: what was made; other: what it should be (two files are one pair). Pictures of equal names,
-    up to the extension, are compared with each other; fid and kid take all pictures of both.
-    features: of fid and kid; random ones are left out where pictures have several sizes.
-    size: side of the square that every picture is fitted into first (padded, as the pipeline does).
-    Without it nothing is resized, and a pair of two sizes counts as failed: resizing would decide
-    the numbers. Memory holds a batch of pictures, and a row of features for each picture.
+    results, truths: folders, or two files as a single pair. Pictures of the same name, up to the
+    extension, are compared with each other; fid and kid use all pictures of both folders.
+    features: of fid and kid; random features are skipped for pictures of several sizes.
+    size: side of the square into which every picture is fitted (padded, as in the pipeline). None:
+    pictures are not resized, and a pair of two sizes fails, because resizing would change the
+    numbers. Memory holds a batch of pictures, and a row of features for each picture.
     Raises UsageError for folders that cannot be compared.
     """
-    if size is not None and not SMALLEST <= size <= LARGEST:
-        raise UsageError(f"--size must be {SMALLEST} to {LARGEST} pixels, got {size}")
-    if one.is_file() and other.is_file():
-        sides = ({one.stem: one}, {one.stem: other})
+    if size is not None and not MIN_SIZE <= size <= MAX_SIZE:
+        raise UsageError(f"--size must be {MIN_SIZE} to {MAX_SIZE} pixels, got {size}")
+    if results.is_file() and truths.is_file():
+        sides = ({results.stem: results}, {results.stem: truths})
     else:
-        sides = (find_pictures([one]), find_pictures([other]))
+        sides = (find_pictures([results]), find_pictures([truths]))
     shared = [
         _Pair(name, file, sides[1][name]) for name, file in sides[0].items() if name in sides[1]
     ]
-    pairs, failed = _compared(shared, size=size, workers=workers)
+    pairs, failed = _pair_numbers(shared, size=size, workers=workers)
     notes = [] if shared else ["no picture has a partner of its name in the other folder"]
     means = {
         key: mean_of_known(np.array([numbers.get(key, math.nan) for numbers in pairs.values()]))
         for key in KEYS
     }
     first, second = (
-        _described(list(side.values()), features, size=size, label=folder.name)
-        for folder, side in zip((one, other), sides, strict=True)
+        _extract(list(side.values()), features, size=size, label=folder.name)
+        for folder, side in zip((results, truths), sides, strict=True)
     )
     sizes = first.sizes | second.sizes
     if min(len(first.rows), len(second.rows)) < 2:
@@ -113,42 +113,45 @@ def compare(
         means |= _distances(first.rows, second.rows, features.name)
     return Comparison(
         pairs=pairs,
-        means=_known(means),
+        means=_finite(means),
         images=(len(first.rows), len(second.rows)),
-        alone=(_without(sides[0], sides[1]), _without(sides[1], sides[0])),
+        alone=tuple(
+            tuple(name for name in side if name not in other)
+            for side, other in (sides, sides[::-1])
+        ),
         notes=tuple(notes),
-        # A broken picture of a pair is met twice.
+        # Without repetitions: a broken picture of a pair fails twice.
         failed=tuple(dict.fromkeys([*failed, *first.failed, *second.failed])),
     )
 
 
-def _compared(
+def _pair_numbers(
     pairs: Sequence[_Pair], *, size: int | None, workers: int
 ) -> tuple[dict[str, Numbers], list[str]]:
-    found, failed = {}, []
-    answers = map_pictures(partial(_measure, size=size), pairs, workers=workers, label="pairs")
-    for pair, (numbers, error) in zip(pairs, answers, strict=True):
+    by_name, failed = {}, []
+    results = map_pictures(partial(_measure, size=size), pairs, workers=workers, label="pairs")
+    for pair, (numbers, error) in zip(pairs, results, strict=True):
         if error:
             failed.append(error)
         else:
-            found[pair.name] = numbers
-    return found, failed
+            by_name[pair.name] = numbers
+    return by_name, failed
 
 
 def _measure(pair: _Pair, *, size: int | None) -> tuple[Numbers, str]:
-    """Compare two pictures; returns their numbers, or what is wrong with them."""
+    """Compare two pictures; return their numbers and an error, of which one is empty."""
     try:
-        picture, truth = (_read(file, size) for file in (pair.one, pair.other))
+        picture, truth = (_read(file, size) for file in (pair.picture, pair.truth))
     except PictureError as error:
         return {}, str(error)
     if picture.shape != truth.shape:
         (height, width), (target_height, target_width) = picture.shape[:2], truth.shape[:2]
         return {}, (
-            f"{pair.one} is {width} x {height} and {pair.other} {target_width} x {target_height}; "
-            "give --size to fit all pictures into squares"
+            f"{pair.picture} is {width} x {height} and {pair.truth} "
+            f"{target_width} x {target_height}; give --size to fit all pictures into squares"
         )
-    if min(picture.shape[:2]) < SMALLEST:
-        return {}, f"{pair.one} is smaller than {SMALLEST} pixels; give --size to enlarge it"
+    if min(picture.shape[:2]) < MIN_SIZE:
+        return {}, f"{pair.picture} is smaller than {MIN_SIZE} pixels; give --size to enlarge it"
     numbers = {
         "ssim": ssim(picture, truth),
         "ms_ssim": ms_ssim(picture, truth),
@@ -156,20 +159,20 @@ def _measure(pair: _Pair, *, size: int | None) -> tuple[Numbers, str]:
         "delta_e": delta_e(picture, truth, line=observed(truth).line),
         "delta_e_everywhere": float(difference(lab(picture), lab(truth)).mean(dtype=np.float64)),
     }
-    return _known(numbers), ""
+    return _finite(numbers), ""
 
 
 @dataclass(frozen=True)
-class _Described:
+class _FolderFeatures:
     rows: Rows
     sizes: frozenset[tuple[int, int]]
     failed: tuple[str, ...]
 
 
-def _described(
+def _extract(
     files: Sequence[Path], features: Features, *, size: int | None, label: str
-) -> _Described:
-    """Turn pictures into rows of features, a batch of one size at a time."""
+) -> _FolderFeatures:
+    """Compute the features of pictures, in batches of equal sizes."""
     failed: list[str] = []
     rows, sizes = [], set()
 
@@ -184,15 +187,15 @@ def _described(
         sizes.add(shape[:2])
         while batch := list(islice(run, _BATCH)):
             rows.append(features(np.stack(batch)))
-    return _Described(
+    return _FolderFeatures(
         np.concatenate(rows) if rows else np.empty((0, 0)), frozenset(sizes), tuple(failed)
     )
 
 
-def _distances(one: Rows, other: Rows, name: str) -> dict[str, float]:
+def _distances(first: Rows, second: Rows, name: str) -> dict[str, float]:
     suffix = "" if name == "inception" else f"_{name}"
-    few, fewer = (rows[spread(len(rows), MOST_FOR_KID)] for rows in (one, other))
-    return {f"fid{suffix}": fid(one, other), f"kid{suffix}": kid(few, fewer)}
+    kid_rows = [rows[spread(len(rows), MAX_KID_PICTURES)] for rows in (first, second)]
+    return {f"fid{suffix}": fid(first, second), f"kid{suffix}": kid(*kid_rows)}
 
 
 def _read(file: Path, size: int | None) -> image.Picture:
@@ -200,9 +203,5 @@ def _read(file: Path, size: int | None) -> image.Picture:
     return picture if size is None else image.square(picture, size)
 
 
-def _known(numbers: Numbers) -> dict[str, float]:
+def _finite(numbers: Numbers) -> dict[str, float]:
     return {key: number for key, number in numbers.items() if math.isfinite(number)}
-
-
-def _without(side: Mapping[str, Path], other: Mapping[str, Path]) -> tuple[str, ...]:
-    return tuple(name for name in side if name not in other)

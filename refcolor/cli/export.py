@@ -35,9 +35,9 @@ def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from refcolor.publish.export import export_onnx
 
-    made = export_onnx(arguments.model, arguments.onnx, size=arguments.size)
-    megabytes = made.path.stat().st_size / 1e6
+    file = export_onnx(arguments.model, arguments.onnx, size=arguments.size)
+    megabytes = file.path.stat().st_size / 1e6
     print(
-        f"{made.path}: {made.size} x {made.size} pixels, {megabytes:.1f} MB; onnxruntime and torch "
-        f"differ by {made.difference:.1g} at most; weights SHA-256 {made.weights}"
+        f"{file.path}: {file.size} x {file.size} pixels, {megabytes:.1f} MB; onnxruntime and torch "
+        f"differ by {file.difference:.1g} at most; weights SHA-256 {file.weights}"
     )

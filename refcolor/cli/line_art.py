@@ -1,4 +1,4 @@
-"""Line art for whatever pictures one has: `refcolor sketch`."""
+"""Draw line art of pictures, for `refcolor sketch`."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -12,20 +12,20 @@ from refcolor.lines.sketch import PRESETS, flag, ink_share, sketch_picture
 from refcolor.sources.naming import file_name
 from refcolor.workers.parallel import map_pictures
 
-LARGEST = 8192  # pixels of the longer side
+MAX_SIZE = 8192  # pixels of the longer side
 
 
 @dataclass(frozen=True)
 class Drawn:
-    """What became of a folder of pictures.
+    """The outcome of `draw_line_art`.
 
-    drawn, kept: counts of files written, and of files that were there before.
-    failed: what could not be drawn, a line each. flagged: drawings with hardly any ink or with too
-    much of it, a line each; they are written all the same.
+    drawn, skipped: numbers of files written, and of files that existed.
+    failed: a line for each picture that could not be drawn. flagged: a line for each drawing with
+    too little or too much ink, which is written too.
     """
 
     drawn: int
-    kept: int
+    skipped: int
     failed: tuple[str, ...]
     flagged: tuple[str, ...]
 
@@ -43,21 +43,21 @@ def draw_line_art(
     *,
     presets: Sequence[str],
     size: int | None = None,
-    again: bool = False,
+    force: bool = False,
     workers: int = 0,
 ) -> Drawn:
-    """Draw pictures as line art (XDoG), in all processes, and go on after a picture that fails.
+    """Draw pictures as line art (XDoG), in parallel; a picture that fails does not stop the others.
 
-    sources: files and folders. out: gets `<name>.png`, in a sub-folder for each preset when there
-    are several. Files that exist are kept, unless `again`.
-    presets: names of `sketch.PRESETS`, with their fixed settings: a picture that is renamed keeps
-    its drawing. (The pipeline draws sigma and k anew for each picture, around these.)
-    size: pixels of the longer side that a picture is scaled to first, by default its own. sigma is
-    in pixels, so a large picture gets fine lines and a small one coarse ones.
+    sources: files and folders. out: folder of the drawings `<name>.png`, with a subfolder for each
+    preset if there are several. Existing files are skipped, unless `force`.
+    presets: names of `sketch.PRESETS`, with their fixed settings, so that a drawing does not depend
+    on the name of its picture. (The pipeline draws sigma and k at random around these.)
+    size: longer side in pixels to which a picture is scaled first; None keeps its size. sigma is in
+    pixels, so that lines are relatively fine in a large picture and coarse in a small one.
     Raises UsageError for sources or a size that cannot be used.
     """
-    if size is not None and not 1 <= size <= LARGEST:
-        raise UsageError(f"--size must be 1 to {LARGEST} pixels, got {size}")
+    if size is not None and not 1 <= size <= MAX_SIZE:
+        raise UsageError(f"--size must be 1 to {MAX_SIZE} pixels, got {size}")
     if out.exists() and not out.is_dir():
         raise UsageError(f"{out} is a file; name a folder for the drawings with -o")
     pictures = find_pictures(sources, exclude=out)
@@ -66,15 +66,13 @@ def draw_line_art(
         for preset in presets
         for name, file in pictures.items()
     ]
-    todo = [job for job in jobs if again or not job.target.exists()]
+    todo = [job for job in jobs if force or not job.target.exists()]
     for job in todo:
         if job.target.resolve() == job.source.resolve():
             raise UsageError(f"{job.source} would be drawn over; name another folder with -o")
     failed, flagged = [], []
-    one = partial(_draw, size=size)
-    for job, (error, warning) in zip(
-        todo, map_pictures(one, todo, workers=workers, label="line art"), strict=True
-    ):
+    results = map_pictures(partial(_draw, size=size), todo, workers=workers, label="line art")
+    for job, (error, warning) in zip(todo, results, strict=True):
         if error:
             failed.append(error)
         elif warning:
@@ -88,7 +86,7 @@ def _target(folder: Path, name: str) -> Path:
 
 
 def _draw(job: _Job, *, size: int | None) -> tuple[str, str]:
-    """Draw one picture; returns what went wrong and what is odd, both empty if nothing is."""
+    """Draw a picture; return an error and a warning, empty if there is none."""
     try:
         picture = image.read(job.source)
     except PictureError as error:

@@ -11,7 +11,7 @@ COMMANDS = (colorize, match, app, sketch, metrics, export, card, runs, forget, s
 
 
 def main() -> None:
-    """Run one command; errors become one line and an exit code."""
+    """Run a command; errors become a line and an exit code."""
     parser = argparse.ArgumentParser(
         prog="refcolor", description="Colour line drawings after a reference picture."
     )
@@ -28,7 +28,7 @@ def main() -> None:
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
         module.add_arguments(command)
-        # The verbs of a command without `run` name their own functions.
+        # The verbs of a command without `run` set their own functions.
         command.set_defaults(command=getattr(module, "run", None))
     arguments = parser.parse_args()
     errors.run(lambda: arguments.command(arguments))

@@ -27,7 +27,7 @@ if TYPE_CHECKING:
     from refcolor.cli.compare import Comparison
     from refcolor.evaluation.metrics.distance import Features
 
-_NAMED = 5  # names that are listed before the rest is counted
+_MAX_NAMES = 5  # names that are listed; the others are counted
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -80,8 +80,8 @@ def _alone(arguments: argparse.Namespace, result: "Comparison") -> list[str]:
     lines = []
     for folder, names in zip((arguments.one, arguments.other), result.alone, strict=True):
         if names:
-            more = f" and {len(names) - _NAMED} more" if len(names) > _NAMED else ""
-            lines.append(f"only in {folder}: {', '.join(names[:_NAMED])}{more}")
+            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
+            lines.append(f"only in {folder}: {', '.join(names[:_MAX_NAMES])}{more}")
     return lines
 
 
@@ -96,6 +96,6 @@ def _features(name: str) -> "Features":
     from refcolor.training.device import choose_device
     from refcolor.training.weights import fetch
 
-    # Fetched here already, because a refusal must name the option and not the parameter.
+    # Fetched here, so that the error names the option and not the parameter.
     fetch(replace(WEIGHTS, title="the Inception weights", alternative="give --features random"))
     return Inception(device=choose_device("auto"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:
     from refcolor.colorize.colorizer import Colorizer
 
-MODELS = Path("models")  # where `dvc repro` leaves a model
+MODELS = Path("models")  # the output folder of the stage `train`
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -28,7 +28,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
 
 
 def load_model(arguments: argparse.Namespace) -> "Colorizer":
-    """Load the model of --model or models/, else the demo model with a line that says so."""
+    """Load the model of --model or models/; without them print a line and load the demo model."""
     from refcolor.colorize.colorizer import Colorizer
 
     if arguments.model is None and not (MODELS / "model.json").exists():

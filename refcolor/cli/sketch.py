@@ -66,12 +66,12 @@ def run(arguments: argparse.Namespace) -> None:
         arguments.output,
         presets=PRESETS if arguments.preset == ALL else (arguments.preset,),
         size=arguments.size,
-        again=arguments.force,
+        force=arguments.force,
         workers=arguments.workers,
     )
     for line in (*result.flagged, *result.failed):
         print(line, file=sys.stderr)
-    kept = f", {result.kept} were there already (--force draws them again)" if result.kept else ""
-    print(f"{result.drawn} drawn into {arguments.output}{kept}")
+    skipped = f", {result.skipped} were there already (--force draws them again)"
+    print(f"{result.drawn} drawn into {arguments.output}{skipped if result.skipped else ''}")
     if result.failed:
         raise RefcolorError(f"{len(result.failed)} could not be drawn; they are listed above")

@@ -1,1 +1,1 @@
-"""What leaves the project: model cards, exports, provenance, take-downs."""
+"""Publishing: model cards, ONNX export, provenance and take-downs."""

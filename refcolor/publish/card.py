@@ -1,7 +1,7 @@
-"""The page of a model: what it is, what it learnt from, how good it is, what it cannot do.
+"""The model card: description, training data, quality and limits of a model.
 
-Markdown with the YAML head that model hubs read. Every sentence about quality comes from a number;
-what is not known is said to be.
+It is Markdown with the YAML front matter that model hubs read. Every sentence about quality states
+a measured number; the card says which information is missing.
 """
 
 import json
@@ -20,8 +20,8 @@ from refcolor.training.checkpoint import GENERATOR, describe
 
 _TEMPLATE = Path(__file__).with_name("card.md.jinja")
 
-# The parameters that shape a model; paths and addresses stay at home.
-_SHOWN = (
+# Sections of parameters on the card; paths and addresses are not published.
+_PUBLISHED = (
     *("augment", "clean.fit", "clean.size", "loss", "model", "seed", "sketch"),
     *("source.count", "source.kind", "split", "train"),
 )
@@ -47,10 +47,10 @@ _HUB_TYPES = {"ssim": "ssim", "psnr": "psnr", "fid": "fid", "delta_e": "ciede200
 
 
 def write_card(folder: Path, *, root: Path | None = None) -> str:
-    """Write the card of a model folder and return it as Markdown.
+    """Return the card of a model folder as Markdown.
 
-    root: the repository that trained the model, as `find_origin` takes it. What it cannot prove to
-    belong to these very weights is left out, and the card says so.
+    root: the repository that trained the model, as for `find_origin`. Information that dvc.lock
+    does not tie to these weights is left out, and the card says so.
     Raises RefcolorError for a folder without a model.
     """
     params, size = describe(folder)
@@ -73,7 +73,8 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
         parameters={
             name: json.dumps(value)
             for name, value in origin.parameters.items()
-            if name not in _PRIVATE and any(f"{name}.".startswith(f"{part}.") for part in _SHOWN)
+            if name not in _PRIVATE
+            and any(f"{name}.".startswith(f"{section}.") for section in _PUBLISHED)
         },
         weights=GENERATOR,
         checksum=checksum(folder),
@@ -82,25 +83,25 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
 
 
 def refuse_stage_output(path: Path) -> None:
-    """Refuse to write into what a stage made: DVC would take it for changed, and train anew.
+    """Raise UsageError for a path inside an output of a DVC stage.
 
-    Raises UsageError.
+    A new file there changes the output, so that `dvc repro` runs the stage again.
     """
     for root in path.resolve().parents:
         for out in made_by(read_lock(root)):
             if path.resolve().is_relative_to((root / out).resolve()):
                 raise UsageError(
                     f"{path} lies in {out}, which belongs to DVC, and a file added there makes "
-                    "`dvc repro` train anew; write it elsewhere and copy the folder to publish it"
+                    "`dvc repro` train again; write it elsewhere and copy the folder to publish it"
                 )
 
 
 def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
-    """Say in sentences what a model does badly, each with its figures.
+    """Yield sentences about what a model does badly, with numbers.
 
-    numbers: metrics/eval.json, of which any may be missing.
+    numbers: of metrics/eval.json; any of them may be missing.
     """
-    for key, what in (
+    for key, target in (
         ("transfer_delta_e", "the true colours of a foreign reference"),
         ("delta_e", "the true colours with the own picture as reference"),
     ):
@@ -110,7 +111,9 @@ def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
         verdict = "**no better than no colour at all**" if error >= grey else "visibly off"
         # Below 2.3 a difference is hard to see side by side.
         if error >= 2.3:
-            yield f"Its colours are {verdict}: {error:.1f} from {what}, where grey gets {grey:.1f}."
+            yield (
+                f"Its colours are {verdict}: {error:.1f} from {target}, where grey gets {grey:.1f}."
+            )
     prefix = "transfer_delta_e_"
     parts = {
         key.removeprefix(prefix): numbers[key] / numbers[f"grey_{key}"]
@@ -127,10 +130,10 @@ def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
         wrong = 1 - numbers["color_part_accuracy"]
         yield f"{wrong:.0%} of the parts take the colour of another part, or of none."
     if {"attention_accuracy", "attention_identity"} <= numbers.keys():
-        hit, ahead = numbers["attention_accuracy"], numbers["attention_identity"]
+        accuracy, identity = numbers["attention_accuracy"], numbers["attention_identity"]
         yield (
-            f"Its strongest match lies within one cell of the true one in {hit:.0%} of the cases; "
-            f"looking straight ahead gets {ahead:.0%}."
+            f"Its strongest match lies within one cell of the true one in {accuracy:.0%} of the "
+            f"cases; looking straight ahead gets {identity:.0%}."
         )
     for key in ("fid", "fid_random"):
         if numbers.get(f"copy_{key}", float("inf")) <= numbers.get(key, 0):
@@ -138,14 +141,14 @@ def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
 
 
 def _parameter_count(path: Path) -> int:
-    """Count the numbers that learn; the running statistics of a norm do not."""
+    """Count the trained parameters, without the running statistics of norm layers."""
     try:
         with safe_open(path, "numpy") as weights:
             shapes = {name: weights.get_slice(name).get_shape() for name in weights.keys()}
     except FileNotFoundError as error:
         raise RefcolorError(f"{path} is missing; train a model or name another folder") from error
     except SafetensorError as error:
-        raise RefcolorError(f"{path} is not a safetensors file; train the model anew") from error
+        raise RefcolorError(f"{path} is not a safetensors file; train the model again") from error
     return sum(
         math.prod(shape)
         for name, shape in shapes.items()

@@ -1,4 +1,4 @@
-"""The generator as one ONNX file: other programs run it without torch and without refcolor."""
+"""Export the generator as an ONNX file, which runs without torch and refcolor."""
 
 import json
 import warnings
@@ -26,21 +26,21 @@ from refcolor.training.checkpoint import describe, load_generator
 if TYPE_CHECKING:
     from onnx import ModelProto
 
-OPSET = 18  # what torch's exporter writes without converting, and onnxruntime reads since 1.14
-TOLERANCE = 1e-3  # in [-1, 1] units; one grey level is 0.008
-LARGEST = 1024  # pixels; the attention grows with the fourth power of the side
-LEAST_CELLS = 4  # along a side, as in params.yaml
+OPSET = 18  # torch's exporter writes it without conversion; onnxruntime reads it since 1.14
+TOLERANCE = 1e-3  # in [-1, 1] units; a grey level is 0.008
+MAX_SIZE = 1024  # pixels; the attention grows with the fourth power of the side
+MIN_CELLS = 4  # along a side, as in params.yaml
 
-_NEEDED = ("onnx", "onnxscript", "onnxruntime")
-_CHECKED = 3  # pictures of the check; the export itself sees a batch of 2
+_PACKAGES = ("onnx", "onnxscript", "onnxruntime")
+_CHECK_BATCH = 3  # pictures of the check; the export traces a batch of 2
 
 
 @dataclass(frozen=True)
 class Exported:
-    """What was written.
+    """The exported file.
 
     size: side of the pictures in pixels. difference: largest difference between onnxruntime and
-    torch, in [-1, 1] units. weights: SHA-256 of the weights' file.
+    torch, in [-1, 1] units. weights: SHA-256 of the weights file.
     """
 
     path: Path
@@ -50,29 +50,29 @@ class Exported:
 
 
 def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exported:
-    """Write the generator of a model folder as ONNX, once onnxruntime agrees with torch.
+    """Write the generator of a model folder as ONNX, if onnxruntime and torch agree.
 
-    The graph takes `sketch` (batch, 1, size, size) and `reference` (batch, 3, size, size) and gives
-    `picture` (batch, 3, size, size), all float32 in [-1, 1] with 1 = white; the batch is free. Its
-    metadata say so, with licence, version and the checksum of the weights.
+    The graph takes `sketch` (batch, 1, size, size) and `reference` (batch, 3, size, size) and
+    returns `picture` (batch, 3, size, size), all float32 in [-1, 1] with 1 = white and any batch
+    size. Its metadata describe these, with licence, version and checksum of the weights.
     size: side in pixels, by default that of the training pictures.
-    The check colours drawn characters; the file appears under its name only when every value of the
-    result agrees to 1e-3, in batches of 1 and 3.
-    Raises RefcolorError when a package is missing, for a folder without a model and for results
-    that differ, naming the difference; UsageError for a size that does not fit.
+    The check colours drawn characters in batches of 1 and 3; the file is written only if every
+    value of the predictions agrees to 1e-3.
+    Raises RefcolorError for a missing package, a folder without a model, and predictions that
+    differ, with the difference; UsageError for a size that the model does not support.
     """
-    absent = [name for name in _NEEDED if find_spec(name) is None]
-    if absent:
+    missing = [name for name in _PACKAGES if find_spec(name) is None]
+    if missing:
         raise RefcolorError(
-            f"an ONNX file needs {' and '.join(absent)}, not installed here; "
+            f"an ONNX file needs {' and '.join(missing)}, not installed here; "
             "run: pip install -e '.[export]'"
         )
-    params, trained_at = describe(folder)
-    side = trained_at if size is None else size
-    _refuse_size(side, params)
+    params, training_size = describe(folder)
+    side = training_size if size is None else size
+    _check_size(side, params)
     generator = load_generator(folder)
-    model = _converted(generator, side)
-    _describe_in(model, folder, params, side)
+    model = _to_onnx(generator, side)
+    _add_metadata(model, folder, params, side)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
         difference = largest_difference(temporary, generator, side)
@@ -87,18 +87,19 @@ def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exporte
 
 @torch.inference_mode()
 def largest_difference(path: Path, generator: Generator, size: int) -> float:
-    """Compare an ONNX file with the generator that it was made from, on the same pictures.
+    """Compare an ONNX file with its generator on the same pictures.
 
-    Returns the largest absolute difference of a value in [-1, 1]; NaN where a result has NaN.
+    Returns the largest absolute difference of the predictions, in [-1, 1] units; NaN if one of them
+    has NaN.
     """
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = torch.get_num_threads()
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
-    sketch, reference = _drawn_inputs(_CHECKED, size)
+    sketch, reference = _drawn_inputs(_CHECK_BATCH, size)
     differences = []
-    for batch in (1, _CHECKED):
+    for batch in (1, _CHECK_BATCH):
         inputs = {"sketch": sketch[:batch], "reference": reference[:batch]}
         target = generator(**inputs).picture.numpy()
         arrays = {name: tensor.numpy() for name, tensor in inputs.items()}
@@ -107,19 +108,19 @@ def largest_difference(path: Path, generator: Generator, size: int) -> float:
     return float(np.max(differences))
 
 
-def _refuse_size(size: int, params: ModelParams) -> None:
+def _check_size(size: int, params: ModelParams) -> None:
     stride = params.stride
-    least, most = LEAST_CELLS * stride, LARGEST // stride * stride
-    if not least <= size <= most or size % stride:
-        nearest = min(max(round(size / stride) * stride, least), most)
+    smallest, largest = MIN_CELLS * stride, MAX_SIZE // stride * stride
+    if not smallest <= size <= largest or size % stride:
+        nearest = min(max(round(size / stride) * stride, smallest), largest)
         raise UsageError(
-            f"--size must be a multiple of {stride} from {least} to {most} for this model, "
+            f"--size must be a multiple of {stride} from {smallest} to {largest} for this model, "
             f"got {size}; nearest: {nearest}"
         )
 
 
-class _Picture(nn.Module):
-    """The generator, without its logits: nothing else leaves the graph."""
+class _PictureOnly(nn.Module):
+    """The generator with the picture as its only output, without logits."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -130,12 +131,12 @@ class _Picture(nn.Module):
         return picture
 
 
-def _converted(generator: Generator, size: int) -> "ModelProto":
+def _to_onnx(generator: Generator, size: int) -> "ModelProto":
     batch = torch.export.Dim("batch")
-    with warnings.catch_warnings(action="ignore"):  # meant for the exporter's authors
+    with warnings.catch_warnings(action="ignore"):  # about the exporter's own code
         program = torch.onnx.export(
-            _Picture(generator).eval(),
-            _drawn_inputs(2, size),  # a batch of 1 would be taken for a constant
+            _PictureOnly(generator).eval(),
+            _drawn_inputs(2, size),  # a batch of 1 would become a constant of the graph
             dynamo=True,
             opset_version=OPSET,
             input_names=["sketch", "reference"],
@@ -147,7 +148,7 @@ def _converted(generator: Generator, size: int) -> "ModelProto":
     return program.model_proto
 
 
-def _describe_in(model: "ModelProto", folder: Path, params: ModelParams, size: int) -> None:
+def _add_metadata(model: "ModelProto", folder: Path, params: ModelParams, size: int) -> None:
     from onnx import checker, helper
 
     values = "float32 in [-1, 1], value = level / 127.5 - 1, 1 = white"
@@ -170,14 +171,15 @@ def _describe_in(model: "ModelProto", folder: Path, params: ModelParams, size: i
 
 
 def _drawn_inputs(count: int, size: int) -> tuple[Tensor, Tensor]:
-    """Draw characters and their line art; (count, 1, size, size) and (count, 3, size, size)."""
-    at = max(size, SMALLEST)
-    drawn = [
+    """Draw sketches (count, 1, size, size) and references (count, 3, size, size)."""
+    drawn_at = max(size, SMALLEST)
+    pictures = [
         image.resize(
-            render(draw_shape(0, index), draw_palette(1, index), size=at).color, size, size
+            render(draw_shape(0, index), draw_palette(1, index), size=drawn_at).color, size, size
         )
         for index in range(count)
     ]
-    lines = [sketch_picture(picture, PRESETS["tag2pix"])[..., None] for picture in drawn]
-    # The reference is the next picture: a cross-reference, as in use.
-    return image.to_tensor(np.stack(lines)), image.to_tensor(np.stack(drawn[1:] + drawn[:1]))
+    lines = [sketch_picture(picture, PRESETS["tag2pix"])[..., None] for picture in pictures]
+    # Cross-references: the reference of each sketch is the next picture.
+    references = pictures[1:] + pictures[:1]
+    return image.to_tensor(np.stack(lines)), image.to_tensor(np.stack(references))

@@ -1,4 +1,4 @@
-"""Taking pictures out again: from the data, the caches and every later run."""
+"""Take-downs: delete pictures from the data and the caches, and exclude them from later runs."""
 
 from collections.abc import Collection, Iterable, Iterator, Sequence, Set
 from dataclasses import dataclass
@@ -46,13 +46,12 @@ What may still hold them, or what was made of them:
 
 @dataclass(frozen=True)
 class Forgotten:
-    """What `forget` did.
+    """The outcome of a take-down.
 
-    pictures: how many were named.
-    files: deleted ones, relative to the repository; one of a shard as if that were a folder.
-    posts: how many posts of kept listings were emptied.
+    pictures: number of ids. files: deleted files, relative to the repository; the path of a file in
+    a shard has the shard as its folder. posts: number of posts emptied in cached listings.
     listed: lines added to the take-down list.
-    outside: folders left alone, because they are links that lead out of the repository.
+    outside: folders that were not changed, because they are links out of the repository.
     """
 
     pictures: int
@@ -63,7 +62,7 @@ class Forgotten:
     outside: tuple[Path, ...]
 
     def describe(self) -> str:
-        """Say what was done, what finishes it, and what may still hold the pictures."""
+        """Return what was done, what to do next, and where copies may remain."""
         listed = ", ".join(self.listed) or "nothing new"
         lines = [
             f"forgotten: {self.pictures}; files deleted: {len(self.files)}; posts emptied in kept "
@@ -77,60 +76,63 @@ class Forgotten:
 
 
 def forget(root: Path, ids: Sequence[str], *, exclude_file: Path) -> Forgotten:
-    """Take pictures out of the data and the caches, and keep them out of every later run.
+    """Delete pictures from the data and the caches, and exclude them from every later run.
 
-    Their ids go on the take-down list first, so that a second call finishes what a stopped one
-    began. Then their files are deleted from the data folders, results and downloads, and their
-    posts emptied in the kept pages of listings, where the numbers stay. Decoded pictures go as a
-    whole, for the next training makes them anew. A repeated call does nothing more. Outside of the
-    repository nothing is touched.
+    The ids are added to the take-down list first, so that a second call completes an interrupted
+    one. Then the files of the pictures are deleted from the data folders, results and downloads,
+    and their posts are emptied in the cached pages of listings, which keep the numbers. The whole
+    pixel cache is deleted; the next training decodes it again. Repeated calls have no further
+    effect. Files outside of the repository are not changed.
 
     root: the folder of the repository. exclude_file: as in params.yaml, relative to it.
-    ids: as in the manifest; for a post of Danbooru its number will do, also when it is in no
-    manifest: then it can never come in.
-    Raises RefcolorError, before anything is done, for an id that is neither and that has no file
-    here, and when the take-down list lies outside the repository.
+    ids: as in the manifest, or the number of a post of Danbooru, which may be missing in the
+    manifest and is then excluded from later listings.
+    Raises RefcolorError, before any change, for an unknown id without a file, and when the
+    take-down list lies outside the repository.
     """
-    wanted = list(dict.fromkeys(map(_plain, ids)))
+    requested = list(dict.fromkeys(map(_normalized, ids)))
     taken_down = read_takedown(root / exclude_file).ids
     if not _is_inside(root / exclude_file, root):
         raise RefcolorError(
             f"source.exclude_file must lie in the repository to be written, got {exclude_file}; "
             "set it to data/exclude.txt and make that file, or write there yourself: "
-            + ", ".join(f"id {name}" for name in wanted)
+            + ", ".join(f"id {name}" for name in requested)
         )
-    there = [
+    existing = [
         folder for folder in (*PICTURES, DOWNLOADS, PAGES, PIXEL_CACHE) if (root / folder).is_dir()
     ]
-    inside = [folder for folder in there if _is_inside(root / folder, root)]
-    numbers = {int(name) for name in wanted if name.isdecimal()}
-    names = {*wanted, *(f"{PREFIX}{name}" for name in wanted)}
+    inside = [folder for folder in existing if _is_inside(root / folder, root)]
+    numbers = {int(name) for name in requested if name.isdecimal()}
+    names = {*requested, *(f"{PREFIX}{name}" for name in requested)}
 
-    shown = dict(_showing([root / folder for folder in PICTURES if folder in inside], names))
+    pictures = dict(_files_of([root / folder for folder in PICTURES if folder in inside], names))
     recorded = {record.id: record.address for record in _recorded(root, names)}
-    known = {name.removeprefix(PREFIX) for name in recorded.keys() | set().union(*shown.values())}
-    _refuse_unknown(set(wanted) - known - taken_down - set(map(str, numbers)))
+    found = recorded.keys() | set().union(*pictures.values())
+    known = {name.removeprefix(PREFIX) for name in found}
+    _refuse_unknown(set(requested) - known - taken_down - set(map(str, numbers)))
     posts = find_posts(root / PAGES, numbers) if PAGES in inside else []
     addresses = {*recorded.values(), *(post.get(key, "") for post in posts for key in _ADDRESSES)}
     cache = FileCache(root / DOWNLOADS)
-    downloads = [file for one in addresses for file in cache.files(one) if DOWNLOADS in inside]
+    downloads = [
+        file for address in addresses for file in cache.files(address) if DOWNLOADS in inside
+    ]
 
-    added = add_ids(root / exclude_file, wanted)
-    remove([*shown, *downloads])
-    gone = {Path(str(file)) for file in (*shown, *downloads)}
-    gone |= {*clear_pixel_cache(root / PIXEL_CACHE)} if PIXEL_CACHE in inside else set()
+    added = add_ids(root / exclude_file, requested)
+    remove([*pictures, *downloads])
+    deleted = {Path(str(file)) for file in (*pictures, *downloads)}
+    deleted |= {*clear_pixel_cache(root / PIXEL_CACHE)} if PIXEL_CACHE in inside else set()
     return Forgotten(
-        pictures=len(wanted),
-        files=tuple(file.relative_to(root) for file in sorted(gone)),
+        pictures=len(requested),
+        files=tuple(file.relative_to(root) for file in sorted(deleted)),
         posts=forget_posts(root / PAGES, numbers) if PAGES in inside else 0,
         listed=tuple(added),
         exclude_file=exclude_file,
-        outside=tuple(folder for folder in there if folder not in inside),
+        outside=tuple(folder for folder in existing if folder not in inside),
     )
 
 
-def _plain(name: str) -> str:
-    """Write an id as the take-down list does, a number without zeros in front."""
+def _normalized(name: str) -> str:
+    """Return an id as the take-down list has it; a number without leading zeros."""
     name = name.removeprefix(PREFIX)
     return str(int(name)) if name.isascii() and name.isdecimal() else name
 
@@ -139,18 +141,21 @@ def _is_inside(path: Path, root: Path) -> bool:
     return path.resolve().is_relative_to(root.resolve())
 
 
-def _showing(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[File, Set[str]]]:
-    """Find the files of pictures, their line art, and results to which one of them gave a part."""
+def _files_of(folders: Iterable[Path], names: Set[str]) -> Iterator[tuple[File, Set[str]]]:
+    """Find the pictures with these names, their line art, and results made from them.
+
+    Yields each file with those of the names that it contains.
+    """
     forms = {form: name for name in names for form in forms_in_result(name)}
     for folder in folders:
         for file in files(folder):
             stem = file.stem
             parts = stem.split("__")
-            shown = {stem, stem.removesuffix(".sketch")}
+            candidates = {stem, stem.removesuffix(".sketch")}
             for cut in range(1, len(parts)):
-                shown |= {"__".join(parts[:cut]), "__".join(parts[cut:])}
-            if not shown.isdisjoint(forms):
-                yield file, {forms[form] for form in shown & forms.keys()}
+                candidates |= {"__".join(parts[:cut]), "__".join(parts[cut:])}
+            if not candidates.isdisjoint(forms):
+                yield file, {forms[form] for form in candidates & forms.keys()}
 
 
 def _recorded(root: Path, names: Collection[str]) -> Iterator[Record]:

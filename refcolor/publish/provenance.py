@@ -1,7 +1,6 @@
-"""Where a model comes from, as far as the repository that trained it can prove it.
+"""The provenance of a model: parameters, data and numbers that dvc.lock ties to its weights.
 
-A number beside the wrong weights is worse than none: whatever `dvc.lock` does not tie to these very
-weights counts as missing, and is said to be.
+Information that dvc.lock does not tie to these weights is reported as missing.
 """
 
 import hashlib
@@ -33,12 +32,12 @@ _LICENCE = re.compile(r"\A---\n(?:.*\n)*?license: *(\S+) *\n(?:.*\n)*?---\n")
 
 @dataclass(frozen=True)
 class Origin:
-    """What is known of how a model was made; a part that cannot be proved is empty.
+    """The provenance of a model; parts that dvc.lock does not confirm are empty.
 
     parameters: by their dotted names, as DVC recorded them. numbers: metrics/eval.json.
-    funnel: metrics/data.json. licences: of the pictures, counted; "" where none was stated.
-    missing: a sentence for each part that is empty, saying why.
-    rounded: whether these weights are stored in fewer digits than those that were judged.
+    funnel: metrics/data.json. licences: number of pictures of each; "" where none is stated.
+    missing: a sentence with the reason for each empty part.
+    rounded: whether these weights have a lower precision than the evaluated ones.
     """
 
     parameters: Mapping[str, Any] = field(default_factory=dict)
@@ -50,12 +49,12 @@ class Origin:
 
 
 def find_origin(folder: Path, root: Path | None = None) -> Origin:
-    """Gather what a repository knows about a model.
+    """Return the provenance of a model.
 
-    folder: the model, inside the repository or a copy of it elsewhere, in any number format.
+    folder: the model, inside the repository or a copy elsewhere, in any precision.
     root: the repository that trained it; by default the one around `folder`, else the working
-    directory. The weights must be those that its dvc.lock names, and
-    each file beside them the one that DVC wrote for the same weights.
+    directory. The weights must be those of its dvc.lock, and each of the other files the one that
+    DVC wrote for the same weights.
     """
     if root is None:
         around = folder.resolve().parent
@@ -94,10 +93,10 @@ def find_origin(folder: Path, root: Path | None = None) -> Origin:
 
 
 def find_licence(folder: Path, origin: Origin) -> str:
-    """Name the licence of a model: that of its card, else the one of all its pictures.
+    """Return the licence of a model: that of its card, else the common licence of its pictures.
 
-    Returns `unknown` for pictures of several licences or of none that was stated: what may be done
-    with weights that learnt from them is not for a program to say.
+    Returns `unknown` for pictures with several licences or without one, because a program cannot
+    decide which licence applies to the weights.
     """
     card = folder / CARD
     stated = _LICENCE.match(card.read_text(encoding="utf-8")) if card.is_file() else None
@@ -122,12 +121,12 @@ def checksum(folder: Path) -> str:
         ) from error
 
 
-def same_weights(one: Path, other: Path) -> bool:
-    """Say whether two model folders hold the same weights, rounded to the first's number format."""
-    if checksum(one) == checksum(other):
+def same_weights(folder: Path, other: Path) -> bool:
+    """Whether two model folders have the same weights, rounded to the precision of the first."""
+    if checksum(folder) == checksum(other):
         return True
     try:
-        first, second = (load_file(folder / GENERATOR) for folder in (one, other))
+        first, second = (load_file(path / GENERATOR) for path in (folder, other))
     except SafetensorError:
         return False
     return first.keys() == second.keys() and all(
@@ -140,7 +139,7 @@ def _unchanged(root: Path, path: str, made: Mapping[str, str]) -> bool:
 
 
 def _stale_stages(lock: Mapping[str, Any], made: Mapping[str, str]) -> set[str]:
-    """Name the stages that last ran on something else than what now lies there."""
+    """Return the stages whose dependencies changed after their last run."""
     return {
         stage
         for stage, entry in lock.get("stages", {}).items()

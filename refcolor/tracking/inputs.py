@@ -1,4 +1,4 @@
-"""Paths of the user's that parameters name: kept out of Git, and complete in every run."""
+"""Check the user's paths in the parameters: not published by Git, and complete in every run."""
 
 import os
 import re
@@ -14,57 +14,58 @@ _PUBLIC = "source.exclude_file"  # the take-down list is committed on purpose
 
 
 def check(params: Params) -> None:
-    """Refuse paths in the parameters that Git would publish, or of which this run lacks files.
+    """Refuse paths in the parameters that Git would publish, or whose files this run does not have.
 
-    DVC commits with an experiment whatever its stages read inside the repository and Git does not
-    ignore, and `dvc exp push` publishes it. A single file that Git already tracks is taken for a
-    list that was committed on purpose. What Git ignores is absent where DVC works in a copy of the
+    DVC commits with an experiment all files that its stages read inside the repository and that Git
+    does not ignore, and `dvc exp push` publishes them. A single file that Git tracks counts as
+    committed on purpose. Files that Git ignores are missing where DVC works in a copy of the
     repository (`dvc exp run --temp`, `--queue`). Outside a Git repository nothing is refused.
-    Raises RefcolorError naming the parameter, a file and what to do.
+    Raises RefcolorError with the parameter, a file and what to do.
     """
-    root, here = repository().resolve(), Path.cwd()
+    root, working_folder = repository().resolve(), Path.cwd()
     for name, path in flatten(params.model_dump()).items():
         if name not in PATHS or name == _PUBLIC or not path or "://" in path:
             continue
-        for tree in {root, here}:
-            for place in {_outermost_link(Path(os.path.abspath(path))), Path(path).resolve()}:
-                _refuse_published(f"{name} is {path}", place, tree=tree)
+        for tree in {root, working_folder}:
+            for target in {_outermost_link(Path(os.path.abspath(path))), Path(path).resolve()}:
+                _refuse_published(f"{name} is {path}", target, tree=tree)
         section, kind = name.split(".")[:2]
-        if root != here and (section != "source" or kind == params.source.kind):
+        if root != working_folder and (section != "source" or kind == params.source.kind):
             _refuse_incomplete(name, path, root=root)
 
 
-def _refuse_published(what: str, place: Path, *, tree: Path) -> None:
-    others = _listed(tree, place, "--others", "--exclude-standard")
-    tracked = [] if place.is_file() else _listed(tree, place, "--cached")
-    if not others and not tracked:
+def _refuse_published(setting: str, path: Path, *, tree: Path) -> None:
+    untracked = _git_files(tree, path, "--others", "--exclude-standard")
+    tracked = [] if path.is_file() else _git_files(tree, path, "--cached")
+    if not untracked and not tracked:
         return
-    name, steps = os.path.relpath(place, tree), []
-    if others or tracked != _listed(tree, place, "--cached", "--ignored", "--exclude-standard"):
+    name, steps = os.path.relpath(path, tree), []
+    ignored = _git_files(tree, path, "--cached", "--ignored", "--exclude-standard")
+    if untracked or tracked != ignored:
         pattern = re.sub(r"([\\*?\[])", r"\\\1", name)
         steps.append(f"add the line /{pattern} to .gitignore")
-    if tracked:  # without the commit, DVC would bring the files back, and then delete them
+    if tracked:  # without the commit, DVC would restore the files, and then delete them
         untrack = f"git rm -r --cached {shlex.quote(name)} ':!*.gitkeep'"
         steps.append(f"run: {untrack} && git commit -am untrack")
-    first, *more = others + tracked
-    also = f" and {len(more)} more" if more else ""
+    first, *more = untracked + tracked
+    others = f" and {len(more)} more" if more else ""
     raise RefcolorError(
-        f"{what}, and every experiment would publish {first}{also}; name a place outside the "
+        f"{setting}, and every experiment would publish {first}{others}; name a path outside the "
         f"repository, or {', then '.join(steps)}"
     )
 
 
 def _refuse_incomplete(name: str, path: str, *, root: Path) -> None:
-    absent = _files(root / path) - _files(Path(path))
-    if absent:
+    missing = _files(root / path) - _files(Path(path))
+    if missing:
         raise RefcolorError(
             f"{name} is {path}, and this run works in a copy of what Git tracks (--temp, --queue, "
-            f"a study), which lacks {len(absent)} files from there; set {name} to {root / path}"
+            f"a study), which lacks {len(missing)} files from there; set {name} to {root / path}"
         )
 
 
 def _outermost_link(path: Path) -> Path:
-    """Name the outermost part of a path that is a link: the one that Git sees."""
+    """Return the outermost part of a path that is a link, which is the path that Git sees."""
     return next((part for part in [*reversed(path.parents), path] if part.is_symlink()), path)
 
 
@@ -76,11 +77,11 @@ def _files(path: Path) -> set[Path]:
     }
 
 
-def _listed(tree: Path, place: Path, *kinds: str) -> list[str]:
-    """List files at a place but .gitkeep; none outside the tree, nor without git."""
-    # DVC works in a repository of another owner too, which is usual in a container.
+def _git_files(tree: Path, path: Path, *kinds: str) -> list[str]:
+    """List files with `git ls-files`, without .gitkeep; none outside the tree and without git."""
+    # As DVC does, accept a repository of another owner, which is usual in a container.
     options = ("-C", str(tree), "--literal-pathspecs", "-c", "safe.directory=*")
-    command = ["git", *options, "ls-files", "-z", *kinds, "--", str(place)]
+    command = ["git", *options, "ls-files", "-z", *kinds, "--", str(path)]
     try:
         done = subprocess.run(command, capture_output=True, check=False)
     except OSError:

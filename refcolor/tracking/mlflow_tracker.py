@@ -1,4 +1,4 @@
-"""One MLflow run. MlflowClient only: the fluent API keeps the current run in global state."""
+"""A tracker that writes to an MLflow run, through MlflowClient, which has no global current run."""
 
 import csv
 import json
@@ -17,12 +17,12 @@ from refcolor.tracking.model import log_model
 from refcolor.tracking.store import LOG, Store, failures, first_line, quiet
 from refcolor.training.tracker import Status, Tracker
 
-POINTS_PER_CALL = 1000  # the most that MLflow takes at once: 100 ms with SQLite
+POINTS_PER_CALL = 1000  # MLflow's limit; 100 ms with SQLite
 SECONDS_PER_CALL = 20.0
 PARAMETERS_PER_CALL = 100
-SLOW_SECONDS = 1.0  # a failure that takes longer is a server that is away
-FIRST_PAUSE, LONGEST_PAUSE = 30.0, 600.0  # seconds without a try while it is
-MOST_POINTS = 100_000  # kept until it is back; the curves file has them all
+SLOW_SECONDS = 1.0  # a call that fails after this time means an unreachable server
+FIRST_PAUSE, LONGEST_PAUSE = 30.0, 600.0  # seconds between retries of an unreachable server
+MAX_BUFFERED_POINTS = 100_000  # while the server is unreachable; the curves file has all points
 RUNTIME = "runtime."
 
 _FORBIDDEN = re.compile(r"[^\w\-. :/]", re.ASCII)
@@ -30,7 +30,7 @@ _IMAGE = re.compile(r"images/(?P<key>.+)[+%]step[+%](?P<step>-?\d+)[+%]timestamp
 
 
 class MlflowTracker(Tracker):
-    """Writes to one run, synchronously: asynchronous logging loses what a kill interrupts."""
+    """Writes to a run synchronously, because asynchronous logging loses data when it is killed."""
 
     def __init__(
         self,
@@ -40,9 +40,9 @@ class MlflowTracker(Tracker):
         closing_tags: Mapping[str, str] | None = None,
         stop_watching: Callable[[], None] | None = None,
     ) -> None:
-        """Go on with an existing run, which may be empty.
+        """Continue an existing run, which may be empty.
 
-        closing_tags: set only when the run ends well. stop_watching: called at the end.
+        closing_tags: set when the run ends as FINISHED. stop_watching: called at the end.
         """
         self._stop_watching = stop_watching
         self._client, self._store, self._run_id = store.client, store, run_id
@@ -60,14 +60,14 @@ class MlflowTracker(Tracker):
                 for name in run.data.metrics
             }
             self._pictures = {
-                (found["key"], int(found["step"]))
+                (match["key"], int(match["step"]))
                 for file in self._client.list_artifacts(run_id, "images")
-                if (found := _IMAGE.match(file.path))
+                if (match := _IMAGE.match(file.path))
             }
 
     @property
     def run_id(self) -> str:
-        """Name the run in the store."""
+        """The id of the run in the store."""
         return self._run_id
 
     def params(self, values: Mapping[str, object]) -> None:
@@ -98,7 +98,7 @@ class MlflowTracker(Tracker):
             self.flush()
 
     def curves(self, path: Path) -> None:
-        """Add every point of a curves file, or a folder of them, that the run lacks."""
+        """Add the points of a curves file, or a folder of them, that the run does not have."""
         for file in sorted(path.glob("*.csv")) if path.is_dir() else [path]:
             with file.open(newline="", encoding="utf-8") as lines:
                 for row in csv.DictReader(lines):
@@ -106,18 +106,18 @@ class MlflowTracker(Tracker):
                     self.scalars(step, {name: float(cell) for name, cell in row.items() if cell})
 
     def picture(self, key: str, picture: NDArray[np.uint8], *, step: int = 0) -> None:
-        """Show a picture, unless the run has one under this key and step."""
+        """Record a picture, unless the run has one with this key and step."""
         if (key.replace("/", "~"), step) not in self._pictures and self._try(
             lambda: self._client.log_image(self._run_id, picture, key=key, step=step)
         ):
             self._pictures.add((key.replace("/", "~"), step))
 
     def model(self, folder: Path, *, example: Mapping[str, bytes]) -> None:
-        """Keep the model of a folder."""
+        """Record the model of a folder."""
         self._try(lambda: log_model(self._store, self._run_id, folder, example=example))
 
     def metrics(self, values: Mapping[str, object]) -> None:
-        """Record final numbers, at step 0; curves have their last point instead."""
+        """Record final numbers at step 0; skip curves, whose last point is the same number."""
         from mlflow.entities import Metric
 
         now = int(time.time() * 1000)
@@ -140,7 +140,7 @@ class MlflowTracker(Tracker):
             self._send(partial(self._client.log_batch, self._run_id, tags=tags))
 
     def flush(self) -> None:
-        """Send what was collected; what cannot be sent now is kept for the next time."""
+        """Send the buffered calls and points; those that fail stay buffered."""
         from mlflow.entities import Metric
 
         unsent, self._unsent = self._unsent, []
@@ -149,7 +149,7 @@ class MlflowTracker(Tracker):
         while self._points:
             part = [Metric(*point) for point in self._points[:POINTS_PER_CALL]]
             if not self._try(partial(self._client.log_batch, self._run_id, metrics=part)):
-                del self._points[:-MOST_POINTS]
+                del self._points[:-MAX_BUFFERED_POINTS]
                 break
             del self._points[: len(part)]
         self._sent = time.monotonic()
@@ -176,8 +176,8 @@ class MlflowTracker(Tracker):
             return False
         start = time.monotonic()
         try:
-            # An exception inside a transaction keeps the lock of the SQLite store as long as its
-            # traceback lives, and `finish` would wait for that lock.
+            # Signals are deferred, because an exception inside a transaction holds the lock of the
+            # SQLite store as long as its traceback exists, and `finish` would wait for the lock.
             with quiet(), signals_deferred():
                 action()
         except failures() as error:
@@ -197,7 +197,7 @@ class MlflowTracker(Tracker):
 
 
 def as_text(value: object) -> str:
-    """Write a parameter as YAML and JSON would: true, 0.0003, ["a"]."""
+    """Format a parameter as in YAML and JSON: true, 0.0003, ["a"]."""
     if isinstance(value, str):
         return value
     if isinstance(value, float) and not math.isfinite(value):

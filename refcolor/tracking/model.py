@@ -1,4 +1,4 @@
-"""The trained model as MLflow keeps it: loadable and servable, pictures in and out as PNG bytes."""
+"""Record the trained model in MLflow, which can load and serve it with pictures as PNG bytes."""
 
 from collections.abc import Mapping
 from importlib.metadata import version
@@ -8,7 +8,7 @@ from tempfile import TemporaryDirectory
 import refcolor
 from refcolor.tracking.store import Store, quiet
 
-# Given by hand: MLflow takes ten seconds and more to find them out.
+# Listed here, because MLflow needs more than ten seconds to infer them.
 REQUIREMENTS = (
     "mlflow",
     "numpy",
@@ -24,11 +24,11 @@ REQUIREMENTS = (
 
 
 def log_model(store: Store, run_id: str, folder: Path, *, example: Mapping[str, bytes]) -> str:
-    """Keep a model with the code that runs it, and return its MLflow address `models:/...`.
+    """Record a model with the code that runs it; return its MLflow address `models:/...`.
 
-    folder: what the train stage wrote. example: PNG bytes under `sketch` and `reference`.
-    Not `mlflow.pyfunc.log_model`: that needs a global current run and experiment, reads back every
-    curve of the run, and computes the example's answer.
+    folder: of the model. example: PNG bytes under `sketch` and `reference`.
+    Not by `mlflow.pyfunc.log_model`, which needs a global current run and experiment, reads every
+    curve of the run, and computes the prediction for the example.
     """
     with quiet():
         import mlflow.pyfunc
@@ -38,7 +38,7 @@ def log_model(store: Store, run_id: str, folder: Path, *, example: Mapping[str, 
         from mlflow.types import ColSpec, DataType, Schema, TensorSpec
 
         client = store.client
-        made = client.create_logged_model(
+        logged_model = client.create_logged_model(
             store.experiment_id, name="generator", source_run_id=run_id
         )
         columns: list[ColSpec | TensorSpec] = [
@@ -49,9 +49,9 @@ def log_model(store: Store, run_id: str, folder: Path, *, example: Mapping[str, 
             mlflow.pyfunc.save_model(
                 path=f"{temporary}/model",
                 mlflow_model=Model(
-                    artifact_path=made.artifact_location,
-                    model_uuid=made.model_id,
-                    model_id=made.model_id,
+                    artifact_path=logged_model.artifact_location,
+                    model_uuid=logged_model.model_id,
+                    model_id=logged_model.model_id,
                     run_id=run_id,
                 ),
                 python_model=str(package / "tracking" / "serving.py"),
@@ -62,14 +62,14 @@ def log_model(store: Store, run_id: str, folder: Path, *, example: Mapping[str, 
                     outputs=Schema([ColSpec(DataType.binary, "picture")]),
                 ),
                 input_example=pd.DataFrame({name: [png] for name, png in example.items()}),
-                pip_requirements=[f"{name}=={_public(name)}" for name in REQUIREMENTS],
+                pip_requirements=[f"{name}=={_public_version(name)}" for name in REQUIREMENTS],
             )
-            client.log_model_artifacts(made.model_id, f"{temporary}/model")
-        client.finalize_logged_model(made.model_id, "READY")
-        client.log_outputs(run_id, [LoggedModelOutput(made.model_id, step=0)])
-    return f"models:/{made.model_id}"
+            client.log_model_artifacts(logged_model.model_id, f"{temporary}/model")
+        client.finalize_logged_model(logged_model.model_id, "READY")
+        client.log_outputs(run_id, [LoggedModelOutput(logged_model.model_id, step=0)])
+    return f"models:/{logged_model.model_id}"
 
 
-def _public(package: str) -> str:
-    # "2.11.0+cpu" names a build that no index offers under that name.
+def _public_version(package: str) -> str:
+    # Package indexes do not have local versions such as 2.11.0+cpu.
     return version(package).partition("+")[0]

@@ -1,4 +1,4 @@
-"""From a revision of the repository to its MLflow run, and back."""
+"""Find the MLflow runs of a revision of the repository, and the revisions of a run."""
 
 import subprocess
 from collections.abc import Iterable
@@ -18,39 +18,39 @@ SHORT = 10  # characters of a commit
 KEYS = {"train": TRAIN_KEY, "evaluate": EVALUATE_KEY}  # stage -> tag of a run
 
 
-def find(root: Path, what: str) -> str:
-    """Tell which MLflow runs belong to a revision, or which revisions to a run.
+def find(root: Path, name: str) -> str:
+    """Describe the MLflow runs of a revision, or the revisions of a run.
 
-    root: a folder of the repository. what: a DVC experiment's name, anything that git takes for a
-    revision, or the id or name of an MLflow run. A name that is both counts as a revision.
-    Returns lines to print. Raises RefcolorError when nothing is found, saying what would help.
+    root: a folder of the repository. name: of a DVC experiment, a git revision, or the id or name
+    of an MLflow run. A name that is both is taken as a revision.
+    Returns lines to print. Raises RefcolorError when nothing is found, with what to do.
     """
     root = Path(_git(root, "rev-parse", "--show-toplevel") or root)
-    name = _experiment(root, what) or what
+    reference = _experiment(root, name) or name
     revision = _git(
-        root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{name}^{{commit}}"
+        root, "rev-parse", "--verify", "--quiet", "--end-of-options", f"{reference}^{{commit}}"
     )
     if revision:
-        return _runs_of_revision(root, what, revision)
-    runs = find_by_name(root, what)
+        return _runs_of_revision(root, name, revision)
+    runs = find_by_name(root, name)
     if runs:
         return "\n".join(line for run in runs for line in _revisions_of_run(root, run))
     raise RefcolorError(
-        f"{what!r} is neither a revision, a DVC experiment nor an MLflow run; "
+        f"{name!r} is neither a revision, a DVC experiment nor an MLflow run; "
         "`dvc exp show` and `mlflow ui` list what there is"
     )
 
 
 def find_by_key(root: Path, train_key: str) -> list["Run"]:
-    """Return the runs of a train stage's key, newest first."""
+    """Return the runs with a key of the train stage, newest first."""
     return _search(root, f"tags.`{TRAIN_KEY}` = '{train_key}'")
 
 
-def find_by_name(root: Path, what: str) -> list["Run"]:
+def find_by_name(root: Path, name: str) -> list["Run"]:
     """Return the run with an id, or the runs with a name, newest first."""
-    quote = '"' if "'" in what else "'"
-    by_id = _search(root, f"attributes.run_id = '{what}'") if what.isalnum() else []
-    return by_id or _search(root, f"attributes.run_name = {quote}{what}{quote}")
+    quote = '"' if "'" in name else "'"
+    by_id = _search(root, f"attributes.run_id = '{name}'") if name.isalnum() else []
+    return by_id or _search(root, f"attributes.run_name = {quote}{name}{quote}")
 
 
 def _search(root: Path, condition: str) -> list["Run"]:
@@ -58,37 +58,37 @@ def _search(root: Path, condition: str) -> list["Run"]:
         return []
     client = connect(root).client
     with quiet():
-        everywhere = [experiment.experiment_id for experiment in client.search_experiments()]
-        return list(client.search_runs(everywhere, filter_string=condition))
+        experiments = [experiment.experiment_id for experiment in client.search_experiments()]
+        return list(client.search_runs(experiments, filter_string=condition))
 
 
-def _runs_of_revision(root: Path, what: str, revision: str) -> str:
+def _runs_of_revision(root: Path, name: str, revision: str) -> str:
     keys = _keys(root, revision)
     if "train" not in keys:
         raise RefcolorError(
-            f"revision {what} holds no trained model (no train stage in dvc.lock); "
+            f"revision {name} does not have a trained model (no train stage in dvc.lock); "
             "run `dvc repro` there and commit dvc.lock"
         )
     runs = find_by_key(root, keys["train"])
     if not runs:
         raise RefcolorError(
-            f"no MLflow run has the train key {keys['train']} of revision {what}; it ran on "
+            f"no MLflow run has the train key {keys['train']} of revision {name}; it ran on "
             "another machine or with runtime.tracker none: `dvc repro -f evaluate` there makes one"
         )
-    evaluated = keys.get("evaluate", "")
-    same = [run for run in runs if run.data.tags.get(EVALUATE_KEY, "") == evaluated]
-    heading = f"revision {what} ({revision[:SHORT]})"
-    if not same:
+    evaluate_key = keys.get("evaluate", "")
+    matching = [run for run in runs if run.data.tags.get(EVALUATE_KEY, "") == evaluate_key]
+    heading = f"revision {name} ({revision[:SHORT]})"
+    if not matching:
         heading += ", evaluated otherwise than these runs of its training"
-    return "\n".join([heading, *(f"  {_describe(run)}" for run in same or runs)])
+    return "\n".join([heading, *(f"  {_describe(run)}" for run in matching or runs)])
 
 
 def _revisions_of_run(root: Path, run: "Run") -> Iterable[str]:
     yield f"run {_describe(run)}"
     tags = run.data.tags
     if name := tags.get(EXPERIMENT_NAME):
-        gone = "" if _experiment(root, name) else ", which is no longer in this repository"
-        yield f"  DVC experiment {name}{gone}"
+        suffix = "" if _experiment(root, name) else ", which is no longer in this repository"
+        yield f"  DVC experiment {name}{suffix}"
     if commit := tags.get(COMMIT):
         yield f"  started from commit {commit[:SHORT]}"
     keys = {stage: tags[tag] for stage, tag in KEYS.items() if tags.get(tag)}
@@ -99,7 +99,7 @@ def _revisions_of_run(root: Path, run: "Run") -> Iterable[str]:
 
 
 def _keys(root: Path, revision: str) -> dict[str, str]:
-    """Return the keys of the stages that had run in a revision."""
+    """Return the keys of the stages in the dvc.lock of a revision."""
     lock = parse_lock(_git(root, "show", f"{revision}:dvc.lock") or "")
     return {stage: locked_key(stage, lock) for stage in KEYS if stage in lock.get("stages", {})}
 

@@ -29,13 +29,13 @@ class ServedColorizer(PythonModel):
     def predict(
         self, context: Any, model_input: pd.DataFrame, params: dict[str, Any] | None = None
     ) -> pd.DataFrame:
-        """Colour one drawing per row.
+        """Colour the drawing of each row.
 
         model_input: the columns `sketch` and `reference`, each the bytes of a picture file, or
-        these in base64.  Returns the column `picture`: PNG bytes, of the drawing's own size and
-        with its own lines.
-        Raises MlflowException for a picture that cannot be used, naming its row and column; a
-        server answers it with the status 400.
+        these in base64.  Returns the column `picture`: PNG bytes in the size of the drawing, with
+        its own lines.
+        Raises MlflowException for a picture that cannot be used, with its row and column; a server
+        answers with the status 400.
         """
         rows = zip(model_input["sketch"], model_input["reference"], strict=True)
         return pd.DataFrame(
@@ -43,41 +43,41 @@ class ServedColorizer(PythonModel):
         )
 
     def color(self, sketch: Any, reference: Any, *, number: int) -> bytes:
-        """Colour one drawing; `number` is its row, for messages."""
-        colors = _accepted(
+        """Colour a drawing; number: of its row, for messages."""
+        placed_reference = _read(
             self.colorizer.place_reference, reference, name=f"reference of row {number}"
         )
-        prepared = _accepted(
-            lambda file: self.colorizer.prepare(file, [colors]),
+        prepared = _read(
+            lambda file: self.colorizer.prepare(file, [placed_reference]),
             sketch,
             name=f"sketch of row {number}",
         )
-        (answer,) = self.colorizer.run([prepared], with_weights=False)
+        (prediction,) = self.colorizer.run([prepared], with_weights=False)
         png = BytesIO()
-        self.colorizer.finish(prepared, answer).image.save(png, format="PNG")
+        self.colorizer.finish(prepared, prediction).image.save(png, format="PNG")
         return png.getvalue()
 
 
-def _accepted(read: Callable[[bytes], Read], source: Any, *, name: str) -> Read:
-    """Read a picture, or raise the one exception that MLflow answers without a traceback."""
+def _read(read: Callable[[bytes], Read], source: Any, *, name: str) -> Read:
+    """Read a picture; raise MlflowException, which a server answers without a traceback."""
     if not isinstance(source, bytes):
-        raise _refused(f"{name} must be the bytes of a picture file, got {source!r:.50}")
+        raise _invalid(f"{name} must be the bytes of a picture file, got {source!r:.50}")
     try:
         return read(_decoded(source))
     except RefcolorError as error:
-        raise _refused(f"{name}: {error}") from error
+        raise _invalid(f"{name}: {error}") from error
 
 
 def _decoded(source: bytes) -> bytes:
-    # MLflow takes base64 apart in data frames and leaves it as it is under `inputs`. No file of a
-    # picture is valid base64: each has bytes that are not letters.
+    # MLflow decodes base64 in data frames, but not under `inputs`. Picture files are never valid
+    # base64, because they contain bytes outside of its alphabet.
     try:
         return b64decode(source, validate=True)
     except binascii.Error:
         return source
 
 
-def _refused(message: str) -> MlflowException:
+def _invalid(message: str) -> MlflowException:
     return MlflowException(message, error_code=INVALID_PARAMETER_VALUE)
 
 

@@ -1,4 +1,4 @@
-"""Opening the run of a training and the run of an evaluation: one experiment is one run."""
+"""Open the MLflow run of a training or an evaluation; an experiment is a single run."""
 
 import os
 import socket
@@ -29,11 +29,11 @@ STUDY_VARIABLE = "REFCOLOR_STUDY"  # names the study that a run belongs to
 
 @dataclass(frozen=True)
 class Training:
-    """What a finished training left: enough to tell its run again.
+    """The outputs of a finished training, from which its run can be recorded again.
 
     key: of the train stage, from dvc.lock. curves: a CSV file with the column `step`, or a folder
-    of them. previews: a folder of NAME-STEP.png. model: the folder of the model, with the PNG
-    bytes of an example under `sketch` and `reference`.
+    of them. previews: a folder of NAME-STEP.png. model: the folder of the model. example: PNG bytes
+    under `sketch` and `reference`.
     """
 
     key: str
@@ -51,13 +51,12 @@ def open_training(
     params: Mapping[str, object],
     resume_run_id: str | None = None,
 ) -> Tracker:
-    """Open the run of a training: the one that it was stopped in, else a new one.
+    """Open the run of a training: the run of the interrupted training, or a new one.
 
     root: the repository's folder (DVC_ROOT). key: of the train stage. params: all parameters under
-    their dotted names. resume_run_id: the `run_id` kept in the checkpoint; it is opened again when
-    that run has the same key and no evaluation. Other runs of this key and place that still count
-    as running were killed, and are marked so; so is the one that it was stopped in, should it have
-    another key.
+    their dotted names. resume_run_id: the `run_id` of the checkpoint; that run is continued if it
+    has the same key and no evaluation. Other runs of this key and repository with the status
+    RUNNING were killed and get the status KILLED; so does the interrupted run if its key differs.
     """
 
     def opened(store: Store) -> Tracker:
@@ -85,13 +84,13 @@ def open_evaluation(
     params: Mapping[str, object],
     training: Training,
 ) -> Tracker:
-    """Open the run that an evaluation belongs to.
+    """Open the run of an evaluation.
 
-    That is the run of its training when it belongs to the same experiment, has no evaluation yet
-    and was recorded with the same parameters (MLflow never changes one). Otherwise (the training
-    came from DVC's cache, or was evaluated before) a new run is made and the training told again
-    from what it left. Points that the run lacks are added in both cases.
-    key: of the evaluate stage; it becomes a tag once the run ends well.
+    It is the run of the training, if that run belongs to the same experiment, has no evaluation and
+    has the same parameters (MLflow cannot change them). Otherwise (the training came from DVC's
+    cache, or was evaluated before) it is a new run, in which the training is recorded again from
+    its outputs. Missing points of the curves are added in both cases.
+    key: of the evaluate stage; it becomes a tag when the run ends as FINISHED.
     """
 
     def opened(store: Store) -> Tracker:
@@ -151,7 +150,7 @@ def _begin(
     run: "Run | None",
     closing_tags: Mapping[str, str] | None = None,
 ) -> MlflowTracker:
-    """Open a run again, or a new one, under the experiment's present name."""
+    """Continue a run or create a new one, with the current name of the experiment."""
     name, tags = _run_name(train_key), _tags(root, train_key)
     if run is None:
         run = store.client.create_run(store.experiment_id, run_name=name, tags=tags)
@@ -160,7 +159,7 @@ def _begin(
     run_id = run.info.run_id
     stop = watch(store, run_id)
     tracker = MlflowTracker(store, run_id, closing_tags=closing_tags, stop_watching=stop)
-    tracker.tags(tags)  # a run that is opened again has older ones
+    tracker.tags(tags)  # a continued run has older values
     return tracker
 
 

@@ -1,7 +1,7 @@
-"""Keys of DVC stages: the same 16 characters before a run and, from `dvc.lock`, after it.
+"""Keys of DVC stages: equal before a run, from dvc.yaml, and after it, from dvc.lock.
 
-A key names a checkpoint before DVC knows the stage's result, and ties an MLflow run to the
-revision of the repository that holds it. DVC itself is not imported: that would cost a second.
+A key names a checkpoint before DVC knows the stage's result, and identifies the MLflow run of a
+revision. DVC is not imported, because that takes a second.
 """
 
 import hashlib
@@ -20,7 +20,7 @@ from refcolor.errors import RefcolorError
 from refcolor.params import flatten, read_yaml
 
 PARAMETER_FILE = "params.yaml"
-_NEVER_HASHED = (".git/", ".hg/", ".dvc/")  # what DVC leaves out of every folder
+_NEVER_HASHED = (".git/", ".hg/", ".dvc/")  # DVC excludes them from every folder
 _INTERPOLATION = re.compile(r"(?<!\\)\$\{(.*?)\}")
 
 
@@ -31,14 +31,14 @@ def stage_key(
     without: Iterable[str] = (),
     without_outs_of: Iterable[str] = (),
 ) -> str:
-    """Return the key of a stage as it stands now: command, contents read, parameters.
+    """Return the current key of a stage: the hash of its command, dependencies and parameters.
 
-    Outs of other stages count with the md5 that `dvc.lock` gives them (DVC writes it before the
-    next stage starts); other files and folders are read. `root` is the folder of dvc.yaml, the
-    working directory inside a stage. `without` names parameters that are left out of the key, one
-    by one (`train.epochs`) or as a section (`train`). `without_outs_of` names stages whose outs are
-    left out: such a key is known before they ran.
-    Raises RefcolorError when the stage or something that it reads is missing.
+    The md5 of other stages' outs is read from `dvc.lock`, which DVC writes before the next stage
+    starts; other files and folders are hashed.
+    root: the folder of dvc.yaml, the working directory inside a stage.
+    without: parameters (`train.epochs`) or sections (`train`) that do not enter the key.
+    without_outs_of: stages whose outs do not enter the key, so that it is known before they run.
+    Raises RefcolorError when the stage or one of its dependencies is missing.
     """
     pipeline = _read_yaml(root / "dvc.yaml")
     definition = _entry(pipeline, stage, "dvc.yaml")
@@ -63,9 +63,9 @@ def stage_key(
 
 
 def locked_key(stage: str, lock: Mapping[str, Any], *, without: Iterable[str] = ()) -> str:
-    """Return the key of a stage as it last ran, from the content of `dvc.lock`.
+    """Return the key of the last run of a stage, from the content of `dvc.lock`.
 
-    Raises RefcolorError when the lock file knows no such stage.
+    Raises RefcolorError when the lock file does not have the stage.
     """
     entry = _entry(lock, stage, "dvc.lock")
     return _digest(
@@ -77,17 +77,17 @@ def locked_key(stage: str, lock: Mapping[str, Any], *, without: Iterable[str] = 
 
 
 def repository() -> Path:
-    """Name the folder of the repository, also where DVC runs a stage in a temporary clone of it."""
+    """Return the user's repository, also where DVC runs a stage in a temporary clone of it."""
     return Path(os.environ.get("DVC_ROOT", "."))
 
 
 def read_lock(root: Path = Path()) -> dict[str, Any]:
-    """Read `dvc.lock`; an empty mapping when nothing ran yet."""
+    """Read `dvc.lock`; return an empty mapping when it does not exist."""
     return _read_yaml(root / "dvc.lock") if (root / "dvc.lock").exists() else {}
 
 
 def parse_lock(text: str) -> dict[str, Any]:
-    """Read the text of a `dvc.lock`, for example of another revision."""
+    """Parse the text of a `dvc.lock`, for example of another revision."""
     return YAML(typ="safe").load(text) or {}
 
 
@@ -121,22 +121,22 @@ def content_md5(path: Path, *, root: Path) -> str:
 def _digest(
     *, cmd: str, deps: Mapping[str, str], params: Mapping[str, Any], without: Iterable[str]
 ) -> str:
-    left_out = tuple(without)
+    excluded = tuple(without)
     params = {
-        name: _plain(value)
+        name: _normalized(value)
         for name, value in params.items()
-        if not any(name == out or name.startswith(f"{out}.") for out in left_out)
+        if not any(name == prefix or name.startswith(f"{prefix}.") for prefix in excluded)
     }
     text = json.dumps([cmd, deps, params], sort_keys=True, separators=(",", ":"), default=str)
     return hashlib.sha256(text.encode()).hexdigest()[:16]
 
 
-def _plain(value: Any) -> Any:
-    # DVC compares with ==, so 1 -> 1.0 reruns nothing and must not change a key either.
+def _normalized(value: Any) -> Any:
+    # DVC compares with ==, so that 1 -> 1.0 does not run a stage again and must not change its key.
     if isinstance(value, float) and value.is_integer():
         return int(value)
     if isinstance(value, list):
-        return [_plain(part) for part in value]
+        return [_normalized(part) for part in value]
     return value
 
 
@@ -174,8 +174,8 @@ def _interpolate(text: str, known: Mapping[str, Any]) -> str:
         name = match[1].strip()
         if name not in known:
             raise RefcolorError(f"dvc.yaml reads ${{{name}}}, which {PARAMETER_FILE} does not have")
-        given = known[name]
-        return str(given).lower() if isinstance(given, bool) else str(given)
+        text = str(known[name])
+        return text.lower() if isinstance(known[name], bool) else text
 
     return _INTERPOLATION.sub(value, text).replace(r"\${", "${")
 

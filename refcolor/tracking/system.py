@@ -1,23 +1,23 @@
-"""Load of the machine beside a run: MLflow's own monitor, for its tab of system metrics."""
+"""The machine's load during a run, recorded by MLflow's monitor of system metrics."""
 
 import os
 from collections.abc import Callable
 
 from refcolor.tracking.store import LOG, Store, failures, first_line
 
-SWITCH = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"  # MLflow's own name for it; here it is on if unset
-SECONDS = 10.0  # between two looks: processor, memory, disk, network and, if there is one, the GPU
+SWITCH = "MLFLOW_ENABLE_SYSTEM_METRICS_LOGGING"  # MLflow's variable; unset means on here
+SECONDS = 10.0  # between two samples of processor, memory, disk, network and GPU
 
 
 def watch(store: Store, run_id: str) -> Callable[[], None] | None:
-    """Log the machine's load into a run from now on; returns what ends it, None for no watch.
+    """Start to record the machine's load in a run; return the function that stops it.
 
-    A run that is opened again goes on from its last look. Nothing is watched where the switch says
-    false or psutil is missing, and no failure reaches the training.
+    A continued run goes on from its last sample. Returns None when the switch is off or psutil is
+    missing; failures are logged and not raised.
     """
     if os.environ.get(SWITCH, "true").strip().lower() in ("false", "0"):
         return None
-    survived: tuple[type[Exception], ...] = (ImportError, *failures())
+    caught: tuple[type[Exception], ...] = (ImportError, *failures())
     try:
         from mlflow.system_metrics.system_metrics_monitor import SystemMetricsMonitor
 
@@ -28,7 +28,7 @@ def watch(store: Store, run_id: str) -> Callable[[], None] | None:
             tracking_uri=store.client.tracking_uri,
         )
         monitor.start()  # type: ignore[no-untyped-call]
-    except survived as error:
+    except caught as error:
         LOG.warning("the machine's load is not tracked (%s)", first_line(error))
         return None
     finish: Callable[[], None] = monitor.finish

@@ -32,7 +32,7 @@ def test_everything_is_measured(settings: Params, tmp_path: Path) -> None:
     head, *rest = lines(settings, count=7, rounds=1, folder=tmp_path)
     assert head.split() == ["ours", "plain", "ours/plain", "target"]
     found = {line.partition(",")[0]: line for line in rest}
-    assert set(found) == {"draw a character", "clean", "sketch", "load", "task", "XDoG", "warp"}
+    assert set(found) == {"draw a character", "clean", "sketch", "load", "batch", "XDoG", "warp"}
     assert len(rest) == 8
     for name in data.TARGETS:
         ours, plain, ratio, target = map(float, found[name].removesuffix("  MISSED").split()[-4:])

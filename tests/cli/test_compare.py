@@ -191,7 +191,7 @@ def test_kid_looks_at_so_many_pictures(
 ) -> None:
     """Beyond the limit KID takes evenly spread pictures; FID takes all."""
     whole = measured(folders).means
-    monkeypatch.setattr(module, "MOST_FOR_KID", 3)
+    monkeypatch.setattr(module, "MAX_KID_PICTURES", 3)
     part = measured(folders).means
     assert part["fid_random"] == whole["fid_random"]
     for index in (1, 3):

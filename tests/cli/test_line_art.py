@@ -83,7 +83,7 @@ def test_what_exists_is_kept(pictures: Path, tmp_path: Path) -> None:
     (out / "sub/b.png").write_bytes(b"mine")
     assert draw(pictures, out) == Drawn(1, 1, (), ())
     assert (out / "sub/b.png").read_bytes() == b"mine"
-    assert draw(pictures, out, again=True).drawn == 2
+    assert draw(pictures, out, force=True).drawn == 2
     assert (out / "sub/b.png").read_bytes() != b"mine"
 
 
@@ -119,7 +119,7 @@ def test_processes_change_nothing(pictures: Path, tmp_path: Path) -> None:
 def test_sources_are_never_drawn_over(pictures: Path) -> None:
     """Drawing a file into its own folder under its own name is refused, forced or not."""
     with pytest.raises(UsageError, match=r"a\.png would be drawn over"):
-        draw(pictures / "a.png", pictures, again=True)
+        draw(pictures / "a.png", pictures, force=True)
 
 
 def test_results_inside_the_source_are_not_drawn_again(pictures: Path) -> None:

@@ -115,9 +115,9 @@ def test_a_file_that_answers_otherwise_is_not_written(
 ) -> None:
     """A graph of other weights is refused with the difference; the file of before stays."""
     folder, other = model(tmp_path / "models"), model(tmp_path / "others", seed=1)
-    converted = export._converted
+    to_onnx = export._to_onnx
     monkeypatch.setattr(
-        export, "_converted", lambda _generator, size: converted(load_generator(other), size)
+        export, "_to_onnx", lambda _generator, size: to_onnx(load_generator(other), size)
     )
     path = tmp_path / "out" / "generator.onnx"
     path.parent.mkdir()
@@ -134,7 +134,7 @@ def test_a_difference_too_large_or_no_number_is_refused(
 ) -> None:
     """Just above the tolerance is refused, and so are answers that are no numbers."""
     graph = SimpleNamespace(SerializeToString=lambda: b"graph")
-    monkeypatch.setattr(export, "_converted", lambda *_arguments: graph)
+    monkeypatch.setattr(export, "_to_onnx", lambda *_arguments: graph)
     monkeypatch.setattr(export, "_describe_in", lambda *_arguments: None)
     monkeypatch.setattr(export, "largest_difference", lambda *_arguments: difference)
     with pytest.raises(RefcolorError, match=f"differ by {difference:.2g} on the same pictures"):

@@ -89,7 +89,7 @@ def test_the_line_for_gitignore_works(tree: Path, name: str) -> None:
             check(path)
         said = re.fullmatch(
             r"source.folder.path is .*, and every experiment would publish .*b.png and 1 more; "
-            r"name a place outside the repository, or add the line (.+) to .gitignore",
+            r"name a path outside the repository, or add the line (.+) to .gitignore",
             str(caught.value),
         )
         assert said

@@ -111,9 +111,9 @@ def test_nothing_found(git: Git, root: Path, key: str) -> None:
         find(root, "nonsense")
     (root / "dvc.lock").write_text("schema: '2.0'\n")
     git("commit", "-q", "-am", "nothing ran")
-    with pytest.raises(RefcolorError, match="revision HEAD holds no trained model"):
+    with pytest.raises(RefcolorError, match="revision HEAD does not have a trained model"):
         find(root, "HEAD")
     git("rm", "-q", "dvc.lock")
     git("commit", "-q", "-m", "no lock file")
-    with pytest.raises(RefcolorError, match="revision HEAD holds no trained model"):
+    with pytest.raises(RefcolorError, match="revision HEAD does not have a trained model"):
         find(root, "HEAD")

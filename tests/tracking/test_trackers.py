@@ -242,7 +242,7 @@ def test_points_kept_for_an_absent_store_are_bounded(
 ) -> None:
     """Memory does not grow for ever; the newest points are kept."""
     tracker, spy = spied
-    monkeypatch.setattr("refcolor.tracking.mlflow_tracker.MOST_POINTS", 10)
+    monkeypatch.setattr("refcolor.tracking.mlflow_tracker.MAX_BUFFERED_POINTS", 10)
     spy.away = True
     for step in range(1, 31):
         tracker.scalars(step, {"loss": 1.0})

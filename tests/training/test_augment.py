@@ -96,8 +96,8 @@ def test_offsets_move_whole_channels_and_clamp() -> None:
     """An offset is added to each pixel of its channel, and the sum stays in [-1, 1]."""
     picture = torch.tensor([[-0.9, 0.0, 0.9]]).expand(1, 3, 1, 3)
     moved = offset_colors(picture, torch.tensor([0.5, -0.5, 0.0]).reshape(1, 3, 1, 1))
-    wanted = [[[-0.4, 0.5, 1.0]], [[-1.0, -0.5, 0.4]], [[-0.9, 0.0, 0.9]]]
-    assert torch.allclose(moved[0], torch.tensor(wanted))
+    expected = [[[-0.4, 0.5, 1.0]], [[-1.0, -0.5, 0.4]], [[-0.9, 0.0, 0.9]]]
+    assert torch.allclose(moved[0], torch.tensor(expected))
 
 
 def test_the_grid_is_the_thin_plate_spline_of_scipy() -> None:
@@ -110,8 +110,8 @@ def test_the_grid_is_the_thin_plate_spline_of_scipy() -> None:
     for index in range(2):
         displacement = warps.displacement[index].double().numpy()
         spline = RBFInterpolator(control, displacement, kernel="thin_plate_spline", degree=1)
-        wanted = (pixels + spline(pixels)).reshape(11, 13, 2)
-        assert np.abs(grid[index].numpy() - wanted).max() < 1e-5
+        expected = (pixels + spline(pixels)).reshape(11, 13, 2)
+        assert np.abs(grid[index].numpy() - expected).max() < 1e-5
 
 
 def test_control_points_move_exactly_by_their_displacement() -> None:
@@ -162,7 +162,7 @@ def test_borders_repeat_and_are_not_valid() -> None:
     assert not warped.valid[..., 11:].any()
 
 
-def test_warps_are_uniform_and_mirrors_are_as_probable_as_asked() -> None:
+def test_warps_are_uniform_and_mirrors_are_as_probable_as_set() -> None:
     """Displacements fill the range of the strength, a share of the side; mirrors follow theirs."""
     warps = draw_warps(499, strength=0.12, mirror=0.3, generator=seeded())
     assert warps.displacement.shape == (499, 25, 2)
@@ -280,7 +280,7 @@ def numbered(height: int, width: int) -> Warped:
     return Warped(picture, warped.grid, warped.valid)
 
 
-def test_a_share_is_drawn_as_asked() -> None:
+def test_a_mask_has_the_given_share() -> None:
     """Three tenths are chosen of many, none for 0, all for 1."""
     assert draw_mask(997, share=0.3, generator=seeded()).float().mean().item() == pytest.approx(
         0.3, abs=0.05
@@ -306,13 +306,13 @@ def test_patch_orders_are_permutations_for_a_share_of_the_pictures() -> None:
 def test_patches_change_places_as_a_whole() -> None:
     """Of 2 x 2 patches of 2 x 3 pixels, written out: place 0 shows patch 3, place 1 patch 0."""
     shuffled = shuffle_patches(numbered(4, 6), torch.tensor([[3, 0, 2, 1]])).picture
-    wanted = [
+    expected = [
         [15, 16, 17, 0, 1, 2],
         [21, 22, 23, 6, 7, 8],
         [12, 13, 14, 3, 4, 5],
         [18, 19, 20, 9, 10, 11],
     ]
-    assert shuffled[0, 0].tolist() == wanted
+    assert shuffled[0, 0].tolist() == expected
     assert torch.equal(shuffled[0, 2], shuffled[0, 0] + 2000)
 
 
@@ -341,13 +341,13 @@ def test_the_match_follows_shuffled_patches() -> None:
     """
     shuffled = shuffle_patches(numbered(8, 12), torch.tensor([[3, 0, 2, 1]]))
     match = known_match(shuffled.grid, shuffled.valid, cells=(4, 4))
-    wanted = [
+    expected = [
         [2, 3, 10, 11],
         [6, 7, 14, 15],
         [8, 9, 0, 1],
         [12, 13, 4, 5],
     ]
-    assert match.key.reshape(4, 4).tolist() == wanted
+    assert match.key.reshape(4, 4).tolist() == expected
     assert match.known.all()
 
 

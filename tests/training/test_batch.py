@@ -22,7 +22,7 @@ CHOSEN = torch.tensor([6, 0, 3, 2, 5])
 @pytest.fixture
 def batch(make_params: Callable[..., Params], make_pictures: Callable[..., Pictures]) -> Batch:
     """A batch of 5 pictures whose colours are far enough from black and white not to be clamped."""
-    return questions(make_params(), grayish(make_pictures(7)))
+    return draw_batch(make_params(), grayish(make_pictures(7)))
 
 
 def grayish(pictures: Pictures) -> Pictures:
@@ -35,7 +35,7 @@ def seeded(seed: int = 0) -> torch.Generator:
     return torch.Generator().manual_seed(seed)
 
 
-def questions(params: Params, pictures: Pictures, *, seed: int = 0) -> Batch:
+def draw_batch(params: Params, pictures: Pictures, *, seed: int = 0) -> Batch:
     """Draw a batch of pictures 6, 0, 3, 2 and 5."""
     return make_batch(pictures, CHOSEN, params, random=seeded(seed), device=CPU)
 
@@ -45,7 +45,7 @@ def test_the_offset_is_one_per_picture_and_channel(
 ) -> None:
     """Target minus picture is constant over pixels, in the range, and differs otherwise."""
     pictures = grayish(make_pictures(7))
-    batch = questions(make_params(), pictures)
+    batch = draw_batch(make_params(), pictures)
     offset = batch.target - pictures.colors([6, 0, 3, 2, 5], device=CPU)
     per_channel = offset.flatten(2)
     assert torch.allclose(per_channel, per_channel[..., :1].expand_as(per_channel), atol=1e-6)
@@ -57,37 +57,37 @@ def test_the_offset_is_one_per_picture_and_channel(
 def test_the_sketch_does_not_know_the_offset(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
-    """The sketch was drawn before the offset: it is the stored one, whatever colours are asked."""
+    """The sketch was drawn before the offset: it is the stored one, whatever the offset."""
     pictures = make_pictures(7)
-    wanted = pictures.sketches([6, 0, 3, 2, 5], device=CPU)
+    expected = pictures.sketches([6, 0, 3, 2, 5], device=CPU)
     for offset in (0.0, 0.4):
-        batch = questions(make_params({"augment.color_offset": offset}), pictures)
-        assert torch.equal(batch.sketch, wanted)
+        batch = draw_batch(make_params({"augment.color_offset": offset}), pictures)
+        assert torch.equal(batch.sketch, expected)
 
 
 def test_the_reference_is_the_warp_of_the_target(batch: Batch) -> None:
     """The reference shows the jittered picture, sampled where the warp's grid says."""
-    wanted = F.grid_sample(
+    expected = F.grid_sample(
         batch.target, batch.warped.grid, padding_mode="border", align_corners=False
     )
-    assert torch.allclose(batch.reference, wanted, atol=1e-5)
+    assert torch.allclose(batch.reference, expected, atol=1e-5)
     assert not torch.allclose(batch.reference, batch.target, atol=0.05)
 
 
 def test_without_warp_and_mirror_reference_and_target_agree(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
-    """One jitter serves both: the colours asked for are the colours shown."""
+    """One jitter serves both: the reference shows the colours of the target."""
     params = make_params({"augment.warp": 0.0, "augment.mirror": 0.0})
-    batch = questions(params, make_pictures(7))
+    batch = draw_batch(params, make_pictures(7))
     assert torch.allclose(batch.reference, batch.target, atol=1e-4)
 
 
-def test_tasks_follow_from_the_generator(
+def test_batches_follow_from_the_generator(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
     """Equal generator states give equal batches, others differ."""
-    one, two, other = (questions(make_params(), make_pictures(7), seed=s) for s in (0, 0, 1))
+    one, two, other = (draw_batch(make_params(), make_pictures(7), seed=s) for s in (0, 0, 1))
     assert torch.equal(one.reference, two.reference)
     assert not torch.equal(one.target, other.target)
     assert not torch.equal(one.warped.grid, other.warped.grid)
@@ -108,11 +108,14 @@ def test_a_share_of_zero_draws_no_number(
 def test_what_a_share_gets_leaves_offsets_and_warps_alone(
     make_params: Callable, make_pictures: Callable[..., Pictures], share: str
 ) -> None:
-    """Target and warp are drawn first, so that arms of a study begin with the same questions."""
-    plain = questions(make_params(), make_pictures(7))
-    asked = questions(make_params({f"augment.{share}": 1}), make_pictures(7))
-    assert torch.equal(asked.target, plain.target)
-    same = torch.equal(asked.sketch, plain.sketch), torch.equal(asked.reference, plain.reference)
+    """Target and warp are drawn first, so that arms of a study begin with the same batches."""
+    plain = draw_batch(make_params(), make_pictures(7))
+    augmented = draw_batch(make_params({f"augment.{share}": 1}), make_pictures(7))
+    assert torch.equal(augmented.target, plain.target)
+    same = (
+        torch.equal(augmented.sketch, plain.sketch),
+        torch.equal(augmented.reference, plain.reference),
+    )
     assert same == ((False, True) if share == "sketch_variation" else (True, False))
 
 
@@ -122,21 +125,21 @@ def test_a_shuffled_reference_keeps_its_match(
     """Where the match is known, both cells show the same place: the reference is sampled there."""
     pictures = grayish(make_pictures(7))
     params = make_params({"augment.warp": 0.0, "augment.mirror": 0.0, "augment.patch_shuffle": 1})
-    batch = questions(params, pictures)
+    batch = draw_batch(params, pictures)
     match = known_match(batch.warped.grid, batch.warped.valid, cells=(8, 8))
     assert match.known.all()
     assert (match.key != torch.arange(64)).float().mean() > 0.8
-    seen, asked = (F.avg_pool2d(x, 4).flatten(2) for x in (batch.reference, batch.target))
-    found = seen.gather(2, match.key[:, None].expand(-1, 3, -1))
-    assert torch.allclose(found, asked, atol=1e-4)
+    reference, target = (F.avg_pool2d(x, 4).flatten(2) for x in (batch.reference, batch.target))
+    found = reference.gather(2, match.key[:, None].expand(-1, 3, -1))
+    assert torch.allclose(found, target, atol=1e-4)
 
 
 def test_shuffling_loses_no_match(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
     """A bent reference in pieces shows the same cells: as many matches, at the same distances."""
-    plain = questions(make_params(), make_pictures(7))
-    shuffled = questions(make_params({"augment.patch_shuffle": 1}), make_pictures(7))
+    plain = draw_batch(make_params(), make_pictures(7))
+    shuffled = draw_batch(make_params({"augment.patch_shuffle": 1}), make_pictures(7))
     one, two = (
         known_match(batch.warped.grid, batch.warped.valid, cells=(8, 8))
         for batch in (plain, shuffled)
@@ -149,20 +152,20 @@ def test_a_dropped_reference_is_white_paper_without_a_match(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
     """All dropped: every pixel is 1 and no query has a key; the answer stays the picture."""
-    batch = questions(make_params({"augment.drop_reference": 1}), make_pictures(7))
+    batch = draw_batch(make_params({"augment.drop_reference": 1}), make_pictures(7))
     assert (batch.reference == 1).all()
     assert not known_match(batch.warped.grid, batch.warped.valid, cells=(8, 8)).known.any()
-    assert torch.equal(batch.target, questions(make_params(), make_pictures(7)).target)
+    assert torch.equal(batch.target, draw_batch(make_params(), make_pictures(7)).target)
 
 
 def test_a_varied_sketch_is_drawn_before_the_offset(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
-    """Whatever colours are asked, new line art is that of the stored picture."""
+    """Whatever the colour offset, new line art is that of the stored picture."""
     pictures = make_pictures(7)
     changes = {"augment.sketch_variation": 1}
-    one = questions(make_params(changes | {"augment.color_offset": 0.0}), pictures)
-    two = questions(make_params(changes | {"augment.color_offset": 0.4}), pictures)
+    one = draw_batch(make_params(changes | {"augment.color_offset": 0.0}), pictures)
+    two = draw_batch(make_params(changes | {"augment.color_offset": 0.4}), pictures)
     assert torch.equal(one.sketch, two.sketch)
     assert not torch.equal(one.sketch, pictures.sketches(CHOSEN, device=CPU))
 
@@ -192,13 +195,13 @@ def test_settings_are_drawn_for_a_share_and_differ() -> None:
     assert None not in draw_variations(499, share=1.0, generator=seeded())
 
 
-def test_all_together_make_a_task(
+def test_all_augmentations_together_make_a_batch(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
     """With every share at a half the batch has its shapes and ranges, and repeats."""
     shares = ("patch_shuffle", "drop_reference", "sketch_variation")
     params = make_params({f"augment.{share}": 0.5 for share in shares})
-    batch, again = (questions(params, make_pictures(7), seed=4) for _ in range(2))
+    batch, again = (draw_batch(params, make_pictures(7), seed=4) for _ in range(2))
     assert batch.sketch.shape == (5, 1, 32, 32)
     assert batch.reference.shape == (5, 3, 32, 32)
     assert batch.sketch.abs().max() <= 1

@@ -44,7 +44,7 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return color, sketch
 
 
-def test_pictures_are_paired_by_name_in_the_order_asked(folders: tuple[Path, Path]) -> None:
+def test_pictures_are_paired_by_name_in_the_given_order(folders: tuple[Path, Path]) -> None:
     """The order is that of the list, and each sketch belongs to its picture."""
     color, sketch = folders
     pictures = load_pictures(["c", "a", "b"], color=color, sketch=sketch)
@@ -90,7 +90,7 @@ def test_lists_hold_one_id_a_line(tmp_path: Path) -> None:
 
 
 def test_batches_are_tensors_in_minus_one_to_one() -> None:
-    """White is 1, black is -1, places are picked in the order asked, axes are B, C, H, W."""
+    """White is 1, black is -1, pictures are picked by index, axes are B, C, H, W."""
     color = np.zeros((2, 3, 5, 3), np.uint8)
     color[1, 2, 4] = (255, 0, 51)
     sketch = np.full((2, 3, 5), 255, np.uint8)

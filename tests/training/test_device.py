@@ -28,7 +28,7 @@ print(resident() - before)
 
 @pytest.mark.skipif(platform.libc_ver()[0] != "glibc", reason="other libraries keep their own way")
 @pytest.mark.parametrize(("way", "least", "most"), [("keep", 190, 250), ("give", -10, 50)])
-def test_freed_memory_is_kept_where_asked(way: str, least: float, most: float) -> None:
+def test_freed_memory_is_kept_after_the_call(way: str, least: float, most: float) -> None:
     """Four tensors of 50 MB are freed: the process keeps all of it, or by default nothing."""
     command = [sys.executable, "-c", SCRIPT, way]
     done = subprocess.run(command, capture_output=True, text=True, check=True)

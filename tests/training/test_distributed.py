@@ -62,7 +62,7 @@ def must_start(make_params: Callable[..., Params]) -> Callable[..., bool]:
     return must_start
 
 
-def test_processes_are_started_where_several_are_asked_for(
+def test_several_processes_are_launched_once(
     must_start: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """One trains as it is; several are started once, by us or by torchrun."""
@@ -184,7 +184,7 @@ def test_the_process_that_ended_first_is_named(
     ends: list[tuple[int, int, str]],
     line: str,
 ) -> None:
-    """Of all ends the cause is told, in its own words where it has left some."""
+    """The first failure is reported, with its own message if there is one."""
     failures = {
         rank: make_failure(code, seconds=seconds, line=words)
         for rank, (code, seconds, words) in enumerate(ends)
@@ -221,7 +221,7 @@ def test_processes_that_cannot_be_connected_say_so(monkeypatch: pytest.MonkeyPat
     ("given", "named"),
     [(RuntimeError("closed by peer"), LostProcessError), (torch.OutOfMemoryError("15 GB"), None)],
 )
-def test_a_lost_process_is_told_from_a_full_gpu(
+def test_a_lost_process_differs_from_a_full_gpu(
     monkeypatch: pytest.MonkeyPatch, given: RuntimeError, named: type[Exception] | None
 ) -> None:
     """A closed connection is another process's end; memory that is too small is one's own."""
@@ -243,7 +243,7 @@ def test_alone_nothing_is_connected() -> None:
 
 
 def test_the_stage_imports_no_machinery_to_start_processes(root: Path) -> None:
-    """What starts processes is imported when several are asked for."""
+    """The launcher is imported only for several processes."""
     code = (
         "import sys, pipeline.train\n"
         "print([x for x in sys.modules if x.startswith(('torch.distributed.elastic', "

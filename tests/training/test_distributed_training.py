@@ -60,10 +60,10 @@ def test_two_processes_train_what_one_trains(folder: Path, case: str) -> None:
     before = torch.load(shared.state(folder / "one" / case, 1), weights_only=True)
     assert [state["processes"] for state in (one, two)] == [1, 2]
     moved = 0.0
-    for start, wanted, found in zip(
+    for start, expected, found in zip(
         before["networks"], one["networks"], two["networks"], strict=True
     ):
-        for name, value in wanted.items():
+        for name, value in expected.items():
             torch.testing.assert_close(found[name], value, rtol=1e-5, atol=1e-6)
             moved = max(moved, (value - start[name]).abs().max().item())
     assert moved > 1e-3
@@ -123,11 +123,11 @@ def test_one_process_goes_on_from_two_and_says_so(
     said = capsys.readouterr().out
     assert "resumed at step 2\n" in said
     assert "train.processes was 2 until now and is 1 from here on" in said
-    found, wanted = (
+    found, expected = (
         load_file(path / "out" / "models" / "generator.safetensors")
         for path in (tmp_path, folder / "one" / "everything")
     )
-    assert found.keys() == wanted.keys()
+    assert found.keys() == expected.keys()
 
 
 def test_only_the_first_writes(folder: Path) -> None:

@@ -83,8 +83,8 @@ def test_gram_of_a_larger_picture_equals_a_double_loop() -> None:
     for b in range(2):
         for i in range(3):
             for j in range(3):
-                wanted = (features[b, i] * features[b, j]).sum() / (3 * 5 * 7)
-                assert gram[b, i, j].item() == pytest.approx(wanted.item(), abs=1e-6)
+                expected = (features[b, i] * features[b, j]).sum() / (3 * 5 * 7)
+                assert gram[b, i, j].item() == pytest.approx(expected.item(), abs=1e-6)
 
 
 def test_gram_stays_float32_under_bfloat16() -> None:
@@ -142,16 +142,16 @@ def test_match_worked_by_hand() -> None:
     """Cross-entropy of the known queries: log(1 + e^-2 + e^-3) and log 3 by their mean."""
     logits = torch.tensor([[[2.0, 0.0, -1.0], [4.0, 4.0, 4.0], [9.0, 0.0, 0.0]]])
     match = Match(torch.tensor([[0, 2, 1]]), torch.tensor([[True, True, False]]))
-    wanted = (math.log(1 + math.exp(-2) + math.exp(-3)) + math.log(3)) / 2
-    assert losses.match(logits, match).item() == pytest.approx(wanted, rel=1e-5)
+    expected = (math.log(1 + math.exp(-2) + math.exp(-3)) + math.log(3)) / 2
+    assert losses.match(logits, match).item() == pytest.approx(expected, rel=1e-5)
 
 
 def test_match_picks_keys_and_not_queries() -> None:
     """With 2 queries and 5 keys the softmax runs over keys."""
     logits = draw(3, 2, 5, seed=1)
     key = torch.tensor([[4, 0], [1, 3], [2, 2]])
-    wanted = -logits.log_softmax(dim=2).gather(2, key[..., None]).mean()
-    assert losses.match(logits, all_known(key)).item() == pytest.approx(wanted.item(), rel=1e-5)
+    expected = -logits.log_softmax(dim=2).gather(2, key[..., None]).mean()
+    assert losses.match(logits, all_known(key)).item() == pytest.approx(expected.item(), rel=1e-5)
 
 
 def test_match_ignores_a_constant() -> None:

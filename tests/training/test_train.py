@@ -42,7 +42,7 @@ EVERY_TERM = AUGMENTED | {
 
 
 class Recorder(NullTracker):
-    """A tracker that remembers what it was told."""
+    """A tracker that records its calls."""
 
     def __init__(self) -> None:
         self.points: list[tuple[int, dict[str, float]]] = []
@@ -181,7 +181,7 @@ def test_mapped_pictures_train_the_same_weights(
     assert runs[0].files() == runs[1].files()
 
 
-def test_the_tracker_hears_every_row_and_preview(
+def test_the_tracker_gets_every_row_and_preview(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
     """Points and pictures come at the steps of the curves; sheets are those in the folder."""
@@ -223,7 +223,7 @@ def test_one_seed_gives_one_model(
 
 
 def test_precision_changes_the_numbers(make_run: Callable[..., Run], make_params: Callable) -> None:
-    """`bf16` is really used when it is asked for."""
+    """`bf16` changes the computation."""
     one, two = make_run("one"), make_run("two")
     one(make_params()), two(make_params({"train.precision": "bf16"}))
     name = "models/generator.safetensors"
@@ -267,7 +267,7 @@ def test_weights_that_no_term_teaches_stay_and_survive_a_stop(
     assert torch.equal(weights["attention.key.weight"], torch.eye(28))
 
 
-def test_more_epochs_go_on_as_if_asked_at_once(
+def test_more_epochs_resume_to_the_same_bytes(
     make_run: Callable[..., Run], make_params: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
     """Two epochs and then four give the bytes of four, rows and previews included."""
@@ -331,7 +331,7 @@ def test_a_finished_run_is_never_taken_for_another(
     capsys: pytest.CaptureFixture[str],
     epochs: int,
 ) -> None:
-    """Asked again for as many epochs or fewer, training starts afresh."""
+    """With as many epochs or fewer, a finished training starts at step 0."""
     run, fresh = make_run("run"), make_run("fresh")
     run(make_params())
     run(make_params({"train.epochs": epochs}))
@@ -433,16 +433,16 @@ def test_an_adversarial_weight_teaches_both_sides(
 
 
 @pytest.mark.parametrize("term", ["triplet", "match"])
-def test_terms_of_the_match_appear_when_asked_for(
+def test_terms_of_the_match_appear_with_their_weight(
     make_run: Callable[..., Run], make_params: Callable, term: str
 ) -> None:
     """`-S loss.triplet=1` adds the term's curve and changes the model."""
-    plain, asked = make_run("plain"), make_run("asked")
-    plain(make_params()), asked(make_params({f"loss.{term}": 1}))
+    plain, changed = make_run("plain"), make_run("changed")
+    plain(make_params()), changed(make_params({f"loss.{term}": 1}))
     assert term not in plain.rows()[0]
-    assert float(asked.rows()[0][term]) > 0
+    assert float(changed.rows()[0][term]) > 0
     name = "models/generator.safetensors"
-    assert plain.files()[name] != asked.files()[name]
+    assert plain.files()[name] != changed.files()[name]
 
 
 def test_perceptual_and_style_see_the_features(
@@ -592,7 +592,7 @@ def test_the_optimizers_are_those_of_the_paper(
 
 
 def test_the_order_is_a_function_of_seed_and_epoch() -> None:
-    """Each epoch sees every picture once, in an order of its own that can be asked for again."""
+    """Each epoch sees every picture once, in an order that depends on seed and epoch only."""
     first = training.epoch_order(0, 13, seed=5)
     assert sorted(first.tolist()) == list(range(13))
     assert torch.equal(first, training.epoch_order(0, 13, seed=5))

@@ -98,12 +98,12 @@ def test_gradients_reach_the_picture_and_no_weight(vgg: VGGFeatures, term: str) 
     """Both losses teach the picture; VGG's weights neither learn nor cost a gradient."""
     picture = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     picture.requires_grad_()
-    wanted = vgg(torch.zeros(2, 3, 32, 32))
+    expected = vgg(torch.zeros(2, 3, 32, 32))
     found = vgg(picture)
     if term == "perceptual":
-        losses.perceptual(found, wanted).backward()
+        losses.perceptual(found, expected).backward()
     else:
-        losses.style(found[-1], wanted[-1]).backward()
+        losses.style(found[-1], expected[-1]).backward()
     assert picture.grad.flatten(1).abs().amax(dim=1).min() > 0
     for weight in vgg.parameters():
         assert not weight.requires_grad
@@ -155,10 +155,10 @@ def test_missing_weights_say_what_goes_where(error: Exception, reason: str) -> N
 
 def test_weights_are_never_unpickled(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     """The checked file is read as tensors only, and fills torchvision's own network."""
-    asked: list[Weights] = []
+    fetched: list[Weights] = []
 
     def fetch(weights: Weights) -> Path:
-        asked.append(weights)
+        fetched.append(weights)
         return tmp_path / "weights"
 
     def empty(**_options: object) -> nn.Module:
@@ -168,7 +168,7 @@ def test_weights_are_never_unpickled(monkeypatch: pytest.MonkeyPatch, tmp_path: 
     monkeypatch.setattr(torchvision.models, "vgg19", empty)
     torch.save({"features.0.weight": torch.full((2, 3), 7.0)}, tmp_path / "weights")
     assert load_vgg().layers[0].weight.tolist() == [[7.0] * 3] * 2
-    assert asked == [WEIGHTS]
+    assert fetched == [WEIGHTS]
     torch.save({"features.0.weight": print}, tmp_path / "weights")
     with pytest.raises(RefcolorError, match="Weights only load failed"):
         load_vgg()

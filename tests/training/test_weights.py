@@ -1,4 +1,4 @@
-"""Weights are fetched once, checked always, and asked for in words when they are not available."""
+"""Weights are downloaded once and always verified; an error says what to put where."""
 
 import dataclasses
 import hashlib
@@ -23,7 +23,7 @@ GONE = "http://127.0.0.1:1"
 
 
 class Site(http.server.ThreadingHTTPServer):
-    """Serves a file, and under another name one that is cut short; breaks off when told to."""
+    """Serves a file and a truncated one; breaks off an answer after `breaks` bytes."""
 
     def __init__(self) -> None:
         super().__init__(("127.0.0.1", 0), Handler)
@@ -137,9 +137,7 @@ def test_what_comes_is_checked_before_it_has_its_name(hub: Path, site: Site) -> 
         (GONE + "/net-12345678.pth", "Connection refused"),
     ],
 )
-def test_an_offline_machine_is_told_what_to_put_where(
-    hub: Path, site: Site, path: str, reason: str
-) -> None:
+def test_an_error_says_what_to_put_where(hub: Path, site: Site, path: str, reason: str) -> None:
     """One line: what, why, address, size, checksum, place, and what does without."""
     address = path.format(site=site.address)
     with pytest.raises(RefcolorError) as caught:
@@ -162,7 +160,7 @@ def test_a_folder_that_cannot_be_written_is_an_error_in_words(hub: Path, site: S
 
 
 def test_the_addresses_are_those_of_the_packages() -> None:
-    """What a user is told to fetch is what torchvision and pytorch-fid would fetch."""
+    """The addresses are those that torchvision and pytorch-fid download."""
     from pytorch_fid.inception import FID_WEIGHTS_URL
 
     assert vgg.WEIGHTS.address == VGG19_Weights.IMAGENET1K_V1.url
