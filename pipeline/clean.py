@@ -1,4 +1,4 @@
-"""Stage `clean`: measure every picture, drop what cannot be used, square the rest."""
+"""Stage `clean`: measure every picture, drop unusable ones, and fit the others into squares."""
 
 from functools import partial
 from pathlib import Path
@@ -17,7 +17,7 @@ LISTS = (("raw", "manifest", "own_sketch"), ("raw_lineart", "lineart", "lineart"
 
 
 def clean(item: tuple[File, Record], settings: Params, banned: Takedown, art: Path) -> Measurement:
-    """Clean one picture into `color` beside `art`, the line art that it has or is into `art`."""
+    """Clean a picture: its colours go to the folder `color` beside `art`, its line art to `art`."""
     raw, record = item
     if banned.names(record):
         return Measurement(record.id, reason="excluded")
@@ -34,7 +34,7 @@ def clean(item: tuple[File, Record], settings: Params, banned: Takedown, art: Pa
 def main() -> None:
     """Write data/color, own_sketch, lineart (the last two maybe empty), and two tables."""
     settings, data = params.load(), Path("data")
-    shared = data.absolute()  # as other machines see it too
+    shared = data.absolute()  # the path of a shared file system on the machines of a cluster
     banned = read_takedown(Path(settings.source.exclude_file))
     tables = {}
     for raw, listed, art in LISTS:

@@ -34,13 +34,13 @@ def main() -> None:
     }
     pack(*LISTS.values())
     lines = [
-        {"id": one.id, "list": listed.stem, "reason": one.reason}
+        {"id": failure.id, "list": listed.stem, "reason": failure.reason}
         for listed, failures in failed.items()
-        for one in failures
+        for failure in failures
     ]
     write_lines(DATA / "download.jsonl", [json.dumps(line) for line in lines])
-    wanted = sum(1 for _ in iterate_manifest(MANIFEST))
-    check_success(len(failed[MANIFEST]), wanted, settings.source)
+    count = sum(1 for _ in iterate_manifest(MANIFEST))
+    check_success(len(failed[MANIFEST]), count, settings.source)
 
 
 if __name__ == "__main__":

@@ -1,4 +1,4 @@
-"""Stage `evaluate`: the numbers and pictures that say how well the generator colours."""
+"""Stage `evaluate`: the metrics and pictures of the trained generator."""
 
 from pathlib import Path
 

@@ -1,4 +1,4 @@
-"""Stage `sketch`: line art for every colour picture, its own where it has one, else XDoG."""
+"""Stage `sketch`: line art of every colour picture, its own if it has one, else XDoG."""
 
 from functools import partial
 from pathlib import Path
@@ -28,10 +28,9 @@ def sketch(color: File, settings: SketchParams, data: Path) -> tuple[str, float]
 def main() -> None:
     """Write data/sketch and data/sketch.csv (share of ink; flagged ones are kept)."""
     settings, data = params.load(), Path("data")
-    shared = data.absolute()  # as other machines see it too
-    one = partial(sketch, settings=settings.sketch, data=shared)
+    shared = data.absolute()  # the path of a shared file system on the machines of a cluster
     inks = map_pictures(
-        one,
+        partial(sketch, settings=settings.sketch, data=shared),
         files(shared / "color"),
         workers=settings.runtime.workers,
         cluster=settings.runtime.cluster,

@@ -1,5 +1,5 @@
-"""A study: planned in words, run one training after another, compared by seed.
+"""Studies: a plan of trainings that are run one after another and compared by seed.
 
-`plan` holds what is fixed beforehand, `runner` makes a row for each run, `report` writes tables and
-figures from the rows. A person writes the page about them.
+`plan` defines everything before the first run, `runner` writes a row for each run, `report` writes
+tables and figures from the rows. A person writes the page about them.
 """

@@ -1,4 +1,4 @@
-"""What a network costs: its parameters, and the operations that one picture takes."""
+"""The cost of a network: its parameters, and the operations for a picture."""
 
 import torch
 from torch.utils.flop_counter import FlopCounterMode
@@ -8,10 +8,10 @@ from refcolor.params import ModelParams
 
 
 def cost(model: ModelParams, *, size: int) -> tuple[int, int]:
-    """Count parameters, and multiply-accumulates of colouring one picture.
+    """Count the parameters, and the multiply-accumulates for a picture.
 
     size: side in pixels of sketch and reference. Convolutions and matrix products are counted;
-    what is done to single values (norms, activations, softmax) is not.
+    element-wise operations (norms, activations, softmax) are not.
     """
     generator = build_generator(model).eval()
     with torch.inference_mode(), FlopCounterMode(display=False) as counter:

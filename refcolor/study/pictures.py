@@ -1,6 +1,6 @@
-"""The same few pairs from every arm, kept small beside the rows. Drawn characters only.
+"""Save the same few pairs of every arm beside the rows, for drawn characters only.
 
-Pictures that somebody else made stay out of git, and so does what was coloured from them.
+Pictures that somebody else made, and pictures coloured after them, must not be committed.
 """
 
 import csv
@@ -22,9 +22,9 @@ GIVEN = ("sketch", "reference", "truth")  # strips that all arms share
 def keep_pictures(tree: Path, folder: Path, label: str, params: Params) -> None:
     """Write a strip of results, one below the other, and the strips of the inputs.
 
-    tree: where a run finished. folder: gets `<label>.png`, and `sketch.png`, `reference.png` and
-    `truth.png`, each (PAIRS * S, S). The pairs are every n-th of data/split/pairs.csv: nobody chose
-    them, and they are the same for every arm of the same data.
+    tree: the checkout of a finished run. folder: of the files `<label>.png`, `sketch.png`,
+    `reference.png` and `truth.png`, each (PAIRS * S, S). The pairs are every n-th pair of
+    data/split/pairs.csv, which are the same for every arm with the same data.
     """
     with (tree / "data/split/pairs.csv").open(encoding="utf-8", newline="") as file:
         pairs = [(row["sketch"], row["reference"]) for row in csv.DictReader(file)]

@@ -9,9 +9,9 @@ CODE = ("dvc.yaml", "pipeline", "refcolor")
 
 
 def refuse_uncommitted(root: Path, files: list[Path]) -> None:
-    """Refuse code or plans that differ from the commit: only what is committed runs.
+    """Raise RefcolorError for code or plans with uncommitted changes, with their names.
 
-    files: the plan and what it reads. Raises RefcolorError naming what is not committed.
+    files: the plan and the files that it reads.
     """
     changed = git(root, "status", "--porcelain", "--", *CODE, *map(str, files)).splitlines()
     if changed:
@@ -26,10 +26,10 @@ def refuse_uncommitted(root: Path, files: list[Path]) -> None:
 
 
 def code_commit(root: Path) -> str:
-    """Name the newest commit that changed more than documentation.
+    """Return the newest commit that changed files outside of docs/.
 
-    Rows that are committed between two sittings stand below docs/, so all sittings of a study have
-    one commit, and `dvc exp show` shows their experiments together.
+    Rows are committed in docs/ between two sessions. Without these commits all sessions of a study
+    have the same commit, and `dvc exp show` lists their experiments together.
     """
     head = git(root, "rev-parse", "HEAD")
     outside = (".", ":(exclude)docs")

@@ -1,4 +1,4 @@
-"""What a study has so far: its plan, the rows of its runs, and the curves beside them."""
+"""The results of a study: its plan, the rows of its runs, and their curves."""
 
 import math
 from collections.abc import Mapping
@@ -20,7 +20,7 @@ NOT_RESULTS: Final = ("images", "pairs", "real_images", "train_images", "train_s
 
 @dataclass(frozen=True)
 class Results:
-    """A plan and what its runs left; rows of arms and seeds that the plan lacks are left out.
+    """A plan with the results of its runs, without rows of arms and seeds that it does not have.
 
     base: the content of the plan's parameter file. digest: of the plan as it is now.
     rows: by the names of the experiments, in the order of the plan. test: of the test set.
@@ -74,7 +74,7 @@ class Results:
 
 
 def read_results(path: Path) -> Results:
-    """Read a plan and what lies beside it.
+    """Read a plan, and the rows and curves of its folder.
 
     Raises RefcolorError for a file that cannot be read.
     """
@@ -98,9 +98,9 @@ def read_results(path: Path) -> Results:
 
 
 def result_names(metrics: pd.DataFrame, *, first: str) -> list[str]:
-    """List the columns that say something about a model.
+    """List the columns that depend on the model.
 
-    first: an endpoint, which stands first together with its parts; the others are alphabetical.
+    first: an endpoint, listed first with its parts; the others follow in alphabetical order.
     """
     every = map(str, metrics.columns)
     names = [name for name in every if not name.startswith((*BASELINES, *NOT_RESULTS))]

@@ -1,4 +1,4 @@
-"""Running a study: one training after another, a row for each, from where the last one stopped."""
+"""Run the trainings of a study one after another; an interrupted study is resumed."""
 
 import json
 import shutil
@@ -21,16 +21,16 @@ DATA_SECTIONS = ("source", "filter", "clean", "sketch", "split")  # of the stage
 
 
 def run_study(root: Path, path: Path, *, overrides: Mapping[str, str], dry: bool = False) -> None:
-    """Make every row that is missing or stale.
+    """Run every run whose row is missing or stale, in the order of the plan.
 
-    One run at a time, in the order of the plan. A run that was stopped goes on. A run that failed
-    by itself gets a row that says so and is not repeated before its code or parameters change.
+    An interrupted run is resumed. A run that fails by itself gets a row with its message, and is
+    repeated only when its code or parameters change.
 
-    root: the folder of the user's repository. path: of the plan; rows, curves and pictures go
-    beside it. overrides: values of parameters for this machine, such as the folder of somebody's
-    pictures, which no row names. dry: only say what would run.
-    Raises RefcolorError when code or plan are not committed, when the data cannot be made, and when
-    something outside an experiment goes wrong.
+    root: the folder of the user's repository. path: of the plan; rows, curves and pictures are
+    written to its folder. overrides: parameters of this machine, such as a folder of pictures,
+    which are not recorded in the rows. dry: only print what would run.
+    Raises RefcolorError when code or plan are not committed, when the data cannot be prepared, and
+    for failures outside of an experiment.
     """
     plan = load_plan(path)
     parameters = path.parent / plan.parameters
@@ -65,9 +65,9 @@ def run_study(root: Path, path: Path, *, overrides: Mapping[str, str], dry: bool
 
 
 def run_key(tree: Path) -> str:
-    """Name all that decides the outcome of a run, before it runs.
+    """Return the key of a run, which is known before it runs.
 
-    Code, data and parameters of train and evaluate; what train writes follows from them.
+    It is the hash of code, data and parameters of train and evaluate, without the outs of train.
     """
     train = stage_key("train", root=tree)
     evaluate = stage_key("evaluate", root=tree, without_outs_of=("train",))
@@ -75,9 +75,9 @@ def run_key(tree: Path) -> str:
 
 
 def is_current(row: Row, key: str) -> bool:
-    """Say whether running again would give the row again.
+    """Whether another run would give the same row.
 
-    key: of the run as it stands now. Where the training failed the evaluation's half is ignored.
+    key: the current key of the run. The part of the evaluation is ignored if the training failed.
     """
     if row.status == "failed" and row.message.startswith("train:"):
         return row.key.partition("-")[0] == key.partition("-")[0]
@@ -92,8 +92,8 @@ def _prepare(workspace: Workspace) -> None:
 def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan: str) -> Row:
     tree, train_key = workspace.tree, key.partition("-")[0]
     workspace.begin(key)
-    # Trained for an earlier row: the run cache has it. Else it must really run, even where the
-    # user's own run is in the cache, so that times are true and MLflow has it as one of the study.
+    # A training of an earlier row comes from DVC's run cache. Other trainings must run, even if the
+    # user's own run is in the cache, for their times and for an MLflow run of this study.
     known = earlier is not None and earlier.status == "finished" and earlier.train_key == train_key
     cache = [] if known else ["--no-run-cache"]
     failed = workspace.repro("train", "--single-item", *cache, experiment=run.name)
@@ -136,9 +136,9 @@ def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan:
 
 
 def _keep(tree: Path, folder: Path, run: Run, *, first: bool) -> None:
-    """Keep the small files that figures show: the curves, and pictures where we may.
+    """Save the curves, and for drawn characters the pictures, that the figures show.
 
-    first: whether this is the first seed, whose pictures are kept.
+    first: whether this is the first seed, whose pictures are saved.
     """
     with replacing(folder / "curves" / f"{run.label}-{run.seed}.csv") as temporary:
         shutil.copyfile(tree / "metrics/curves/loss.csv", temporary)

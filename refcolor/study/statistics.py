@@ -1,4 +1,4 @@
-"""Differences between arms, paired by seed: the only variation here is that between trainings."""
+"""Differences between arms, paired by seed, and the correction of their p-values."""
 
 import math
 import warnings
@@ -27,7 +27,7 @@ class Difference:
 def paired_difference(
     arm: pd.Series, baseline: pd.Series, *, confidence: float
 ) -> Difference | None:
-    """Compare two arms over the seeds that both have; None where they share none.
+    """Compare two arms over the seeds that both have; None without a common seed.
 
     arm, baseline: a number for each seed. confidence: of the interval, in (0, 1).
     Where all differences are equal the interval is a point; p is then 0, or 1 for no difference.

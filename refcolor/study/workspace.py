@@ -1,7 +1,7 @@
-"""A checkout of the committed code in which a study runs, so that the user's tree stays as it is.
+"""The checkout of the committed code in which a study runs, apart from the user's working tree.
 
 It is a clone that shares DVC's cache, MLflow's store and the checkpoints with the user's
-repository. Experiments that finish there are handed over to the user's.
+repository. Finished experiments are fetched into the user's repository.
 """
 
 import fcntl
@@ -42,7 +42,7 @@ class Workspace:
         self._attempt = _home(root) / "attempt.json"
 
     def check_out(self, commit: str) -> None:
-        """Bring the tree to a commit; data that it has made stay where they are."""
+        """Check out a commit; outputs of earlier runs stay in the tree."""
         self.commit = commit
         if not self.tree.exists():
             self._clone()
@@ -52,13 +52,13 @@ class Workspace:
             self._git("fetch", "--quiet", str(self.root), "HEAD")
             self._git("checkout", "--quiet", "--force", "--detach", commit)
             self._git("clean", "--quiet", "--force", "-d")
-        # Each time, in case that the repository was moved.
+        # Each time, because the repository may have been moved.
         (self.tree / ".dvc" / "config.local").unlink(missing_ok=True)
         with suppress(FileNotFoundError):
             shutil.copy(self.root / ".dvc" / "config.local", self.tree / ".dvc" / "config.local")
         cache = output_of([*DVC, "cache", "dir"], self.root).splitlines()[-1]
         output_of([*DVC, "config", "--local", "cache.dir", cache], self.tree)
-        # A killed DVC leaves its own note of who reads and writes; the lock says that it is gone.
+        # A killed DVC leaves its rwlock; the workspace's lock guarantees that no DVC runs here.
         (self.tree / ".dvc" / "tmp" / "rwlock").unlink(missing_ok=True)
 
     def write_parameters(self, file: Path, values: Mapping[str, object]) -> dict[str, Any]:
@@ -82,9 +82,9 @@ class Workspace:
         return json.loads(self._attempt.read_bytes()) if self._attempt.exists() else {}
 
     def begin(self, key: str) -> None:
-        """Begin a run, or go on with the one of the last sitting.
+        """Begin a run, or continue that of the last session.
 
-        A new run forgets what dvc.lock knows of train and evaluate, which is not a result of it.
+        A new run removes train and evaluate from dvc.lock, which are of another run.
         """
         if self.attempt.get("key") == key:
             return
@@ -111,7 +111,7 @@ class Workspace:
                 write_json(self._attempt, attempt | {stage: spent})
 
     def save(self, experiment: str) -> None:
-        """Make a DVC experiment of what is there, and hand it to the user's repository."""
+        """Save the outputs as a DVC experiment, and fetch it into the user's repository."""
         for reference in self._references(experiment):
             self._git("update-ref", "-d", reference)
         failed = self._dvc("exp", "run", "--name", experiment, experiment=experiment)
@@ -130,7 +130,7 @@ class Workspace:
         os.replace(part, self.tree)
 
     def _git(self, *command: str) -> str:
-        # Named outright: without its own .git git would take the user's repository around it.
+        # Explicit, because without its own .git git would use the user's repository around it.
         return git(self.tree, f"--git-dir={self.tree / '.git'}", "--work-tree=.", *command)
 
     def _references(self, experiment: str) -> list[str]:
@@ -145,8 +145,8 @@ class Workspace:
             "DVC_EXP_BASELINE_REV": self.commit,
             STUDY_VARIABLE: self.study,
         }
-        # A session of its own: Ctrl-C and SIGTERM come by way of us, one after the other. The lock
-        # goes along: a command that outlives a killed runner keeps the next one waiting.
+        # A new process session, so that only this process passes on Ctrl-C and SIGTERM. The command
+        # inherits the lock, so that it blocks the next runner even if this process is killed.
         process = subprocess.Popen(
             [*DVC, *arguments],
             cwd=self.tree,
@@ -172,7 +172,7 @@ class Workspace:
 
 @contextmanager
 def opened(root: Path, study: str) -> Iterator[Workspace]:
-    """Open the workspace of a repository; one study at a time, another one waits.
+    """Open the workspace of a repository; wait while another study uses it.
 
     root: the folder of the user's repository. study: its name.
     """
@@ -192,7 +192,7 @@ def _home(root: Path) -> Path:
 
 
 def _stop(process: "subprocess.Popen[bytes]") -> None:
-    """End a command and its stage as Ctrl-C would, and after a while as a kill would."""
+    """Stop a command and its stage with SIGINT, and after PATIENCE seconds with SIGKILL."""
     for sent, patience in ((signal.SIGINT, PATIENCE), (signal.SIGKILL, None)):
         try:
             os.killpg(process.pid, sent)
