@@ -27,13 +27,13 @@ def main() -> None:
         pictures, ids=pictures.ids[:few], color=pictures.color[:few], sketch=pictures.sketch[:few]
     )
     epochs = max(1, round(steps * settings.train.batch_size / few))
-    with tempfile.TemporaryDirectory() as folder, StateFile(Path(folder), epochs=epochs) as file:
+    with tempfile.TemporaryDirectory() as folder:
         train(
             changed(settings, train={"epochs": epochs, "report_every": steps}),
             pictures=first,
             validation=load_pictures(read_ids(SPLIT / "val.txt")),
             folders=Folders(MODELS, CURVES, PREVIEWS),
-            state_file=file,
+            state_file=StateFile(Path(folder), epochs=epochs),
             tracker=NullTracker(),
             device=choose_device("cpu"),
         )

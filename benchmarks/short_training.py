@@ -43,15 +43,14 @@ def short_training(
     vgg = any_vgg(seed=settings.seed)
     folders = training.Folders(scratch / "models", out / "curves", out / "previews")
     start = time.monotonic()
-    # The real weights may be missing here, and asking for them would end the training.
-    file = StateFile(scratch / "state", epochs=settings.train.epochs)
-    with patch.object(training, "load_vgg", lambda: vgg), file as state:
+    # The weights of VGG-19 may be missing here, and loading them would end the training.
+    with patch.object(training, "load_vgg", lambda: vgg):
         numbers = training.train(
             settings,
             pictures=splits[0],
             validation=splits[1],
             folders=folders,
-            state_file=state,
+            state_file=StateFile(scratch / "state", epochs=settings.train.epochs),
             tracker=NullTracker(),
             device=device,
         )

@@ -135,7 +135,7 @@ def test_a_difference_too_large_or_no_number_is_refused(
     """Just above the tolerance is refused, and so are answers that are no numbers."""
     graph = SimpleNamespace(SerializeToString=lambda: b"graph")
     monkeypatch.setattr(export, "_to_onnx", lambda *_arguments: graph)
-    monkeypatch.setattr(export, "_describe_in", lambda *_arguments: None)
+    monkeypatch.setattr(export, "_add_metadata", lambda *_arguments: None)
     monkeypatch.setattr(export, "largest_difference", lambda *_arguments: difference)
     with pytest.raises(RefcolorError, match=f"differ by {difference:.2g} on the same pictures"):
         export_onnx(model(tmp_path / "models"), tmp_path / "generator.onnx")
