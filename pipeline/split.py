@@ -10,7 +10,7 @@ from refcolor.prepare.clean import read_measurements
 from refcolor.prepare.duplicates import group_duplicates
 from refcolor.prepare.funnel import funnel, read_inks
 from refcolor.prepare.report import draw_report
-from refcolor.prepare.split import split
+from refcolor.prepare.split import families, split
 from refcolor.sources.manifest import read_manifest
 from refcolor.sources.takedown import read_takedown
 
@@ -26,15 +26,16 @@ def main() -> None:
     hashes = {one.id: one.dhash for one in measurements if not one.reason}
     usable = [one for one in read_manifest(DATA / "manifest.jsonl") if one.id in hashes]
     records = [record for record in usable if not takedown.names(record)]
-    ids, families = [one.id for one in records], {one.id: one.family for one in records}
+    ids, related = [one.id for one in records], {one.id: families(one) for one in records}
     distance = settings.split.duplicate_distance
     group_of = group_duplicates(
-        ids, [hashes[id] for id in ids], distance=distance, families=families
+        ids, [hashes[id] for id in ids], distance=distance, families=related
     )
     sides = split(records, group_of, settings.split)
     write_lines(SPLIT / "train.txt", sides.train)
     write_lines(SPLIT / "val.txt", sides.validation)
     write_lines(SPLIT / "pairs.csv", ["sketch,reference", *map(",".join, sides.pairs)])
+    write_json(SPLIT / "groups.json", {one.id: one.group for one in records if one.group})
     sizes = {"train": len(sides.train), "validation": len(sides.validation)}
     sizes |= {"pairs": len(sides.pairs), "groups": len(set(group_of.values()))}
     sizes |= {"excluded": len(usable) - len(records)}

@@ -21,7 +21,7 @@ def main() -> None:
     inputs.check(settings)  # before torch is imported, which takes seconds
     from refcolor.training import distributed
     from refcolor.training.checkpoint import StateFile, state_folder
-    from refcolor.training.data import load_pictures, png_example, read_ids
+    from refcolor.training.data import load_pictures, png_example, read_groups, read_ids
     from refcolor.training.device import choose_device, keep_freed_memory
     from refcolor.training.train import Folders, train
 
@@ -31,7 +31,12 @@ def main() -> None:
         return distributed.launch("pipeline.train", count=count)
     keep_freed_memory()
     with distributed.process_group(count, device=device) as (processes, device):
-        load = partial(load_pictures, cache=root / PIXEL_CACHE, silent=not processes.is_first_rank)
+        load = partial(
+            load_pictures,
+            groups=read_groups(SPLIT / "groups.json"),
+            cache=root / PIXEL_CACHE,
+            silent=not processes.is_first_rank,
+        )
         lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
         pictures, validation = processes.first_rank_first(lambda: [load(ids) for ids in lists])
         # A training with more epochs resumes the same state; other pictures or devices do not.

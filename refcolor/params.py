@@ -42,6 +42,7 @@ class SampleParams(Section):
 
     shape_seed: Seed
     palette_seed: Seed
+    palettes: Annotated[int, Field(ge=0)] = 0  # shared by the characters; 0: each has its own
     size: Annotated[int, Field(ge=32, le=1024)]  # side of the drawings in pixels
 
 
@@ -50,6 +51,7 @@ class FolderParams(Section):
 
     path: str
     layout: Literal["pictures", "pairs", "side_by_side"]
+    groups: bool = False  # whether the pictures of a sub-folder show one character
 
 
 class DanbooruParams(Section):
@@ -166,7 +168,9 @@ class SplitParams(Section):
 
     seed: Seed
     validation: Annotated[float, Field(gt=0, lt=1)]  # share of the near-duplicate groups
-    hold_out: Annotated[tuple[str, ...], Field(strict=False)]  # "attribute=value" or "artist=name"
+    hold_out: Annotated[
+        tuple[str, ...], Field(strict=False)
+    ]  # "attribute=value", "artist=name" or "group=name"
     duplicate_distance: Annotated[int, Field(ge=0, le=256)]  # bits of the 256-bit dHash
     references: Count  # foreign references for each validation sketch
 
@@ -181,13 +185,13 @@ class AugmentParams(Section):
     patches: Annotated[int, Field(ge=2)]  # along each side; divides the attention cells of a side
     drop_reference: Share  # probability that the reference is white paper
     sketch_variation: Share  # probability that the sketch is redrawn with random settings
+    other_reference: Share = 0  # probability that the reference is another picture of the group
 
     @property
     def plain(self) -> "AugmentParams":
         """Return the transforms of the validation batch: without the probabilistic ones."""
-        return self.model_copy(
-            update={"patch_shuffle": 0.0, "drop_reference": 0.0, "sketch_variation": 0.0}
-        )
+        shares = ("patch_shuffle", "drop_reference", "sketch_variation", "other_reference")
+        return self.model_copy(update=dict.fromkeys(shares, 0.0))
 
 
 class ModelParams(Section):
@@ -333,6 +337,15 @@ class Params(Section):
                 "augment.sketch_variation redraws line art, which is not possible with that of "
                 f"source.folder.layout {self.source.layout}; set it to 0"
             )
+        key, groups = {
+            "sample": ("source.sample.palettes", self.source.sample.palettes),
+            "folder": ("source.folder.groups", self.source.folder.groups),
+        }.get(self.source.kind, ("", True))
+        if self.augment.other_reference and not groups:
+            raise ValueError(
+                f"augment.other_reference needs groups of pictures, got {key} "
+                f"{str(groups).lower()}; set it to 0, or {key} to another value"
+            )
         if not any(self.loss.weights.values()):
             raise ValueError(
                 "loss must have a weight above 0 besides margin, got none; "
@@ -352,6 +365,11 @@ class Params(Section):
         if self.source.kind == "sample" and self.source.count < 8:
             raise ValueError(
                 f"source.count must be at least 8 for drawn characters, got {self.source.count}"
+            )
+        if self.source.sample.palettes == 1:
+            raise ValueError(
+                "source.sample.palettes must be 0, where each character has its own, or at least "
+                "2, got 1: a model could not be asked for other colours"
             )
         for entry in self.split.hold_out:
             if "=" not in entry:

@@ -40,8 +40,8 @@ source:
   kind: sample
   count: 11
   exclude_file: data/exclude.txt
-  sample: {shape_seed: 1, palette_seed: 2, size: 48}
-  folder: {path: data/inbox, layout: pictures}
+  sample: {shape_seed: 1, palette_seed: 2, palettes: 4, size: 48}
+  folder: {path: data/inbox, layout: pictures, groups: false}
   danbooru:
     url: http://127.0.0.1:1
     query: solo simple_background rating:g status:active parent:none
@@ -84,6 +84,7 @@ augment:
   patches: 4
   drop_reference: 0
   sketch_variation: 0
+  other_reference: 0
 model: {attention: scft, width: 2, levels: 3, blocks: 1, norm: batch, discriminator_width: 2}
 loss:
   reconstruction: 30
@@ -123,7 +124,7 @@ def tiny_params(changes: dict[str, Any] | None = None) -> Params:
 
 
 def random_pictures(count: int, *, seed: int = 0, side: int = 32) -> "Pictures":
-    """Give random pictures and sketches."""
+    """Give random pictures and sketches; every third picture is of one group."""
     from refcolor.training.data import Pictures
 
     random = np.random.default_rng(seed)
@@ -133,6 +134,7 @@ def random_pictures(count: int, *, seed: int = 0, side: int = 32) -> "Pictures":
         ids=tuple(f"p{index:02d}" for index in range(count)),
         color=blocks.repeat(8, axis=1).repeat(8, axis=2),
         sketch=np.where(lines, 0, 255).astype(np.uint8),
+        groups=tuple(f"g{index % 3}" for index in range(count)),
     )
 
 

@@ -35,6 +35,7 @@ class EvaluationSet:
     records: of the N pictures; None for pictures that the manifest does not list.
     truths: of the N pictures; exact for drawn characters, else estimated from the picture.
     pairs: (P, 2) int64, sketch and reference as indices of pictures.
+    other_pairs: (Q, 2) int64, the same for two pictures of one group.
     training: (M, S, S, 3) uint8, training pictures; M is at most the number of `unpaired` pictures.
     line_art: drawings by hand, (S, S) uint8 each; their true colours are not known.
     redraw: draws the truth of one record's shape in another record's colours.
@@ -44,6 +45,7 @@ class EvaluationSet:
     records: Sequence[Record | None]
     truths: Sequence[Truth]
     pairs: NDArray[np.int64]
+    other_pairs: NDArray[np.int64]
     training: Stack
     line_art: Sequence[Stack]
     redraw: "partial[Truth]"
@@ -79,8 +81,9 @@ def load_evaluation_set(data: Path, params: Params) -> EvaluationSet:
     data: the folder of manifest.jsonl, split/, color/, sketch/ and lineart/.
     """
     load = partial(load_pictures, color=data / "color", sketch=data / "sketch")
-    pictures = load(read_ids(data / "split" / "val.txt"))
     by_id = {record.id: record for record in read_manifest(data / "manifest.jsonl")}
+    groups = {record.id: record.group for record in by_id.values()}
+    pictures = load(read_ids(data / "split" / "val.txt"), groups=groups)
     records = [by_id.get(name) for name in pictures.ids]
     redraw = partial(
         recolored,
@@ -102,6 +105,7 @@ def load_evaluation_set(data: Path, params: Params) -> EvaluationSet:
             for record, picture in zip(records, pictures.color, strict=True)
         ],
         pairs=pairs,
+        other_pairs=pair_others(pictures, seed=params.evaluate.seed),
         training=load(chosen).color if chosen else pictures.color[:0],
         line_art=[image.read_gray(file) for file in files(data / "lineart")[:SHOWN]],
         redraw=redraw,
@@ -129,6 +133,18 @@ def read_pairs(path: Path, ids: Sequence[str]) -> NDArray[np.int64]:
             f"{path} must list pairs of validation pictures, got {given}; run `dvc repro split`"
         )
     return np.array([[index[sketch], index[reference]] for sketch, reference in rows])
+
+
+def pair_others(pictures: Pictures, *, seed: int) -> NDArray[np.int64]:
+    """Pair each picture that is not alone in its group with another one of it.
+
+    Returns (Q, 2) of (sketch, reference).
+    """
+    index = torch.arange(len(pictures))
+    chances = torch.rand(len(pictures), generator=torch.Generator().manual_seed(seed))
+    others = pictures.others(index, chances)
+    pairs: NDArray[np.int64] = torch.stack([index, others], dim=1)[others != index].numpy()
+    return pairs
 
 
 def second_references(pairs: NDArray[np.int64]) -> NDArray[np.int64]:

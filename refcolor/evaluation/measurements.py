@@ -36,7 +36,7 @@ from refcolor.evaluation.metrics.transfer import (
     part_differences,
     transfer_numbers,
 )
-from refcolor.evaluation.metrics.truth import BACKGROUND
+from refcolor.evaluation.metrics.truth import BACKGROUND, Truth
 from refcolor.evaluation.predictions import Predictions
 from refcolor.io.image import Picture
 from refcolor.sources.drawn import is_drawn
@@ -63,6 +63,7 @@ def measurements(
     """
     return [
         self_reference,
+        other_reference,
         attention,
         reference_dependence,
         line_art,
@@ -83,15 +84,28 @@ def self_reference(predictions: Predictions) -> Measured:
         "images": float(len(pictures)),
         "ms_ssim": _mean(map(ms_ssim, results, targets)),
         "psnr": _mean(map(psnr, results, targets)),
+        **_compared(results, truths, references),
     }
-    for prefix, answers in _with_baselines(results, targets, references).items():
-        numbers[f"{prefix}ssim"] = _mean(map(ssim, answers, targets))
-        numbers[f"{prefix}delta_e"] = _mean(
-            delta_e(answer, truth.color, line=truth.line)
-            for answer, truth in zip(answers, truths, strict=True)
-        )
     columns = [pictures.sketch, references, results, pictures.color]
     return Measured(numbers, {"self": sheet(columns, spread(len(pictures)))})
+
+
+def other_reference(predictions: Predictions) -> Measured:
+    """Compare pictures coloured after another picture of their group with the truth.
+
+    Needs two validation pictures of one group.
+    """
+    data = predictions.data
+    if not len(data.other_pairs):
+        return Measured()
+    drawn_from, colored_after = data.other_pairs.T
+    sketches, references = data.pictures.sketch[drawn_from], data.pictures.color[colored_after]
+    results = predictions.color(sketches, references, "other reference").pictures
+    truths = [data.truths[index] for index in drawn_from]
+    numbers = {"other_pairs": float(len(truths))}
+    numbers |= _compared(results, truths, references, name="other_")
+    columns = [sketches, references, results, data.pictures.color[drawn_from]]
+    return Measured(numbers, {"other": sheet(columns, spread(len(truths)))})
 
 
 def attention(predictions: Predictions) -> Measured:
@@ -302,6 +316,23 @@ def tag_transfer(predictions: Predictions, *, tagger: Tagger) -> Measured:
     scores = {prefix: tagger(answers[prefix]) for prefix in ("", "copy_", "grey_")}
     tags = tagger.tags
     return Measured(tag_numbers(scores, tags=tags, sketches=sketches, references=references))
+
+
+def _compared(
+    results: Stack, truths: Sequence[Truth], references: Stack, *, name: str = ""
+) -> dict[str, float]:
+    """Compare results and baselines with pictures that are their own truth.
+
+    name: put before `ssim` and `delta_e`.
+    """
+    numbers, targets = {}, [truth.color for truth in truths]
+    for prefix, answers in _with_baselines(results, targets, references).items():
+        numbers[f"{prefix}{name}ssim"] = _mean(map(ssim, answers, targets))
+        numbers[f"{prefix}{name}delta_e"] = _mean(
+            delta_e(answer, truth.color, line=truth.line)
+            for answer, truth in zip(answers, truths, strict=True)
+        )
+    return numbers
 
 
 def _cross_reference_answers(predictions: Predictions) -> dict[str, Stack]:

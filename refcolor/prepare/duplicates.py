@@ -33,12 +33,12 @@ def group_duplicates(
     hashes: Sequence[str],
     *,
     distance: int,
-    families: Mapping[str, str] | None = None,
+    families: Mapping[str, Sequence[str]] | None = None,
 ) -> dict[str, str]:
     """Compute connected components of near-duplicates.
 
     Two pictures are connected when their hashes differ in at most `distance` bits or when they have
-    the same family (pictures without a family are missing in `families` or have "").
+    a family in common (pictures without a family may be missing in `families`).
 
     Returns id -> key of the group. A key depends only on the members of the group. A group with
     families has the key "family:<name>" of one of them, which stays when relatives are added. Any
@@ -61,15 +61,20 @@ def group_duplicates(
     return {id: keys[root] for id, root in zip(ids, label.tolist(), strict=True)}
 
 
-def _by_family(ids: Sequence[str], families: Mapping[str, str]) -> npt.NDArray[np.int64]:
+def _by_family(ids: Sequence[str], families: Mapping[str, Sequence[str]]) -> npt.NDArray[np.int64]:
+    # Union-find: labels need not be overwritten, which a large set with large families would feel.
+    parent = list(range(len(ids)))
+
+    def root(index: int) -> int:
+        while parent[index] != index:
+            parent[index] = index = parent[parent[index]]
+        return index
+
     first: dict[str, int] = {}
-    return np.array(
-        [
-            first.setdefault(families[id], index) if families.get(id) else index
-            for index, id in enumerate(ids)
-        ],
-        dtype=np.int64,
-    )
+    for index, id in enumerate(ids):
+        for name in families.get(id, ()):
+            parent[root(index)] = root(first.setdefault(name, index))
+    return np.array([root(index) for index in range(len(ids))], dtype=np.int64)
 
 
 def _join_alike(label: npt.NDArray[np.int64], bits: npt.NDArray[np.uint64], distance: int) -> None:
@@ -94,8 +99,8 @@ def _bits(hashes: Sequence[str]) -> npt.NDArray[np.uint64]:
     return np.frombuffer(bytes.fromhex("".join(hashes)), np.uint64).reshape(-1, digits // 16)
 
 
-def _key(group: Sequence[str], families: Mapping[str, str]) -> str:
-    names = {families[id] for id in group if families.get(id)}
+def _key(group: Sequence[str], families: Mapping[str, Sequence[str]]) -> str:
+    names = {name for id in group for name in families.get(id, ())}
     return f"family:{min(names, key=_digest)}" if names else min(group, key=_digest)
 
 

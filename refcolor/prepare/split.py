@@ -1,12 +1,13 @@
 """The split into training and validation, and the pairs of the evaluation."""
 
 import hashlib
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from refcolor.errors import RefcolorError
 from refcolor.params import SplitParams
-from refcolor.sources.manifest import Record
+from refcolor.sources.manifest import DRAWN, Record
 
 
 @dataclass(frozen=True)
@@ -18,6 +19,17 @@ class Split:
     pairs: list[tuple[str, str]]
 
 
+def families(record: Record) -> list[str]:
+    """Name what a picture shares with those that must stay on its side of the split.
+
+    Its family, and its group. Not the group of a drawn character: its palette is independent of its
+    shape and may be seen in training, while its shape may not.
+    """
+    group = f"group:{record.group}" if record.group else ""
+    names = [record.family, "" if record.address.startswith(DRAWN) else group]
+    return [name for name in names if name]
+
+
 def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitParams) -> Split:
     """Split by near-duplicate group, so that no group is on both sides.
 
@@ -26,7 +38,7 @@ def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitP
     One half of the validation pictures, selected by the hash of their groups, makes the pairs; the
     other half is the real set of FID and KID and not part of any pair.
 
-    group_of: id -> key of its group.
+    group_of: id -> key of its group, which pictures with a common family (`families`) share.
     Raises RefcolorError for fewer than 2 validation pictures, no training pictures, or a hold-out
     without a match.
     """
@@ -51,13 +63,31 @@ def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitP
         raise RefcolorError(
             f"the split needs at least 2 validation pictures and 1 to train on, got "
             f"{len(validation)} and {len(train)} of {len(records)}; add pictures, or change "
-            f"split.validation ({params.validation}) or split.hold_out"
+            f"split.validation ({params.validation}) or split.hold_out{_advice(records)}"
         )
-    return Split(train, validation, _pairs(validation, group_of, params))
+    character_of = {record.id: record.group or record.id for record in records}
+    return Split(train, validation, _pairs(validation, group_of, character_of, params))
+
+
+def _advice(records: Sequence[Record]) -> str:
+    """Say what to do about groups that leave a side empty."""
+    together = [record.group for record in records if f"group:{record.group}" in families(record)]
+    if not together:
+        return ""
+    (largest, size), *others = Counter(together).most_common()
+    said = f"; the pictures of a group stay on one side, and {size} are of {largest!r}: "
+    if others:
+        return (
+            f"{said}change split.seed, or hold one out, as split.hold_out: [group={others[0][0]}]"
+        )
+    return f"{said}add pictures of others, or list them without a group"
 
 
 def _pairs(
-    validation: Sequence[str], group_of: Mapping[str, str], params: SplitParams
+    validation: Sequence[str],
+    group_of: Mapping[str, str],
+    character_of: Mapping[str, str],
+    params: SplitParams,
 ) -> list[tuple[str, str]]:
     by_group = sorted(validation, key=lambda id: (_digest(params.seed, "pair", group_of[id]), id))
     half = max(2, len(by_group) // 2)
@@ -68,8 +98,12 @@ def _pairs(
     pairs = []
     for sketch in members:
         others = [id for id in members if id != sketch]
-        # References are of other groups, unless there is only one group.
-        foreign = [id for id in others if group_of[id] != group_of[sketch]] or others
+        # References are of other groups, and drawn ones of other palettes, unless there are none.
+        foreign = [
+            id
+            for id in others
+            if group_of[id] != group_of[sketch] and character_of[id] != character_of[sketch]
+        ] or others
         foreign.sort(key=lambda id: _digest(params.seed, sketch, id))
         pairs += [(sketch, reference) for reference in foreign[: params.references]]
     return pairs
@@ -77,7 +111,9 @@ def _pairs(
 
 def _has(record: Record, entry: str) -> bool:
     name, value = entry.split("=", 1)
-    return value in record.artist if name == "artist" else record.attributes.get(name) == value
+    if name == "artist":
+        return value in record.artist
+    return value == (record.group if name == "group" else record.attributes.get(name))
 
 
 def _digest(*parts: object) -> int:

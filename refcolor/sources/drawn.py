@@ -17,20 +17,26 @@ _PARTS = {
 
 
 def list_drawn(params: SampleParams, count: int) -> list[Record]:
-    """List the first `count` characters; a larger count only appends records."""
+    """List the first `count` characters; a larger count only appends records.
+
+    If `palettes` is above 0, the characters share so many palettes in turn; those with the same
+    palette are a group.
+    """
     records = []
     for index in range(count):
+        palette = index % params.palettes if params.palettes else index
         shape = characters.draw_shape(params.shape_seed, index)
         records.append(
             Record(
                 id=f"sample-{index:06d}",
                 address=f"{DRAWN}{params.shape_seed}/{params.palette_seed}/{index}",
                 licence="MIT",
+                group=f"palette:{params.palette_seed}/{palette}" if params.palettes else "",
                 attributes={
                     "shape_seed": str(params.shape_seed),
                     "palette_seed": str(params.palette_seed),
                     "shape": str(index),
-                    "palette": str(index),
+                    "palette": str(palette),
                     "hair": shape.hair_style,
                     "clothes": shape.clothes,
                     "accessory": shape.accessory,

@@ -51,6 +51,8 @@ class Record:
     address: location of the file: an http address, `sample:<shape seed>/<palette seed>/<number>`
         for a drawn character, or a path inside the folder of the source.
     family: name shared by known variants of one picture; empty if unknown.
+    group: name shared by pictures of one character, which may be each other's reference; empty if
+        unknown.
     attributes: content of the picture (hair, clothes, ...), usable in `split.hold_out`; a drawn
         character has those of DRAWN_BY, a picture of a pair has the path of its line art as sketch.
     page, source: page of the post, and the artist's page that the post names.
@@ -67,6 +69,7 @@ class Record:
     rating: str = ""
     licence: str = ""
     family: str = ""
+    group: str = ""
     attributes: dict[str, str] = dataclasses.field(default_factory=dict)
     source: str = ""
     md5: str = ""

@@ -146,12 +146,18 @@ def drop_references(warped: Warped, dropped: Tensor) -> Warped:
 
     dropped: (B,) bool.
     """
+    mask = dropped.to(warped.grid.device)[:, None, None, None]
+    picture = warped.picture.masked_fill(mask, 1.0)
+    return dataclasses.replace(drop_matches(warped, dropped), picture=picture)
+
+
+def drop_matches(warped: Warped, dropped: Tensor) -> Warped:
+    """Mark every pixel of some references as not valid, so that no match is known.
+
+    dropped: (B,) bool.
+    """
     mask = dropped.to(warped.grid.device)[:, None, None]
-    return Warped(
-        picture=warped.picture.masked_fill(mask.unsqueeze(1), 1.0),
-        grid=warped.grid,
-        valid=warped.valid & ~mask,
-    )
+    return dataclasses.replace(warped, valid=warped.valid & ~mask)
 
 
 def known_match(grid: Tensor, valid: Tensor, *, cells: tuple[int, int]) -> Match:

@@ -1,4 +1,4 @@
-"""A training batch: sketches, their pictures with a colour offset, and warps of these."""
+"""A training batch: sketches, their pictures with a colour offset, and warped references."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -21,7 +21,8 @@ class Batch:
     """Inputs and target of the generator.
 
     sketch: (B, 1, S, S), reference, target: (B, 3, S, S), all in [-1, 1].
-    warped: the warp that turned the target into the reference.
+    warped: the warp that turned the target into the reference; no pixel is valid where the
+        reference is another picture of the group.
     """
 
     sketch: Tensor
@@ -42,8 +43,9 @@ def make_batch(
     """Draw colour offsets and warps for the pictures at `index`, and apply them.
 
     index: (B,) int64, indices into `pictures`. The target is the picture with the offset, the
-    reference is the warped target; the sketch was drawn from the picture before the offset, so that
-    it holds nothing of the target's colours.
+    reference is the warped target, or another picture of its group with the same offset and warp;
+    the sketch was drawn from the picture before the offset, so that it holds nothing of the
+    target's colours.
     processes: every rank draws the random numbers of the whole batch, applies its part of them to
     its part of the pictures, and returns that part.
     A share of 0 in `augment` draws no random number.
@@ -53,12 +55,21 @@ def make_batch(
     warps = augment.draw_warps(
         count, strength=settings.warp, mirror=settings.mirror, generator=random
     )
-    index = local_part(index)
-    colors = pictures.colors(index, device=device).contiguous(memory_format=torch.channels_last)
-    target = augment.offset_colors(colors, local_part(offsets).to(device))
-    warped = augment.warp(
-        target, augment.Warps(local_part(warps.displacement), local_part(warps.mirrored))
-    )
+    index, offsets = local_part(index), local_part(offsets).to(device)
+    warps = augment.Warps(local_part(warps.displacement), local_part(warps.mirrored))
+
+    def with_offsets(index: Tensor) -> Tensor:
+        colors = pictures.colors(index, device=device).contiguous(memory_format=torch.channels_last)
+        return augment.offset_colors(colors, offsets)
+
+    target = with_offsets(index)
+    if settings.other_reference:
+        mask = augment.draw_mask(count, share=settings.other_reference, generator=random)
+        others = pictures.others(index, local_part(torch.rand(count, generator=random)))
+        shown = torch.where(local_part(mask), others, index)
+        warped = augment.drop_matches(augment.warp(with_offsets(shown), warps), shown != index)
+    else:
+        warped = augment.warp(target, warps)
     if settings.patch_shuffle:
         orders = augment.draw_patch_orders(
             count, share=settings.patch_shuffle, patches=settings.patches, generator=random

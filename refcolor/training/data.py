@@ -1,12 +1,14 @@
 """The dataset: pictures and sketches of a split as uint8 arrays, in memory or memory-mapped."""
 
 import hashlib
+import json
 import math
 import os
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
+from functools import cached_property
 from itertools import chain
 from pathlib import Path
 from typing import NoReturn, TypeAlias
@@ -31,11 +33,13 @@ class Pictures:
     """The pictures of one split, in the order of its list.
 
     ids: N names. color: (N, S, S, 3) uint8. sketch: (N, S, S) uint8, 255 = paper.
+    groups: names of the N pictures' groups, "" where unknown; empty if all are.
     """
 
     ids: tuple[str, ...]
     color: np.ndarray
     sketch: np.ndarray
+    groups: tuple[str, ...] = ()
     # Digest of the pixel cache; `dataclasses.replace` resets it.
     _cached_digest: str = field(default="", init=False, repr=False, compare=False)
 
@@ -51,6 +55,30 @@ class Pictures:
         """Return the sketches at `index`: (B, 1, S, S) float32 in [-1, 1], 1 = paper."""
         return image.to_tensor(self.sketch[np.asarray(index), ..., None], device=device)
 
+    @cached_property
+    def members(self) -> dict[int, list[int]]:
+        """Indices of the pictures in the group of each picture that is not alone in its group."""
+        by_group: dict[str, list[int]] = {}
+        for index, group in enumerate(self.groups):
+            if group:
+                by_group.setdefault(group, []).append(index)
+        return {
+            index: indices for indices in by_group.values() if len(indices) > 1 for index in indices
+        }
+
+    def others(self, index: Tensor, uniform: Tensor) -> Tensor:
+        """Choose another picture of its group for each picture, itself if it is alone.
+
+        index: (B,) int64. uniform: (B,) float32 in [0, 1), selects among the others.
+        Returns (B,) int64.
+        """
+        chosen = []
+        for picture, number in zip(index.tolist(), uniform.tolist(), strict=True):
+            members = self.members.get(picture, [picture])
+            steps = 1 + int(number * (len(members) - 1))
+            chosen.append(members[(members.index(picture) + steps) % len(members)])
+        return torch.tensor(chosen, dtype=torch.int64)
+
     def digest(self) -> str:
         """Hash ids and pixels: a training state belongs to one digest."""
         arrays = self.color, self.sketch
@@ -63,11 +91,18 @@ def read_ids(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").split()
 
 
+def read_groups(path: Path) -> dict[str, str]:
+    """Read the groups of the split by id; pictures without a group are left out."""
+    groups: dict[str, str] = json.loads(path.read_text(encoding="utf-8"))
+    return groups
+
+
 def load_pictures(
     ids: Sequence[str],
     *,
     color: Path = COLOR,
     sketch: Path = SKETCH,
+    groups: Mapping[str, str] | None = None,
     cache: Path | None = None,
     cache_from: int = CACHE_FROM,
     silent: bool = False,
@@ -76,6 +111,7 @@ def load_pictures(
 
     A picture and its sketch are paired by name.
 
+    groups: id -> group; None if no picture has a group.
     cache: folder of the pixel cache, used for sets of at least `cache_from` bytes. The first run
     decodes the pixels into it; later runs with the same files, in shards or not, map them into
     memory. A printed line states the size and the time. None: decode into memory.
@@ -93,10 +129,11 @@ def load_pictures(
             hashes = [side.decode(arrays[name], bar) for name, side in sides.items()]
         return _digest(ids, shapes.values(), chain.from_iterable(hashes))
 
+    names = tuple(groups.get(id, "") for id in ids) if groups else ()
     if cache is None or size < cache_from:
         arrays: Arrays = {name: np.empty(shape, np.uint8) for name, shape in shapes.items()}
         decode(arrays)
-        return Pictures(tuple(ids), **arrays)
+        return Pictures(tuple(ids), **arrays, groups=names)
     start = time.monotonic()
     folder = cache / _cache_key([*sides.values()], silent=silent)
     arrays, digest = cached_arrays(folder, shapes, decode, silent=silent)
@@ -105,7 +142,7 @@ def load_pictures(
             f"{len(ids):,} pictures, {size / 1e9:.1f} GB of pixels in {os.path.relpath(folder)}: "
             f"{time.monotonic() - start:.1f} s"
         )
-    pictures = Pictures(tuple(ids), **arrays)
+    pictures = Pictures(tuple(ids), **arrays, groups=names)
     object.__setattr__(pictures, "_cached_digest", digest)
     return pictures
 

@@ -20,6 +20,7 @@ from refcolor.evaluation.evaluation_set import (
     EvaluationSet,
     choose,
     load_evaluation_set,
+    pair_others,
     read_pairs,
     second_references,
 )
@@ -29,10 +30,12 @@ from refcolor.evaluation.measurements import (
     attention,
     confusion,
     distance_of_sets,
+    other_reference,
     reference_dependence,
     tag_transfer,
 )
 from refcolor.evaluation.metrics.baselines import grey, mean_color, moved
+from refcolor.evaluation.metrics.color import delta_e
 from refcolor.evaluation.metrics.distance import fid, kid
 from refcolor.evaluation.metrics.truth import recolored
 from refcolor.evaluation.predictions import Prediction, Predictions
@@ -52,6 +55,7 @@ ROOT = Path(__file__).parents[2]
 SIZE, STRIDE = 32, 4
 VALIDATION, TRAINING, PAIRED = range(14), range(14, 24), 6
 CHARACTERS = list_drawn(SampleParams(shape_seed=1, palette_seed=2, size=128), 40)
+NONE = np.empty((0, 2), np.int64)
 PAIRS = [(i, (i + step) % PAIRED) for i in range(PAIRED) for step in (1, 2)]
 
 
@@ -80,9 +84,10 @@ def _params(**changes: object) -> Params:
 
 @pytest.fixture(scope="module")
 def data(tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
-    """14 validation pictures, 6 of them in 12 pairs, and 8 of 10 training pictures."""
+    """14 validation pictures in 5 groups, 6 of them in 12 pairs, and 8 of 10 training pictures."""
     root = tmp_path_factory.mktemp("data")
-    records = CHARACTERS[: TRAINING.stop]
+    numbers = range(TRAINING.stop)
+    records = [replace(CHARACTERS[number], group=f"g{number % 5}") for number in numbers]
     for number, record in enumerate(records):
         image.write(root / "color" / f"{record.id}.png", _drawn(number, number))
         image.write(root / "sketch" / f"{record.id}.png", _sketch(number))
@@ -221,8 +226,10 @@ def test_spoilt_answers_score_exactly_their_baseline(
     keys = [key.removeprefix(prefix) for key in copied if key.startswith(prefix)]
     keys = [key for key in keys if "id_random" not in key]
     if spoil is grey:  # of the sketch's own picture: the true recolouring is not always known
-        keys.remove("histogram_distance")
+        for key in ("histogram_distance", "other_delta_e", "other_ssim"):
+            keys.remove(key)
     assert {"delta_e", "ssim", "transfer_delta_e", "transfer_psnr"} <= set(keys)
+    assert spoil is grey or {"other_delta_e", "other_ssim"} <= set(keys)
     for key in keys:
         assert numbers[key] == copied[f"{prefix}{key}"]
     assert numbers["transfer_delta_e"] > 5
@@ -232,8 +239,9 @@ def test_the_keys_are_the_promised_ones(copied: dict[str, float]) -> None:
     """metrics/eval.json of drawn characters has these keys and no others, all finite numbers."""
     parts = [f"transfer_delta_e_{part}" for part in PARTS if part != "other"]
     baselines = ("delta_e", "ssim", "transfer_delta_e", "transfer_psnr", "histogram_distance")
+    baselines += ("other_delta_e", "other_ssim")
     assert set(copied) == {
-        *("images", "pairs", "real_images", "ms_ssim", "psnr"),
+        *("images", "pairs", "other_pairs", "real_images", "ms_ssim", "psnr"),
         *(
             f"{prefix}{key}"
             for prefix in ("", "grey_", "mean_color_", "copy_")
@@ -251,6 +259,7 @@ def test_the_keys_are_the_promised_ones(copied: dict[str, float]) -> None:
         *(f"{prefix}color_part_accuracy" for prefix in ("", "grey_", "copy_")),
     }
     assert (copied["images"], copied["pairs"], copied["real_images"]) == (14, 12, 8)
+    assert copied["other_pairs"] == 14
     assert json.loads(json.dumps(copied, allow_nan=False)) == copied
     assert all(float(f"{value:.6g}") == value for value in copied.values())
 
@@ -278,7 +287,8 @@ def test_every_pair_is_kept_and_every_sheet_written(
     for name, j in names.items():
         np.testing.assert_array_equal(image.read(tmp_path / "results" / name), _drawn(j, j))
     sheets = {path.name for path in images.iterdir()}
-    assert sheets == {"self.png", "foreign.png", "worst.png", "following.png", "confusion.png"}
+    shown = ("self", "other", "foreign", "worst", "following", "confusion")
+    assert sheets == {f"{name}.png" for name in shown}
     assert image.read(images / "foreign.png").shape[1] > 8 * 128
     assert "attention,hair,hair," in table.read_text()
     assert "colour,hair,hair," in table.read_text()
@@ -288,7 +298,7 @@ def test_every_set_is_coloured_once(data: EvaluationSet) -> None:
     """Measurements share the pictures; each set is coloured in batches of the asked size."""
     generator = Fake(_copying)
     _numbers(_predictions(data, generator))
-    assert sorted(generator.batches) == sorted([5, 5, 4, *(4 * [5, 5, 2])])
+    assert sorted(generator.batches) == sorted([*(2 * [5, 5, 4]), *(4 * [5, 5, 2])])
 
 
 def test_ids_may_be_as_long_as_any(data: EvaluationSet, tmp_path: Path) -> None:
@@ -361,7 +371,7 @@ def test_pictures_from_elsewhere_have_no_transfer_numbers(
     assert not [key for key in numbers if "transfer" in key or "part" in key or "true" in key]
     assert {"delta_e", "attention_accuracy", "fid_random", "copy_ssim"} <= set(numbers)
     assert {"histogram_distance", "entanglement", "cycle_delta_e"} <= set(numbers)
-    assert set(report.pictures) == {"self", "foreign", "following"}
+    assert set(report.pictures) == {"self", "other", "foreign", "following"}
     report.write(results=tmp_path, images=tmp_path, confusion=tmp_path / "confusion.csv")
     assert (tmp_path / "confusion.csv").read_text() == "measure,part,took,share\n"
 
@@ -469,6 +479,44 @@ def test_a_tagger_is_not_asked_about_drawn_characters(data: EvaluationSet) -> No
     assert np.isnan(list(numbers.values())).all()
 
 
+def test_another_picture_of_a_group_asks_for_the_picture_itself(data: EvaluationSet) -> None:
+    """Each sketch gets another picture of its group; its own picture is the right answer."""
+    assert [i for i, _ in data.other_pairs] == list(VALIDATION)
+    assert all(i != j and i % 5 == j % 5 for i, j in data.other_pairs)
+    by_sketch = {_sketch(number).tobytes(): number for number in VALIDATION}
+
+    def answer(sketch: Picture, _reference: Picture) -> Picture:
+        number = by_sketch[sketch.tobytes()]
+        return _drawn(number, number)
+
+    numbers = other_reference(_predictions(data, Fake(answer))).numbers
+    assert numbers["other_delta_e"] == pytest.approx(0, abs=1e-4)
+    assert numbers["other_ssim"] == 1
+    assert numbers["grey_other_delta_e"] > 5
+    apart = [
+        delta_e(_drawn(j, j), data.truths[i].color, line=data.truths[i].line)
+        for i, j in data.other_pairs
+    ]
+    assert numbers["copy_other_delta_e"] == pytest.approx(np.mean(apart))
+
+
+def test_without_two_pictures_of_a_group_its_numbers_are_left_out(data: EvaluationSet) -> None:
+    """Pictures that are alone make no pair, and without any pair nothing is coloured."""
+    groups = ("a", "b", "", "c", "", "b", *map(str, range(8)))
+    few = pair_others(replace(data.pictures, groups=groups), seed=0)
+    assert few.tolist() == [[1, 5], [5, 1]]
+    none = pair_others(replace(data.pictures, groups=()), seed=0)
+    assert none.shape == (0, 2)
+    measured = other_reference(_predictions(replace(data, other_pairs=none)))
+    assert (measured.numbers, measured.pictures) == ({}, {})
+
+
+def test_the_other_picture_follows_from_the_seed(data: EvaluationSet) -> None:
+    """One seed, one choice; another seed, another."""
+    chosen = [pair_others(data.pictures, seed=seed).tolist() for seed in (0, 0, 1)]
+    assert chosen[0] == chosen[1] != chosen[2]
+
+
 def test_a_second_reference_is_another_picture() -> None:
     """The next reference that is neither of the two pictures; the pair itself where none is."""
     pairs = np.array([(0, 1), (0, 2), (1, 2), (2, 0)])
@@ -490,7 +538,7 @@ def test_the_default_evaluation_warp_is_strong() -> None:
     truths = [recolored(one, one, drawn_at=256, size=64, fit="pad") for one in CHARACTERS]
     colors = np.stack([truth.color for truth in truths])
     pictures = Pictures(tuple(one.id for one in CHARACTERS), colors, colors[..., 0])
-    data = EvaluationSet(pictures, CHARACTERS, truths, np.array([(0, 1)]), colors, [], None)
+    data = EvaluationSet(pictures, CHARACTERS, truths, np.array([(0, 1)]), NONE, colors, [], None)
     generator = SimpleNamespace(stride=4)
     predictions = Predictions(data, generator, load(ROOT / "params.yaml").evaluate)
     match = predictions.warped[1]

@@ -21,11 +21,13 @@ STAGES = ("discover", "download", "clean", "sketch", "split", "train", "evaluate
 
 TINY: dict[str, Any] = {
     "source.count": 24,
+    "source.sample.palettes": 4,
     "source.sample.size": 64,
     "clean.size": 32,
     "clean.min_side": 16,
     "split.validation": 0.2,
     "split.hold_out": [],
+    "augment.other_reference": 0.5,
     "model.width": 2,
     "model.levels": 2,
     "model.blocks": 1,

@@ -32,6 +32,14 @@ def test_everything_listed_is_kept_or_dropped(finished: Project) -> None:
     assert counts["split"]["train"] + counts["split"]["validation"] == counts["clean"]["kept"]
 
 
+def test_groups_reach_training_and_evaluation(finished: Project) -> None:
+    """Four palettes are four groups in the split, and other pictures of them are measured."""
+    groups = json.loads((finished.root / "data/split/groups.json").read_text())
+    assert set(groups.values()) == {f"palette:2/{i}" for i in range(4)}
+    numbers = finished.numbers("eval.json")
+    assert {"other_delta_e", "grey_other_delta_e", "copy_other_ssim"} <= set(numbers)
+
+
 def test_the_plots_page_shows_which_part_took_which_colour(finished: Project) -> None:
     """`dvc plots show` finds the confusion of parts once, drawn by our own template."""
     pages = json.loads(finished.run("dvc", "plots", "show", "--json"))["data"]

@@ -90,11 +90,21 @@ def test_a_pair_is_found_at_any_index() -> None:
 
 
 def test_families_join_pictures_that_look_different() -> None:
-    """A family joins its pictures and their near-duplicates; "" is not a family."""
+    """A family joins its pictures and their near-duplicates; no name joins nothing."""
     ids = ["a", "b", "c", "d"]
     hashes = [ZERO, bits(*range(128)), bits(*range(127)), bits(*range(128, 256))]
-    keys = group_duplicates(ids, hashes, distance=2, families={"a": "f", "b": "f", "d": ""})
+    keys = group_duplicates(ids, hashes, distance=2, families={"a": ["f"], "b": ["f"], "d": []})
     assert keys == {"a": "family:f", "b": "family:f", "c": "family:f", "d": "d"}
+
+
+def test_families_are_chains() -> None:
+    """A picture of two families joins both, in any order of the pictures."""
+    families = {"a": ["f"], "b": ["g"], "c": ["f", "g"], "d": ["h"], "e": ["h"]}
+    for order in ("abcde", "cbade", "edabc"):
+        hashes = [bits(*range(50 * "abcde".index(id))) for id in order]
+        keys = group_duplicates(list(order), hashes, distance=2, families=families)
+        assert keys["a"] == keys["b"] == keys["c"] in ("family:f", "family:g")
+        assert keys["d"] == keys["e"] == "family:h"
 
 
 def test_unrelated_pictures_change_no_key() -> None:
@@ -122,7 +132,7 @@ def test_an_added_member_rarely_changes_the_key() -> None:
 
 def test_a_family_keeps_its_key_when_relatives_arrive() -> None:
     """A lone picture of a known family already has the key of the whole family."""
-    families = {"a": "f", "b": "f"}
+    families = {"a": ["f"], "b": ["f"]}
     alone = group_duplicates(["b"], [ZERO], distance=0, families=families)
     both = group_duplicates(["a", "b"], [bits(0), ZERO], distance=0, families=families)
     assert alone["b"] == both["b"] == both["a"]

@@ -2,12 +2,14 @@
 
 import random
 from collections.abc import Sequence
+from dataclasses import replace
 
 import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.params import SplitParams
-from refcolor.prepare.split import Split, split
+from refcolor.prepare.duplicates import group_duplicates
+from refcolor.prepare.split import Split, families, split
 from refcolor.sources.manifest import Record
 
 
@@ -124,6 +126,84 @@ def test_an_empty_side_is_refused(count: int, share: float, message: str) -> Non
     all_of_them = records(count)
     with pytest.raises(RefcolorError, match=message):
         split(all_of_them, alone(all_of_them), params(validation=share))
+
+
+def grouped(count: int, groups: int, *, address: str = "x") -> list[Record]:
+    """Make records of so many groups in turn."""
+    palettes = {"palette": "0", "palette_seed": "2", "shape": "0", "shape_seed": "1"}
+    return [
+        Record(f"id-{i:03d}", address, group=f"g{i % groups}", attributes=palettes)
+        for i in range(count)
+    ]
+
+
+def related(records: Sequence[Record]) -> dict[str, str]:
+    """Group records by their families alone: no two look alike."""
+    hashes = [random.Random(record.id).randbytes(32).hex() for record in records]
+    names = {record.id: families(record) for record in records}
+    return group_duplicates([*names], hashes, distance=24, families=names)
+
+
+def test_families_and_groups_of_real_pictures_stay_together() -> None:
+    """What a picture shares with its side: its family, its group; of a drawn one no group."""
+    assert families(Record("a", "x")) == []
+    assert families(Record("a", "x", family="f", group="g")) == ["f", "group:g"]
+    assert families(Record("a", "http://x/a", group="f")) == ["group:f"]
+    assert families(grouped(1, 1, address="sample:1/2/0")[0]) == []
+
+
+def test_groups_of_real_pictures_never_cross_the_split() -> None:
+    """Twenty characters of ten pictures: each is on one side, and a family brings two together."""
+    all_of_them = grouped(200, 20)
+    all_of_them[0] = replace(all_of_them[0], family="both")
+    all_of_them[1] = replace(all_of_them[1], family="both")
+    group_of = related(all_of_them)
+    assert len(set(group_of.values())) == 19
+    sides = split(all_of_them, group_of, params(validation=0.5))
+    character = {record.id: record.group for record in all_of_them}
+    train, validation = ({character[id] for id in side} for side in (sides.train, sides.validation))
+    assert train and validation and not train & validation
+    assert ("g0" in train) == ("g1" in train)
+    assert all(character[sketch] != character[reference] for sketch, reference in sides.pairs)
+
+
+def test_drawn_shapes_are_held_out_one_by_one() -> None:
+    """Characters of one palette are on both sides; a pair has two palettes."""
+    all_of_them = grouped(200, 20, address="sample:1/2/0")
+    sides = split(all_of_them, related(all_of_them), params(validation=0.3, references=10))
+    assert (
+        sides.validation
+        == split(records(200), related(records(200)), params(validation=0.3)).validation
+    )
+    palette = {record.id: record.group for record in all_of_them}
+    assert {palette[id] for id in sides.train} & {palette[id] for id in sides.validation}
+    assert all(palette[sketch] != palette[reference] for sketch, reference in sides.pairs)
+
+
+def test_a_group_may_be_held_out_by_name() -> None:
+    """`group=g1` is validation as a whole, of real and of drawn pictures."""
+    for address in ("x", "sample:1/2/0"):
+        all_of_them = grouped(30, 3, address=address)
+        given = params(hold_out=["group=g1"], validation=1e-9)
+        sides = split(all_of_them, related(all_of_them), given)
+        assert sides.validation == [record.id for record in all_of_them if record.group == "g1"]
+
+
+@pytest.mark.parametrize(
+    ("count", "said"),
+    [
+        (
+            1,
+            r"got 0 and 30 .* 30 are of 'g0': add pictures of others, or list them without a group",
+        ),
+        (3, r"10 are of 'g0': change split\.seed, or hold one out, as .*hold_out: \[group=g1\]$"),
+    ],
+)
+def test_groups_that_leave_a_side_empty_are_refused_with_advice(count: int, said: str) -> None:
+    """The message names the largest group, and one that may be held out instead."""
+    all_of_them = grouped(30, count)
+    with pytest.raises(RefcolorError, match=said):
+        split(all_of_them, related(all_of_them), params(validation=1e-9))
 
 
 def test_pairs_are_foreign_and_of_the_configured_number() -> None:

@@ -1,5 +1,6 @@
 """Drawn characters as records."""
 
+from collections import Counter
 from dataclasses import replace
 from pathlib import Path
 
@@ -19,6 +20,7 @@ from refcolor.sources.drawn import draw, is_drawn, iterate_drawable, list_drawn
 from refcolor.sources.manifest import Record, write_manifest
 
 PARAMS = SampleParams(shape_seed=1, palette_seed=2, size=48)
+SHARED = PARAMS.model_copy(update={"palettes": 4})
 FACTS = {"shape": "0", "palette": "0", "shape_seed": "1", "palette_seed": "2"}
 UNSEEN = {"hair": UNSEEN_HAIR_STYLES, "clothes": UNSEEN_CLOTHES}
 
@@ -41,6 +43,29 @@ def test_drawn_characters_are_listed_with_their_facts() -> None:
 def test_more_characters_keep_those_before_them() -> None:
     """A larger count adds records and changes none, so a longer run extends a shorter one."""
     assert list_drawn(PARAMS, 13)[:8] == list_drawn(PARAMS, 8)
+
+
+def test_characters_of_one_palette_are_a_group() -> None:
+    """Every fourth has the same palette and group; shapes and ids are those without groups."""
+    alone, shared = list_drawn(PARAMS, 9), list_drawn(SHARED, 9)
+    assert {record.group for record in alone} == {""}
+    assert [record.attributes["palette"] for record in shared] == list("012301230")
+    assert [record.group for record in shared] == [f"palette:2/{i % 4}" for i in range(9)]
+    for one, other in zip(alone, shared, strict=True):
+        assert (one.id, one.address) == (other.id, other.address)
+        assert one.attributes | {"palette": ""} == other.attributes | {"palette": ""}
+    assert alone[:4] == [replace(record, group="") for record in shared[:4]]
+    assert list_drawn(SHARED, 13)[:9] == shared
+
+
+def test_a_shared_palette_says_nothing_about_the_shape() -> None:
+    """Each style of hair and of clothes is as frequent with every palette, within 4 deviations."""
+    records = list_drawn(SHARED, 3000)
+    for part, styles in (("hair", HAIR_STYLES), ("clothes", CLOTHES)):
+        counts = Counter((one.attributes[part], one.group) for one in records)
+        expected = 3000 / len(styles) / 4
+        assert len(counts) == 4 * len(styles)
+        assert all(abs(count - expected) < 4 * expected**0.5 for count in counts.values())
 
 
 def test_another_palette_keeps_every_part_in_place() -> None:

@@ -4,6 +4,7 @@ import hashlib
 import os
 import shutil
 import unicodedata
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -111,6 +112,22 @@ def test_pairs_are_matched_by_name(tmp_path: Path) -> None:
         f"color/sub/{composed}.png": f"sketch/sub/{decomposed}.png",
     }
     assert reasons == {"no_partner": 2, "ambiguous_partner": 6}
+
+
+@pytest.mark.parametrize("top", ["", "color/"])
+def test_sub_folders_are_groups_where_asked(top: str, tmp_path: Path) -> None:
+    """The group is the path of the folder, composed; the top folder is none; off by default."""
+    composed, decomposed = (unicodedata.normalize(form, "Éva") for form in ("NFC", "NFD"))
+    names = ["a.png", f"{decomposed}/b.png", "miku/winter, 1/c.png", "miku/d.png"]
+    fill(tmp_path, *(f"{top}{name}" for name in names))
+    if top:
+        fill(tmp_path, *(f"sketch/{name}" for name in names))
+    layout = "pairs" if top else "pictures"
+    records, _ = list_folder(tmp_path, layout, groups=True)  # type: ignore[arg-type]
+    groups = {record.address.removeprefix(top): record.group for record in records}
+    assert groups == dict(zip(names, ["", composed, "miku/winter, 1", "miku"], strict=True))
+    plain, _ = list_folder(tmp_path, layout)  # type: ignore[arg-type]
+    assert plain == [replace(record, group="") for record in records]
 
 
 def test_missing_folders_are_explained(tmp_path: Path) -> None:

@@ -16,6 +16,7 @@ FULL = Record(
     rating="g",
     licence="CC0",
     family="parent:7",
+    group='桜, "the first"',
     attributes={"hair": "bob", "clothes": "着物"},
     source="https://example.org/artist",
     md5="ab" * 16,

@@ -54,6 +54,7 @@ STRINGS = {  # 2021
     "tag_string": "1girl blue_eyes highres hatsune_miku other_artist simple_background "
     "some_artist vocaloid",
     "tag_string_artist": "some_artist other_artist",
+    "tag_string_character": "hatsune_miku",
 }
 POST = Post(
     id="4242",
@@ -68,6 +69,7 @@ POST = Post(
     tags=frozenset(
         {"1girl", "blue_eyes", "simple_background", "hatsune_miku", "vocaloid", "highres"}
     ),
+    characters=("hatsune_miku",),
     artist=("some_artist", "other_artist"),
     source="https://example.org/art/7",
     address="",
@@ -87,7 +89,7 @@ def test_the_api_gives_the_reduced_copy() -> None:
     post = from_api(API, url=f"{URL}/")
     assert (post.address, post.checksum, post.md5) == (API["large_file_url"], "", MD5)
     assert post.tags == POST.tags
-    assert post.artist == POST.artist
+    assert (post.characters, post.artist) == (POST.characters, POST.artist)
     assert post.page == f"{URL}/posts/4242"
 
 

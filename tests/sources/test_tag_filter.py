@@ -52,6 +52,7 @@ def post(tags: str = GOOD, **changes: Any) -> Post:
         deleted=False,
         banned=False,
         tags=frozenset(tags.split()),
+        characters=(),
         artist=("some_artist",),
         source="https://example.org/art/7",
         address="https://cdn.example/a.jpg",
@@ -235,6 +236,14 @@ def test_children_may_be_kept() -> None:
     assert TagFilter(TAG2PIX).record(post()).family == ""
 
 
+@pytest.mark.parametrize(
+    ("characters", "group"), [((), ""), (("miku",), "miku"), (("miku", "rin"), "")]
+)
+def test_a_group_is_the_only_character(characters: tuple[str, ...], group: str) -> None:
+    """A post with exactly one character tag belongs to that character's group."""
+    assert TagFilter(TAG2PIX).record(post(characters=characters)).group == group
+
+
 def test_empty_lists() -> None:
     """No required tag is missing from any post; no listed hair colour matches any post."""
     nothing = TAG2PIX.model_copy(update={"required": (), "forbidden": ()})
@@ -273,6 +282,7 @@ def test_a_record_keeps_where_a_picture_is_from() -> None:
         "rating": "g",
         "licence": "unknown; see page",
         "family": "",
+        "group": "",
         "attributes": {"hair": "blonde", "eyes": "blue", "subject": "1girl"},
         "source": "https://e.org/?",
         "md5": "d34e4cf0a437a5d65f8e82b7bcd02606",

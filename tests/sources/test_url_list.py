@@ -33,6 +33,7 @@ ROW = {
     "source": "https://jane.example/",
     "licence": "CC BY 4.0",
     "rating": "g",
+    "group": "Éva",
     "hair": "blonde",
     "mood": "",
 }
@@ -57,7 +58,7 @@ def test_a_row_becomes_a_record(text: str, tmp_path: Path) -> None:
     assert (record.id, record.address) == ("seven", URL)
     assert record.artist == ("Jane Doe", "other_artist")
     assert (record.page, record.source) == ("https://a.example/7", "https://jane.example/")
-    assert (record.licence, record.rating) == ("CC BY 4.0", "g")
+    assert (record.licence, record.rating, record.group) == ("CC BY 4.0", "g", "Éva")
     assert (record.md5, record.checksum) == (MD5, MD5)
     assert record.attributes == {"hair": "blonde"}
     assert not reasons

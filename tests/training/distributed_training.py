@@ -44,12 +44,14 @@ CASES: dict[str, dict[str, Any]] = {
     "patch_shuffle": {"augment.patch_shuffle": 0.5, "loss.match": 1},
     "drop_reference": {"augment.drop_reference": 0.5, "loss.triplet": 1},
     "sketch_variation": {"augment.sketch_variation": 0.5},
+    "other_reference": {"augment.other_reference": 0.5, "loss.match": 1},
 }
 EVERYTHING: dict[str, Any] = SHARED | {
     "train.precision": "bf16",
     "augment.patch_shuffle": 0.5,
     "augment.drop_reference": 0.2,
     "augment.sketch_variation": 0.5,
+    "augment.other_reference": 0.5,
     "loss.triplet": 1,
     "loss.match": 0.5,
 }

@@ -17,6 +17,7 @@ from refcolor.training.augment import (
     draw_mask,
     draw_patch_orders,
     draw_warps,
+    drop_matches,
     drop_references,
     known_match,
     offset_colors,
@@ -379,3 +380,14 @@ def test_a_dropped_reference_is_white_and_matches_nothing() -> None:
     # The pictures that came in are left alone.
     assert warped.valid.all()
     assert (warped.picture[1] < 1).any()
+
+
+def test_a_forgotten_match_leaves_the_picture() -> None:
+    """Of three references the second has no known match, and all are shown as they are."""
+    warped = warp(torch.rand(3, 3, 10, 14, generator=seeded()), still(3))
+    forgotten = drop_matches(warped, torch.tensor([False, True, False]))
+    match = known_match(forgotten.grid, forgotten.valid, cells=(5, 7))
+    assert match.known.all(dim=1).tolist() == [True, False, True]
+    assert not match.known[1].any()
+    assert torch.equal(forgotten.picture, warped.picture)
+    assert warped.valid.all()

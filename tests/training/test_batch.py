@@ -1,6 +1,7 @@
 """A batch is the augmented-self reference, and whatever else a share of pictures gets."""
 
 from collections.abc import Callable
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +28,7 @@ def batch(make_params: Callable[..., Params], make_pictures: Callable[..., Pictu
 
 def grayish(pictures: Pictures) -> Pictures:
     """Move all colours to the middle half of the range."""
-    return Pictures(pictures.ids, pictures.color // 4 + 96, pictures.sketch)
+    return replace(pictures, color=pictures.color // 4 + 96)
 
 
 def seeded(seed: int = 0) -> torch.Generator:
@@ -104,7 +105,9 @@ def test_a_share_of_zero_draws_no_number(
     assert torch.equal(one.get_state(), two.get_state())
 
 
-@pytest.mark.parametrize("share", ["patch_shuffle", "drop_reference", "sketch_variation"])
+@pytest.mark.parametrize(
+    "share", ["patch_shuffle", "drop_reference", "sketch_variation", "other_reference"]
+)
 def test_what_a_share_gets_leaves_offsets_and_warps_alone(
     make_params: Callable, make_pictures: Callable[..., Pictures], share: str
 ) -> None:
@@ -158,6 +161,63 @@ def test_a_dropped_reference_is_white_paper_without_a_match(
     assert torch.equal(batch.target, draw_batch(make_params(), make_pictures(7)).target)
 
 
+def test_another_picture_of_the_group_is_the_reference(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """Unbent, it is that picture with the target's offset; alone, the own one with its match.
+
+    Of the pictures 6, 0, 3, 2 and 5, the second and the fourth are of one group; the last has two
+    others in its own; the first is the only one of its group, the third of none.
+    """
+    groups = ("a", "b", "a", "", "b", "b", "c")
+    pictures = replace(grayish(make_pictures(7)), groups=groups)
+    changes = {"augment.warp": 0.0, "augment.mirror": 0.0}
+    plain = questions(make_params(changes), pictures)
+    batch = questions(make_params(changes | {"augment.other_reference": 1}), pictures)
+    assert torch.equal(batch.target, plain.target)
+    assert torch.equal(batch.sketch, plain.sketch)
+    offset = batch.target - pictures.colors(CHOSEN, device=CPU)
+    shown = batch.reference - offset
+    allowed = [[6], [2], [3], [0], [1, 4]]
+    for picture, places in zip(shown, allowed, strict=True):
+        near = [
+            torch.allclose(picture, color, atol=1e-5)
+            for color in pictures.colors(range(7), device=CPU)
+        ]
+        assert sum(near) == 1 and near.index(True) in places
+    match = known_match(batch.warped.grid, batch.warped.valid, cells=(8, 8))
+    assert match.known.all(dim=1).tolist() == [True, False, True, False, False]
+    assert not match.known[[1, 3, 4]].any()
+    own = torch.arange(64).expand(2, -1)
+    assert torch.equal(match.key[[0, 2]], own)
+
+
+def test_another_picture_is_bent_like_the_own_one(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """The warp that was drawn for a row is that of its reference, whichever picture it shows."""
+    pictures = make_pictures(7)
+    plain = questions(make_params(), pictures)
+    batch = questions(make_params({"augment.other_reference": 1}), pictures)
+    assert torch.equal(batch.warped.grid, plain.warped.grid)
+    assert not torch.equal(batch.reference, plain.reference)
+
+
+def test_a_share_of_the_references_is_another_picture(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """Of 400 rows three tenths have no known match, and these alone show another picture."""
+    pictures = make_pictures(6)
+    index = torch.arange(400) % 6
+    batches = [
+        make_batch(pictures, index, make_params(changes), random=seeded(), device=CPU)
+        for changes in ({}, {"augment.other_reference": 0.3})
+    ]
+    differs = (batches[0].reference != batches[1].reference).flatten(1).any(dim=1)
+    assert torch.equal(differs, ~batches[1].warped.valid.flatten(1).any(dim=1))
+    assert differs.float().mean().item() == pytest.approx(0.3, abs=0.08)
+
+
 def test_a_varied_sketch_is_drawn_before_the_offset(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
@@ -199,7 +259,7 @@ def test_all_augmentations_together_make_a_batch(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
     """With every share at a half the batch has its shapes and ranges, and repeats."""
-    shares = ("patch_shuffle", "drop_reference", "sketch_variation")
+    shares = ("patch_shuffle", "drop_reference", "sketch_variation", "other_reference")
     params = make_params({f"augment.{share}": 0.5 for share in shares})
     batch, again = (draw_batch(params, make_pictures(7), seed=4) for _ in range(2))
     assert batch.sketch.shape == (5, 1, 32, 32)

@@ -17,8 +17,9 @@ import torch
 
 from refcolor.errors import RefcolorError
 from refcolor.io import image
+from refcolor.io.files import write_json
 from refcolor.io.shards import pack
-from refcolor.training.data import Pictures, load_pictures, read_ids
+from refcolor.training.data import Pictures, load_pictures, read_groups, read_ids
 
 CPU = torch.device("cpu")
 Folders = tuple[Path, Path]
@@ -211,6 +212,40 @@ def test_a_full_disk_is_an_error_and_leaves_nothing(
     with pytest.raises(OSError, match="No space left"):
         load(folders, "abc", cache=kept, cache_from=0)
     assert [path.name for path in kept.iterdir()] == ["lock"]
+
+
+def test_others_are_of_the_group_and_never_the_picture_itself(
+    make_pictures: Callable[..., Pictures],
+) -> None:
+    """Each other member is chosen by an equal share of the chances; who is alone is its own."""
+    pictures = dataclasses.replace(make_pictures(7), groups=("a", "b", "a", "", "a", "c", ""))
+    assert pictures.members == {place: [0, 2, 4] for place in (0, 2, 4)}
+    chances = torch.arange(10) / 10
+    chosen = {
+        place: pictures.others(torch.full((10,), place), chances).tolist() for place in range(7)
+    }
+    assert chosen[0] == [2] * 5 + [4] * 5
+    assert chosen[2] == [4] * 5 + [0] * 5
+    assert chosen[4] == [0] * 5 + [2] * 5
+    assert all(chosen[place] == [place] * 10 for place in (1, 3, 5, 6))
+    assert pictures.others(torch.tensor([4, 3]), torch.tensor([0.9999999, 0.0])).tolist() == [2, 3]
+
+
+def test_without_groups_nobody_has_another(make_pictures: Callable[..., Pictures]) -> None:
+    """Pictures that were made without groups are each their own reference."""
+    pictures = dataclasses.replace(make_pictures(3), groups=())
+    assert pictures.others(torch.tensor([2, 0]), torch.zeros(2)).tolist() == [2, 0]
+
+
+def test_groups_arrive_with_their_pictures(folders: Folders, kept: Path, tmp_path: Path) -> None:
+    """In memory and mapped, by id; a picture that the list lacks has none; pixels alone count."""
+    path = tmp_path / "groups.json"
+    write_json(path, {"c": "Éva, 1", "a": "x", "z": "x"})
+    for options in ({}, {"cache": kept, "cache_from": 0}):
+        loaded = load(folders, "cab", groups=read_groups(path), **options)
+        assert loaded.groups == ("Éva, 1", "x", "")
+        assert loaded.digest() == load(folders, "cab").digest()
+    assert load(folders, "cab").groups == ()
 
 
 BUILD = """

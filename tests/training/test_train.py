@@ -33,6 +33,7 @@ AUGMENTED = {
     "augment.patch_shuffle": 0.5,
     "augment.drop_reference": 0.2,
     "augment.sketch_variation": 0.5,
+    "augment.other_reference": 0.5,
 }
 EVERY_TERM = AUGMENTED | {
     "loss.triplet": 1,
@@ -173,7 +174,10 @@ def test_mapped_pictures_train_the_same_weights(
     for side in ("pictures", "validation"):
         given = getattr(runs[0], side)
         ids = [f"{len(given)}-{id}" for id in given.ids]
-        mapped = load_pictures(ids, **folders, cache=tmp_path / "cache", cache_from=0)
+        groups = dict(zip(ids, given.groups, strict=True))
+        mapped = load_pictures(
+            ids, **folders, groups=groups, cache=tmp_path / "cache", cache_from=0
+        )
         assert isinstance(mapped.color, np.memmap)
         setattr(runs[1], side, mapped)
     for run in runs:
@@ -621,7 +625,7 @@ def test_an_epoch_shows_pictures_once(
 def test_every_run_has_the_same_validation_batch(
     make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Shuffled, dropped and varied is what is trained on, never what is validated and shown."""
+    """What a share of the pictures gets is trained on, never validated and shown."""
     batches: list[training.Batch] = []
     make_batch = training.make_batch
 
@@ -635,6 +639,29 @@ def test_every_run_has_the_same_validation_batch(
     assert torch.equal(plain.sketch, augmented.sketch)
     assert torch.equal(plain.reference, augmented.reference)
     assert not torch.equal(batches[1].reference, batches[6].reference)
+
+
+def test_without_a_known_match_its_terms_are_zero(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """Every reference another picture: triplet and match are 0 in every row, and nothing is NaN."""
+    run = make_run()
+    changes = {"augment.other_reference": 1, "loss.triplet": 1, "loss.match": 1}
+    run(make_params(changes | {"train.report_every": 1}))
+    assert len(run.rows()) == 4
+    for row in run.rows():
+        assert float(row["triplet"]) == float(row["match"]) == 0
+        assert math.isfinite(float(row["reconstruction"]))
+
+
+def test_other_references_without_a_group_of_two_are_refused(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """Where every picture to train on is alone, the share would change nothing."""
+    run = make_run(count=3)
+    said = r"augment.other_reference is 0\.5, but no group has two of the 3 training pictures; set"
+    with pytest.raises(RefcolorError, match=said):
+        run(make_params({"augment.other_reference": 0.5}))
 
 
 def test_fewer_pictures_than_a_batch_make_a_small_one(

@@ -38,7 +38,8 @@ def _list(source: SourceParams, filter: FilterParams, state: Path) -> Listing:
         case "sample":
             return Listing(drawn.list_drawn(source.sample, source.count))
         case "folder":
-            records, dropped = list_folder(Path(source.folder.path), source.folder.layout)
+            folder = source.folder
+            records, dropped = list_folder(Path(folder.path), folder.layout, groups=folder.groups)
         case "url_list":
             records, dropped = list_urls(Path(source.url_list.path))
         case "manifest":

@@ -4,6 +4,7 @@ import os
 import unicodedata
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path, PurePosixPath
 from typing import Literal
 
@@ -15,7 +16,9 @@ from refcolor.sources.naming import readable_id
 Layout = Literal["pictures", "pairs", "side_by_side"]
 
 
-def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]:
+def list_folder(
+    path: Path, layout: Layout, *, groups: bool = False
+) -> tuple[list[Record], Counter[str]]:
     """List the pictures of a folder and its sub-folders by name; no file is opened.
 
     Hidden files and folders are ignored, links to folders are not followed. Order and ids do not
@@ -24,6 +27,8 @@ def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]
     layout: `pictures`; `side_by_side`, where the left half of a file is the colour and the right
         half the line art; `pairs`, where `color/` and `sketch/` have files of equal names up to the
         extension, and attributes["sketch"] is the address of the line art.
+    groups: whether the pictures of a sub-folder are a group, named by its path (of `color/` with
+        `pairs`). Pictures in the top folder have no group.
 
     Returns the records sorted by id, with addresses relative to `path`, and the number of files
     left out by reason: not_a_picture_name, bad_name (not UTF-8), linked_folder, broken_link,
@@ -36,6 +41,9 @@ def list_folder(path: Path, layout: Layout) -> tuple[list[Record], Counter[str]]
         records = _pairs(path, reasons)
     else:
         records = [_record(address) for address in _addresses(path, path, reasons)]
+    if groups:
+        root = "color" if layout == "pairs" else ""
+        records = [replace(record, group=_group(record.address, root)) for record in records]
     unique = {record.id: record for record in reversed(records)}
     reasons["same_name"] += len(records) - len(unique)
     if not unique:
@@ -111,6 +119,11 @@ def _record(address: str, *, sketch: str = "") -> Record:
     stem = str(PurePosixPath(address).with_suffix(""))
     attributes = {"sketch": sketch} if sketch else {}
     return Record(readable_id(stem, unique=_composed(address)), address, attributes=attributes)
+
+
+def _group(address: str, root: str) -> str:
+    folder = PurePosixPath(address).relative_to(root).parent
+    return _composed(folder.as_posix()) if folder.parts else ""
 
 
 def _composed(name: str) -> str:

@@ -8,7 +8,7 @@ from urllib.parse import urljoin
 DANBOORU = "https://danbooru.donmai.us"  # site of the archived posts
 UNKNOWN_LICENCE = "unknown; see page"
 
-_ARTIST = "1"  # the category of artist tags
+_ARTIST, _CHARACTER = "1", "4"  # categories of tags
 _TAG_STRINGS = (
     "tag_string",  # all of the fields below, and artists
     "tag_string_general",
@@ -30,6 +30,7 @@ class Post:
     width, height: of the original file, in pixels.
     parent: id of the post of which this post is a variant.
     tags: names of general, meta, copyright and character tags, without artists.
+    characters: names of the character tags.
     source: the artist's page that the post names.
     address, page: address of the file, and of the post.
     checksum: MD5 of the file at `address`.
@@ -45,6 +46,7 @@ class Post:
     deleted: bool
     banned: bool
     tags: frozenset[str]
+    characters: tuple[str, ...]
     artist: tuple[str, ...]
     source: str
     address: str
@@ -77,8 +79,8 @@ def from_archive(fields: Mapping[str, Any]) -> Post:
 
     Dumps of 2017 to 2020 have tags as objects with categories; 2021 has tag strings, and sometimes
     no id. Both have numbers as strings, and their rating "s" (safe) is today's "g". Later dumps
-    have numbers as numbers and today's ratings. In a dump with only `tag_string`, artists cannot be
-    separated from other tags.
+    have numbers as numbers and today's ratings. In a dump with only `tag_string`, artists and
+    characters cannot be separated from other tags.
 
     The address is empty: metadata does not contain it.
     Raises ValueError unless the fields are a mapping with tags and valid numbers.
@@ -92,7 +94,7 @@ def from_archive(fields: Mapping[str, Any]) -> Post:
 def _post(fields: Mapping[str, Any], *, rating: str, address: str, checksum: str, url: str) -> Post:
     number = _number(fields, "id")
     parent = _number(fields, "parent_id")
-    tags, artist = _tags(fields)
+    tags, characters, artist = _tags(fields)
     return Post(
         id=str(number or ""),
         md5=_text(fields, "md5").lower(),
@@ -104,6 +106,7 @@ def _post(fields: Mapping[str, Any], *, rating: str, address: str, checksum: str
         deleted=_flag(fields, "is_deleted"),
         banned=_flag(fields, "is_banned"),
         tags=tags,
+        characters=characters,
         artist=artist,
         source=_text(fields, "source"),
         address=address,
@@ -112,21 +115,25 @@ def _post(fields: Mapping[str, Any], *, rating: str, address: str, checksum: str
     )
 
 
-def _tags(fields: Mapping[str, Any]) -> tuple[frozenset[str], tuple[str, ...]]:
+def _tags(
+    fields: Mapping[str, Any],
+) -> tuple[frozenset[str], tuple[str, ...], tuple[str, ...]]:
     artist = tuple(_text(fields, "tag_string_artist").split())
+    characters = tuple(_text(fields, "tag_string_character").split())
     if "tag_string" in fields or "tag_string_general" in fields:
         text = " ".join([_text(fields, name) for name in _TAG_STRINGS])
-        return frozenset(text.split()).difference(artist), artist
-    tags: list[str] = []
-    artists: list[str] = []
+        return frozenset(text.split()).difference(artist), characters, artist
     try:
-        for tag in fields["tags"]:
-            (artists if str(tag["category"]) == _ARTIST else tags).append(tag["name"])
-        if not all(isinstance(name, str) for name in tags + artists):
+        named = [(str(tag["category"]), tag["name"]) for tag in fields["tags"]]
+        if not all(isinstance(name, str) for _, name in named):
             raise TypeError("a tag's name must be text")
     except (KeyError, TypeError) as error:
         raise ValueError(f"a post must have tags, got {str(fields)[:200]} ({error!r})") from error
-    return frozenset(tags), tuple(artists)
+    return (
+        frozenset(name for category, name in named if category != _ARTIST),
+        tuple(name for category, name in named if category == _CHARACTER),
+        tuple(name for category, name in named if category == _ARTIST),
+    )
 
 
 def _text(fields: Mapping[str, Any], name: str) -> str:

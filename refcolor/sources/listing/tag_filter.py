@@ -88,7 +88,8 @@ class TagFilter:
         """Turn a post with an id into a record of the manifest.
 
         The attributes hair, eyes and subject, for `split.hold_out`, are set where the post has
-        exactly one of the kind. With `filter.children`, variants and their parent are one family.
+        exactly one of the kind; the group is the character of a post with exactly one. With
+        `filter.children`, variants and their parent are one family.
         letterboxed: as in `Record`.
         """
         kinds = {"hair": self._hair, "eyes": self._eyes, "subject": self._subjects}
@@ -101,6 +102,7 @@ class TagFilter:
             rating=post.rating,
             licence=UNKNOWN_LICENCE,
             family=f"danbooru:{post.parent or post.id}" if self.params.children else "",
+            group=_encodable(post.characters[0]) if len(post.characters) == 1 else "",
             attributes={kind: names.pop() for kind, names in named.items() if len(names) == 1},
             source=_encodable(post.source),
             md5=post.md5,

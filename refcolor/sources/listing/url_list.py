@@ -15,7 +15,7 @@ from refcolor.sources.manifest import Record
 from refcolor.sources.naming import readable_id
 
 _SPELLINGS = {"license": "licence"}
-_COLUMNS = ("url", "id", "md5", "artist", "page", "source", "licence", "rating")
+_COLUMNS = ("url", "id", "md5", "artist", "page", "source", "licence", "rating", "group")
 _MD5 = re.compile(r"[0-9a-f]{32}")
 _UNSAFE = re.compile(r"[\x00-\x20\x7f]")
 
@@ -24,8 +24,9 @@ def list_urls(path: Path) -> tuple[list[Record], Counter[str]]:
     """List the pictures of a table with a header, or of JSON lines, in file order.
 
     Columns: `url`, and optionally `id`, `md5` (of the file at that address), `artist` (several are
-    separated by `;`, or a list in JSON), `page`, `source`, `licence` and `rating`. Other columns
-    become attributes. A missing id is made from the name in the address and a hash of the address.
+    separated by `;`, or a list in JSON), `page`, `source`, `licence`, `rating` and `group`. Other
+    columns become attributes. A missing id is made from the name in the address and a hash of the
+    address.
 
     Returns the records, and the number of rows left out by reason: not_http, bad_record (not an
     object, a wrong number of cells, a wrong MD5 or id, a login in the address), same_id.
@@ -119,6 +120,7 @@ def _record(row: Mapping[str, Any]) -> Record | str:
             artist=tuple(filter(None, map(str.strip, columns["artist"].split(";")))),
             rating=columns["rating"],
             licence=columns["licence"],
+            group=columns["group"],
             attributes={name: value for name, value in texts.items() if name and value},
             source=columns["source"],
             md5=md5,
