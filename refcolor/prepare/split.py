@@ -71,16 +71,15 @@ def split(records: Sequence[Record], group_of: Mapping[str, str], params: SplitP
 
 def _advice(records: Sequence[Record]) -> str:
     """Say what to do about groups that leave a side empty."""
-    together = [record.group for record in records if f"group:{record.group}" in families(record)]
-    if not together:
+    sizes = Counter(one.group for one in records if f"group:{one.group}" in families(one))
+    if not sizes:
         return ""
-    (largest, size), *others = Counter(together).most_common()
-    said = f"; the pictures of a group stay on one side, and {size} are of {largest!r}: "
+    (largest, size), *others = sizes.most_common()
     if others:
-        return (
-            f"{said}change split.seed, or hold one out, as split.hold_out: [group={others[0][0]}]"
-        )
-    return f"{said}add pictures of others, or list them without a group"
+        advice = f"change split.seed, or hold one out: split.hold_out: [group={others[0][0]}]"
+    else:
+        advice = "add pictures of other groups, or list them without groups"
+    return f"; a group stays on one side, and the largest, {largest}, has {size} pictures: {advice}"
 
 
 def _pairs(

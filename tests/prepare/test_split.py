@@ -192,11 +192,8 @@ def test_a_group_may_be_held_out_by_name() -> None:
 @pytest.mark.parametrize(
     ("count", "said"),
     [
-        (
-            1,
-            r"got 0 and 30 .* 30 are of 'g0': add pictures of others, or list them without a group",
-        ),
-        (3, r"10 are of 'g0': change split\.seed, or hold one out, as .*hold_out: \[group=g1\]$"),
+        (1, r"got 0 and 30 .* largest, g0, has 30 pictures: add pictures of other groups, or list"),
+        (3, r"g0, has 10 pictures: change split\.seed, or hold .*split\.hold_out: \[group=g1\]$"),
     ],
 )
 def test_groups_that_leave_a_side_empty_are_refused_with_advice(count: int, said: str) -> None:
