@@ -21,7 +21,7 @@ STAGES = ("discover", "download", "clean", "sketch", "split", "train", "evaluate
 
 TINY: dict[str, Any] = {
     "source.count": 24,
-    "source.sample.palettes": 4,
+    "source.sample.palettes": 3,
     "source.sample.size": 64,
     "clean.size": 32,
     "clean.min_side": 16,

@@ -33,9 +33,9 @@ def test_everything_listed_is_kept_or_dropped(finished: Project) -> None:
 
 
 def test_groups_reach_training_and_evaluation(finished: Project) -> None:
-    """Four palettes are four groups in the split, and other pictures of them are measured."""
+    """Three palettes are three groups in the split, and other pictures of them are measured."""
     groups = json.loads((finished.root / "data/split/groups.json").read_text())
-    assert set(groups.values()) == {f"palette:2/{i}" for i in range(4)}
+    assert set(groups.values()) == {f"palette:2/{i}" for i in range(3)}
     numbers = finished.numbers("eval.json")
     assert {"other_delta_e", "grey_other_delta_e", "copy_other_ssim"} <= set(numbers)
 
