@@ -172,8 +172,8 @@ def test_another_picture_of_the_group_is_the_reference(
     groups = ("a", "b", "a", "", "b", "b", "c")
     pictures = replace(grayish(make_pictures(7)), groups=groups)
     changes = {"augment.warp": 0.0, "augment.mirror": 0.0}
-    plain = questions(make_params(changes), pictures)
-    batch = questions(make_params(changes | {"augment.other_reference": 1}), pictures)
+    plain = draw_batch(make_params(changes), pictures)
+    batch = draw_batch(make_params(changes | {"augment.other_reference": 1}), pictures)
     assert torch.equal(batch.target, plain.target)
     assert torch.equal(batch.sketch, plain.sketch)
     offset = batch.target - pictures.colors(CHOSEN, device=CPU)
@@ -197,8 +197,8 @@ def test_another_picture_is_bent_like_the_own_one(
 ) -> None:
     """The warp that was drawn for a row is that of its reference, whichever picture it shows."""
     pictures = make_pictures(7)
-    plain = questions(make_params(), pictures)
-    batch = questions(make_params({"augment.other_reference": 1}), pictures)
+    plain = draw_batch(make_params(), pictures)
+    batch = draw_batch(make_params({"augment.other_reference": 1}), pictures)
     assert torch.equal(batch.warped.grid, plain.warped.grid)
     assert not torch.equal(batch.reference, plain.reference)
 
