@@ -6,7 +6,7 @@ import tempfile
 from pathlib import Path
 
 from benchmarks.material import changed
-from pipeline.train import CURVES, MODELS, PREVIEWS, SPLIT
+from pipeline.train import MODELS, SPLIT
 from refcolor import errors, params
 from refcolor.training.checkpoint import StateFile
 from refcolor.training.data import load_pictures, read_ids
@@ -32,7 +32,7 @@ def main() -> None:
             changed(settings, train={"epochs": epochs, "report_every": steps}),
             pictures=first,
             validation=load_pictures(read_ids(SPLIT / "val.txt")),
-            folders=Folders(MODELS, CURVES, PREVIEWS),
+            folders=Folders(MODELS, Path("metrics/curves"), Path("metrics/previews")),
             state_file=StateFile(Path(folder), epochs=epochs),
             tracker=NullTracker(),
             device=choose_device("cpu"),
