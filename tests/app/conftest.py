@@ -3,6 +3,7 @@
 import os
 import re
 import signal
+import socket
 import subprocess
 import sys
 from collections.abc import Callable, Iterator
@@ -101,9 +102,12 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
     model = save_tiny(home / "model", seed=5)  # its attention tells two spots apart
     files = home / "files"
     files.mkdir()
+    # Each pytest worker has a server, and two that start together would find the same free port.
+    with socket.create_server(("127.0.0.1", 0)) as free:
+        port = free.getsockname()[1]
     command = [sys.executable, "-c", "from refcolor.cli.main import main; main()", "app"]
     process = subprocess.Popen(
-        [*command, "--model", str(model), "--no-browser"],
+        [*command, "--model", str(model), "--no-browser", "--port", str(port)],
         cwd=home,
         env=os.environ | {"TMPDIR": str(files), "PYTHONPATH": str(Path(__file__).parents[2])},
         stdout=subprocess.PIPE,
