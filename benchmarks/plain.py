@@ -26,6 +26,7 @@ from torch import Tensor
 from benchmarks.material import first_networks
 from refcolor.io.image import Unit
 from refcolor.lines.sketch import TRUNCATE, XDoGSettings
+from refcolor.model.generator import Output
 from refcolor.params import Params
 from refcolor.training import augment, losses
 from refcolor.training.batch import Batch, make_batch
@@ -83,7 +84,7 @@ class PlainStep:
             "adversarial": losses.adversarial_generator(verdict),
             "perceptual": sum(map(F.l1_loss, found, wanted)),
             "style": losses.style(found[-1], wanted[-1]),
-            "triplet": self._triplet(output.logits, batch, output.cells),
+            "triplet": self._triplet(output, batch),
         }
         weights = self.params.loss
         total = (
@@ -109,8 +110,11 @@ class PlainStep:
         fake = self.discriminator(picture=output.picture.detach(), sketch=sketch)
         return losses.adversarial_discriminator(real, fake)
 
-    def _triplet(self, logits: Tensor, batch: Batch, cells: tuple[int, int]) -> Tensor:
-        match = augment.known_match(batch.warped.grid, batch.warped.valid, cells=cells)
+    def _triplet(self, output: Output, batch: Batch) -> Tensor:
+        logits, (cells,) = output.logits, output.key_cells
+        match = augment.known_match(
+            batch.warped.grid, batch.warped.valid, cells=cells, query_cells=output.cells
+        )
         chance = torch.rand(logits.shape, generator=self.random).to(logits.device)
         negative = losses.choose_negatives(match, chance, cells=cells)
         return losses.triplet(logits, match, negative, margin=self.params.loss.margin)

@@ -199,17 +199,75 @@ class ModelParams(Section):
 
     attention: Literal["scft", "sga", "none"]
     width: Count  # channels of the first layer; doubled at each level
+    widths: Annotated[tuple[Count, ...], Field(strict=False)] = ()  # of each level; empty: doubled
     levels: Annotated[int, Field(ge=2, le=7)]  # two convolutions each; the stride is 2**(levels-1)
-    blocks: Annotated[int, Field(ge=0)]  # residual blocks of the trunk
+    blocks: Annotated[int, Field(ge=0)]  # residual blocks of the trunk, or of the light decoder
+    query_stride: Annotated[int, Field(ge=0)] = 0  # pixels of a position of the sketch; 0: paper
+    key_stride: Annotated[int, Field(ge=0)] = 0  # pixels of a position of the reference; 0: paper
     context: Annotated[int, Field(ge=0, le=5)] = 0  # halvings beyond the attention's size; 0: paper
     transport: Literal[0, 1] = 0  # whether the attention also carries colours; 0: paper
+    convex_upsampling: Literal[0, 1] = 0  # whether their enlargement is learned; 0: bilinear
     norm: Literal["none", "batch", "instance", "group"]
     discriminator_width: Count
 
     @property
     def stride(self) -> int:
-        """Side of an attention cell in pixels."""
+        """Side in pixels of a position of the last level; sides of pictures are multiples of it."""
         return 1 << (self.levels - 1)
+
+    @property
+    def cell_sizes(self) -> tuple[int, int]:
+        """Side in pixels of an attention cell of the sketch, and of one of the reference."""
+        return self.query_stride or self.stride, self.key_stride or self.stride
+
+    @property
+    def level_widths(self) -> list[int]:
+        """Channels of each level of the encoders."""
+        return list(self.widths) or [self.width * 2**level for level in range(self.levels)]
+
+    @model_validator(mode="after")
+    def _check_network(self) -> "ModelParams":
+        if self.widths and (len(self.widths) != self.levels or self.widths[0] != self.width):
+            raise ValueError(
+                f"model.widths must have model.levels {self.levels} entries, the first of them "
+                f"model.width {self.width}, got {list(self.widths)}; [] doubles the width at each "
+                "level"
+            )
+        if self.transport and self.attention == "none":
+            raise ValueError(
+                "model.transport needs attention, got model.attention none; "
+                "set it to 0 or use scft or sga"
+            )
+        if self.convex_upsampling and not self.transport:
+            raise ValueError(
+                "model.convex_upsampling needs model.transport 1, got 0; set it to 1, or "
+                "convex_upsampling to 0"
+            )
+        if self.query_stride or self.key_stride:
+            self._check_strides()
+        return self
+
+    def _check_strides(self) -> None:
+        sizes = [1 << level for level in range(self.levels)]
+        for name, value in (("query", self.query_stride), ("key", self.key_stride)):
+            if value not in sizes:
+                raise ValueError(
+                    f"model.{name}_stride must be the stride of one of model.levels {self.levels}, "
+                    f"got {value} with query_stride {self.query_stride} and key_stride "
+                    f"{self.key_stride}; use one of {', '.join(map(str, sizes))}, or set both to "
+                    "0 for the paper's network"
+                )
+        if self.key_stride < self.query_stride:
+            raise ValueError(
+                f"model.key_stride must be at least model.query_stride {self.query_stride}, got "
+                f"{self.key_stride}; set it to {self.query_stride} or more"
+            )
+        for name, required in (("attention", "scft"), ("context", 0), ("transport", 1)):
+            if (given := getattr(self, name)) != required:
+                raise ValueError(
+                    f"model.{name} must be {required} with model.query_stride {self.query_stride}, "
+                    f"got {given}; set query_stride and key_stride to 0 for the paper's network"
+                )
 
 
 class LossParams(Section):
@@ -311,26 +369,22 @@ class Params(Section):
             )
         if self.clean.size // stride < 4:
             raise ValueError(
-                f"clean.size must give at least 4 x 4 attention cells, got {self.clean.size} with "
-                f"model.levels {self.model.levels}; use at least {4 * stride} or fewer levels"
+                "clean.size must leave at least 4 x 4 positions at the last level, got "
+                f"{self.clean.size} with model.levels {self.model.levels}; use at least "
+                f"{4 * stride} or fewer levels"
             )
         if self.model.attention == "none" and self.loss.needs_match:
             raise ValueError(
                 "loss.triplet and loss.match need attention, got model.attention none; "
                 "set both to 0 or use scft or sga"
             )
-        if self.model.attention == "none" and self.model.transport:
-            raise ValueError(
-                "model.transport needs attention, got model.attention none; "
-                "set it to 0 or use scft or sga"
-            )
-        cells, patches = self.clean.size // stride, self.augment.patches
+        cells, patches = self.clean.size // self.model.cell_sizes[1], self.augment.patches
         if self.augment.patch_shuffle and cells % patches:
             divisors = [str(count) for count in range(2, cells + 1) if cells % count == 0]
             raise ValueError(
-                f"augment.patches must divide the {cells} attention cells of a side "
-                f"(clean.size {self.clean.size}, model.levels {self.model.levels}), got {patches}; "
-                f"set it to one of {', '.join(divisors)}"
+                f"augment.patches must divide the {cells} attention cells of a reference's side "
+                f"(clean.size {self.clean.size}, {self.model.cell_sizes[1]} pixels each), got "
+                f"{patches}; set it to one of {', '.join(divisors)}"
             )
         if self.augment.sketch_variation and self.source.layout != "pictures":
             raise ValueError(

@@ -94,7 +94,11 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         ("clean.size", 34, "clean.size must be a multiple of 4 with model.levels 3, got 34"),
         ("clean.size", 61, "nearest: 60"),
         ("clean.size", 63, "nearest: 64"),
-        ("model.levels", 6, "at least 4 x 4 attention cells, got 32 with model.levels 6; use at"),
+        (
+            "model.levels",
+            6,
+            "4 x 4 positions at the last level, got 32 with model.levels 6; use at",
+        ),
         ("model.levels", 7, "clean.size must be a multiple of 64"),
         ("model.levels", 7, "nearest: 256"),
         ("augment.patch_shuffle", 1.5, "augment.patch_shuffle should be less than or equal to 1"),
@@ -136,6 +140,58 @@ def test_transport_needs_attention(make_params: Callable[..., Params]) -> None:
         make_params({"model.attention": "none", "model.transport": 1})
 
 
+FINE = {"model.query_stride": 2, "model.key_stride": 4, "model.transport": 1}
+
+
+@pytest.mark.parametrize(
+    ("changes", "said"),
+    [
+        (
+            {"model.key_stride": 0},
+            "key_stride must be the stride of one of model.levels 3, got 0 w",
+        ),
+        ({"model.query_stride": 0}, "query_stride 0 and key_stride 4; use one of 1, 2, 4, or set"),
+        (
+            {"model.query_stride": 3},
+            "model.query_stride must be the stride of one of .* got 3 with",
+        ),
+        ({"model.key_stride": 8}, "model.key_stride must be the stride of one of .*, got 8 with"),
+        ({"model.query_stride": 4, "model.key_stride": 2}, "query_stride 4, got 2; set it to 4 or"),
+        ({"model.attention": "sga"}, "attention must be scft with model.query_stride 2, got sga"),
+        ({"model.context": 2}, "model.context must be 0 with model.query_stride 2, got 2; set qu"),
+        ({"model.transport": 0}, "model.transport must be 1 with model.query_stride 2, got 0; set"),
+    ],
+)
+def test_strides_that_no_network_has_are_refused(
+    make_params: Callable[..., Params], changes: dict[str, Any], said: str
+) -> None:
+    """Both strides are those of a level, keys are not finer, and the rest of the network fits."""
+    assert make_params(FINE).model.cell_sizes == (2, 4)
+    with pytest.raises(pydantic.ValidationError, match=said):
+        make_params(FINE | changes)
+
+
+def test_convex_upsampling_needs_colours_to_enlarge(make_params: Callable[..., Params]) -> None:
+    """Without transport no colours are carried."""
+    make_params({"model.transport": 1, "model.convex_upsampling": 1})
+    with pytest.raises(
+        pydantic.ValidationError, match=r"needs model.transport 1, got 0; set it to 1, or conv"
+    ):
+        make_params({"model.convex_upsampling": 1})
+
+
+@pytest.mark.parametrize("widths", [[2, 3], [2, 3, 4, 5], [3, 3, 4]])
+def test_widths_are_those_of_the_levels(
+    make_params: Callable[..., Params], widths: list[int]
+) -> None:
+    """An entry for each level, the first of them model.width; without any each level doubles."""
+    assert make_params().model.level_widths == [2, 4, 8]
+    assert make_params({"model.widths": [2, 3, 5]}).model.level_widths == [2, 3, 5]
+    said = r"model.levels 3 entries, the first of them model.width 2, got .*; \[\] doubles the"
+    with pytest.raises(pydantic.ValidationError, match=said):
+        make_params({"model.widths": widths})
+
+
 @pytest.mark.parametrize("term", ["triplet", "match"])
 def test_stop_gradient_attention_can_have_match_terms(
     make_params: Callable[..., Params], term: str
@@ -149,7 +205,7 @@ def test_patches_must_divide_the_attention_cells(content: dict[str, Any], write:
     content["augment"]["patches"] = 3
     load(write(content))
     content["augment"]["patch_shuffle"] = 0.5
-    message = r"must divide the 8 attention cells of a side .*, got 3; set it to one of 2, 4, 8$"
+    message = r"8 attention cells of a reference's side .*, got 3; set it to one of 2, 4, 8$"
     with pytest.raises(RefcolorError, match=message):
         load(write(content))
 

@@ -1,5 +1,6 @@
 """The Colorizer: colours drawings of any size after references with a trained model."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -188,7 +189,7 @@ class Colorizer:
         Raises PictureError for a picture that cannot be used.
         """
         picture = read_reference(source)
-        placement = self._place(picture.shape[:2], size)
+        placement = self._place(picture.shape[:2], size, cell=self.model.cell_sizes[1])
         scaled = image.resize(picture, placement.inner_height, placement.inner_width)
         return Reference(placement.pad(scaled, image.border_color(picture)), placement)
 
@@ -204,7 +205,7 @@ class Colorizer:
         """Read a drawing and scale it to the model's grid; arguments as in `colorize`."""
         self._check_inputs(len(references), matches)
         drawing = read_drawing(as_file(sketch), clean_lines=clean_lines)
-        placement = self._place(drawing.size, size)
+        placement = self._place(drawing.size, size, cell=self.model.cell_sizes[0])
         reference_placements = [reference.placement for reference in references]
         self._check_pairs(placement, reference_placements)
         lines = working_sketch(drawing, placement.inner_height, placement.inner_width)
@@ -266,9 +267,10 @@ class Colorizer:
 
         With N references the largest size is divided by the fourth root of N.
         """
-        stride = self.model.stride
-        largest = MAX_SIZE if self.model.attention == "none" else _MAX_CELLS * stride
-        return _MIN_CELLS * stride, min(largest, MAX_SIZE)
+        # At least two positions at the last level, because instance norm refuses a single one.
+        smallest = max(_MIN_CELLS * self.model.cell_sizes[1], 2 * self.model.stride)
+        largest = MAX_SIZE if self.model.attention == "none" else self._largest(references=1)
+        return smallest, min(largest, MAX_SIZE)
 
     def check_size(self, size: int | None) -> int:
         """Return the working size: `size`, or for None the size of the training pictures.
@@ -285,11 +287,17 @@ class Colorizer:
             )
         return size
 
-    def _place(self, shape: tuple[int, ...], size: int | None) -> Placement:
+    def _largest(self, *, references: int) -> int:
+        """Return the largest size at which square pictures have at most _MAX_PAIRS pairs."""
+        ratio = math.sqrt(math.prod(self.model.cell_sizes)) / self.model.stride
+        return int(_MAX_CELLS * ratio / references**0.25) * self.model.stride
+
+    def _place(self, shape: tuple[int, ...], size: int | None, *, cell: int) -> Placement:
         return place(
             *shape,
             size=self.check_size(size),
-            stride=self.model.stride,
+            stride=cell,
+            multiple=self.model.stride,
             square=self.model.attention == "none",
         )
 
@@ -311,7 +319,7 @@ class Colorizer:
         queries, keys = sketch.count, sum(placement.count for placement in references)
         if self.model.attention != "none" and queries * keys > _MAX_PAIRS:
             size = max(sketch.inner_height, sketch.inner_width)
-            largest = int(_MAX_CELLS / len(references) ** 0.25) * self.model.stride
+            largest = self._largest(references=len(references))
             raise RefcolorError(
                 f"at size {size} this model would compare {queries} cells of the sketch with "
                 f"{keys} of {len(references)} references, which needs too much memory; take size "

@@ -17,7 +17,8 @@ from refcolor.io.image import Unit
 
 # The logits of a row of a trained model differ by up to 50: with 100 the hint's key always wins.
 STRENGTH = 100.0
-SIGMA = 0.75  # cells; the bias at 2 cells is a tenth of that at 1 cell, too small to win
+# Cells of the reference; the bias at 2 cells is a tenth of that at 1 cell, too small to win.
+SIGMA = 0.75
 
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 _MATCH = re.compile(rf"{_NUMBER},{_NUMBER}=(?:\s*([1-9]\d*)\s*:)?{_NUMBER},{_NUMBER}")
@@ -62,8 +63,8 @@ def logit_bias(
     """Compute the bias of the attention logits for matches; None without matches.
 
     Returns (N_s, N_r) float32, N_r being the cells of all references, one after another:
-    STRENGTH exp(-(d_s^2 + d_r^2) / 2 SIGMA^2) with the distances d, in cells, from the match's
-    query and key; the maximum over the matches.
+    STRENGTH exp(-(d_s^2 + d_r^2) / 2 SIGMA^2) with the distances d from the match's query and
+    key, both in cells of the reference; the maximum over the matches.
     Raises RefcolorError for a point outside of its picture and for a reference that does not exist.
     """
     if not matches:
@@ -74,19 +75,23 @@ def logit_bias(
         for match in matches:
             _check(match, sketch, references)
             if match.reference == number:
-                query = _gaussian(sketch, match.x, match.y)
-                key = _gaussian(reference, match.u, match.v)
+                query = _gaussian(sketch, match.x, match.y, cell=reference.stride)
+                key = _gaussian(reference, match.u, match.v, cell=reference.stride)
                 np.maximum(part, STRENGTH * np.outer(query, key), out=part)
         total = np.concatenate([total, part], axis=1)
     return total
 
 
-def _gaussian(placement: Placement, x: float, y: float) -> npt.NDArray[np.float32]:
-    """Return a Gaussian over the cells, 1 at the cell of the point: (count,) float32."""
+def _gaussian(placement: Placement, x: float, y: float, *, cell: int) -> npt.NDArray[np.float32]:
+    """Return a Gaussian over the cells, 1 at the cell of the point: (count,) float32.
+
+    cell: SIGMA is in cells of that many pixels.
+    """
     row, column = divmod(placement.cell_at(x, y), placement.columns)
     rows, columns = np.arange(placement.rows) - row, np.arange(placement.columns) - column
     squared_distance = rows[:, None] ** 2 + columns**2
-    return np.exp(-squared_distance / (2 * SIGMA**2)).astype(np.float32).ravel()
+    sigma = SIGMA * cell / placement.stride
+    return np.exp(-squared_distance / (2 * sigma**2)).astype(np.float32).ravel()
 
 
 def _check(match: PointMatch, sketch: Placement, references: Sequence[Placement]) -> None:

@@ -100,13 +100,25 @@ class Placement:
         return grid[rows, self.left : self.left + self.inner_width]
 
 
-def place(height: int, width: int, *, size: int, stride: int, square: bool = False) -> Placement:
+def place(
+    height: int,
+    width: int,
+    *,
+    size: int,
+    stride: int,
+    multiple: int | None = None,
+    square: bool = False,
+) -> Placement:
     """Place a picture whose longer side becomes `size` pixels, padded to whole cells.
 
+    multiple: sides of the grid are multiples of it, and it of `stride`; by default `stride`.
     square: pad to a square, which a model without attention needs.
     """
     inner_height, inner_width = scaled_size((height, width), size)
-    rows, columns = (-(-inner // stride) for inner in (inner_height, inner_width))
+    multiple = multiple or stride
+    rows, columns = (
+        -(-inner // multiple) * (multiple // stride) for inner in (inner_height, inner_width)
+    )
     if square:
         rows = columns = max(rows, columns)
     return Placement(height, width, inner_height, inner_width, rows, columns, stride)

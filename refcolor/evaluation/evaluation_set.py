@@ -162,12 +162,16 @@ def second_references(pairs: NDArray[np.int64]) -> NDArray[np.int64]:
 
 
 def warp_all(
-    pictures: Stack, params: EvaluateParams, *, cells: tuple[int, int]
+    pictures: Stack,
+    params: EvaluateParams,
+    *,
+    cells: tuple[int, int],
+    query_cells: tuple[int, int],
 ) -> tuple[Stack, augment.Match]:
     """Warp every picture by the fixed evaluation warps, which do not depend on the batch size.
 
-    pictures: (N, S, S, 3) uint8.  Returns the warped pictures, of the same shape, and the known
-    match of all N.
+    pictures: (N, S, S, 3) uint8; cells, query_cells: see `augment.known_match`.
+    Returns the warped pictures, of the same shape, and the known match of all N.
     """
     warps = augment.draw_warps(
         len(pictures),
@@ -180,7 +184,7 @@ def warp_all(
         batch = slice(start, start + params.batch_size)
         batch_warps = augment.Warps(warps.displacement[batch], warps.mirrored[batch])
         result = augment.warp(image.to_tensor(pictures[batch]), batch_warps)
-        match = augment.known_match(result.grid, result.valid, cells=cells)
+        match = augment.known_match(result.grid, result.valid, cells=cells, query_cells=query_cells)
         warped.append(image.to_uint8(result.picture))
         keys.append(match.key)
         known.append(match.known)

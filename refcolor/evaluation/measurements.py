@@ -8,12 +8,11 @@ from dataclasses import dataclass, field
 from functools import partial
 
 import numpy as np
-import torch
 from tqdm import tqdm
 
 from refcolor.evaluation.evaluation_set import Stack, second_references
 from refcolor.evaluation.features.tagger import Tagger
-from refcolor.evaluation.metrics.attention import attention_accuracy
+from refcolor.evaluation.metrics.attention import attention_accuracy, same_place
 from refcolor.evaluation.metrics.baselines import grey, mean_color, moved
 from refcolor.evaluation.metrics.color import delta_e
 from refcolor.evaluation.metrics.confusion import (
@@ -118,9 +117,9 @@ def attention(predictions: Predictions) -> Measured:
     if strongest is None:
         return Measured()
     match = predictions.warped[1]
-    mask = match.known & (predictions.parts != BACKGROUND)
-    accuracy = partial(attention_accuracy, key=match.key, mask=mask, cells=predictions.cells)
-    identity = torch.arange(strongest.shape[1]).expand_as(strongest)
+    mask = match.known & (predictions.query_parts != BACKGROUND)
+    accuracy = partial(attention_accuracy, key=match.key, mask=mask, cells=predictions.key_cells)
+    identity = same_place(predictions.query_cells, predictions.key_cells).expand_as(strongest)
     return Measured(
         {"attention_accuracy": accuracy(strongest), "attention_identity": accuracy(identity)}
     )
@@ -244,15 +243,18 @@ def confusion(predictions: Predictions) -> Measured:
     measured = Measured()
     strongest = predictions.cross_reference.strongest
     if strongest is not None:
-        sketch_parts, reference_parts = (predictions.parts[side] for side in data.pairs[known].T)
+        sketches, colored_after = data.pairs[known].T
+        sketch_parts = predictions.query_parts[sketches]
         count = partial(
-            attention_counts, sketch_parts=sketch_parts, reference_parts=reference_parts
+            attention_counts,
+            sketch_parts=sketch_parts,
+            reference_parts=predictions.key_parts[colored_after],
         )
         measured.tables["attention"] = count(strongest[known])
-        identity = torch.arange(strongest.shape[1]).expand_as(sketch_parts)
+        identity = same_place(predictions.query_cells, predictions.key_cells)
         measured.numbers = {
             "attention_part_accuracy": diagonal(measured.tables["attention"]),
-            "attention_part_identity": diagonal(count(identity)),
+            "attention_part_identity": diagonal(count(identity.expand_as(sketch_parts))),
         }
     targets = [case.target for case in data.recolorings]
     references = [case.reference for case in data.recolorings]

@@ -46,20 +46,34 @@ class Predictions:
         self.references = data.pictures.color[data.pairs[:, 1]]
 
     @property
-    def cells(self) -> tuple[int, int]:
-        """Return the rows and columns of attention cells, of sketch and reference alike."""
-        return (self.data.size // self._generator.stride,) * 2
+    def query_cells(self) -> tuple[int, int]:
+        """Return the rows and columns of attention cells of a sketch."""
+        return (self.data.size // self._generator.query_stride,) * 2
+
+    @property
+    def key_cells(self) -> tuple[int, int]:
+        """Return the rows and columns of attention cells of a reference."""
+        return (self.data.size // self._generator.key_stride,) * 2
 
     @cached_property
-    def parts(self) -> Tensor:
-        """Return the part of each cell of every picture: (N, N_s) int64."""
-        parts = torch.from_numpy(np.stack([truth.parts for truth in self.data.truths]))
-        return cell_parts(parts, cells=self.cells, labels=len(PARTS))
+    def query_parts(self) -> Tensor:
+        """Return the part of each sketch cell of every picture: (N, N_s) int64."""
+        return self._parts(self.query_cells)
+
+    @cached_property
+    def key_parts(self) -> Tensor:
+        """Return the part of each reference cell of every picture: (N, N_r) int64."""
+        return self._parts(self.key_cells)
 
     @cached_property
     def warped(self) -> tuple[Stack, Match]:
         """Return all pictures, warped, and the known match of their cells."""
-        return warp_all(self.data.pictures.color, self._params, cells=self.cells)
+        return warp_all(
+            self.data.pictures.color,
+            self._params,
+            cells=self.key_cells,
+            query_cells=self.query_cells,
+        )
 
     @cached_property
     def self_reference(self) -> Prediction:
@@ -90,6 +104,10 @@ class Predictions:
                     strongest.append(output.logits.argmax(dim=-1).cpu())
                 bar.update(len(pictures[-1]))
         return Prediction(np.concatenate(pictures), torch.cat(strongest) if strongest else None)
+
+    def _parts(self, cells: tuple[int, int]) -> Tensor:
+        parts = torch.from_numpy(np.stack([truth.parts for truth in self.data.truths]))
+        return cell_parts(parts, cells=cells, labels=len(PARTS))
 
     def _tensor(self, pictures: Stack) -> Tensor:
         # channels_last, as the generator's weights, halves the time.

@@ -1,1 +1,1 @@
-"""The networks: blocks < attention < generator, discriminator."""
+"""The networks: blocks < attention, encoder, decoder < generator, discriminator."""

@@ -56,6 +56,36 @@ class DenseCorrespondence(nn.Module):
         return Attended((v_s + transferred).mT.unflatten(2, cells), logits, weights)
 
 
+class ProjectedCorrespondence(nn.Module):
+    """Maps of two sizes and widths, compared and carried in few channels.
+
+    Beyond the paper: its W_q, W_k and W_v are square, and what they carry is added to the sketch's
+    features. Here it stands beside them.
+    """
+
+    def __init__(self, *, sketch: int, reference: int, channels: int) -> None:
+        """sketch, reference: channels of the two maps; channels: of queries, keys and values."""
+        super().__init__()
+        self.query = nn.Linear(sketch, channels, bias=False)
+        self.key = nn.Linear(reference, channels, bias=False)
+        self.value = nn.Linear(reference, channels, bias=False)
+        for layer in (self.query, self.key, self.value):
+            nn.init.orthogonal_(layer.weight)
+
+    def forward(self, *, sketch: Tensor, reference: Tensor, bias: Tensor | None = None) -> Attended:
+        """Put what sketch positions receive beside their features.
+
+        sketch: (B, D_s, h, w), reference: (B, D_r, h', w').
+        bias: (N_s, N_r) float32, added to the logits of every picture of the batch.
+        """
+        positions = reference.flatten(2).mT
+        logits = biased(similarity(self.query(sketch.flatten(2).mT), self.key(positions)), bias)
+        weights = logits.softmax(dim=-1)
+        values = self.value(positions)
+        received = (weights.to(values.dtype) @ values).mT.unflatten(2, sketch.shape[-2:])
+        return Attended(torch.cat([sketch, received], dim=1), logits, weights)
+
+
 class StopGradientAttention(nn.Module):
     """SGA: the attention weights transfer features, and losses on the picture do not train them.
 

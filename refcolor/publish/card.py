@@ -54,6 +54,7 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
     Raises RefcolorError for a folder without a model.
     """
     params, size = describe(folder)
+    query, key = params.cell_sizes
     origin = find_origin(folder, root)
     licence = find_licence(folder, origin)
     kind = origin.parameters.get("source.kind", "")
@@ -62,7 +63,8 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
         origin=origin,
         licence=licence,
         size=size,
-        stride=params.stride,
+        query=query,
+        key=key,
         attention=params.attention,
         method=_METHODS[params.attention],
         millions=f"{_parameter_count(folder / GENERATOR) / 1e6:.2g}",

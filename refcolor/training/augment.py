@@ -160,13 +160,20 @@ def drop_matches(warped: Warped, dropped: Tensor) -> Warped:
     return dataclasses.replace(warped, valid=warped.valid & ~mask)
 
 
-def known_match(grid: Tensor, valid: Tensor, *, cells: tuple[int, int]) -> Match:
+def known_match(
+    grid: Tensor,
+    valid: Tensor,
+    *,
+    cells: tuple[int, int],
+    query_cells: tuple[int, int] | None = None,
+) -> Match:
     """Find the key of each query: the reference cell that shows what the sketch cell shows.
 
-    grid, valid: of `Warped`. cells: (rows, columns) of the attention; they divide H and W.
-    p(r) is the mean source of reference cell r, in sketch cells. The match of sketch cell q is the
-    r with the smallest |p(r) - q|, the lowest r among equals; it is unknown when that distance
-    exceeds 0.75 cell or when a pixel of r is not valid.
+    grid, valid: of `Warped`. cells: (rows, columns) of the reference; they divide H and W.
+    query_cells: those of the sketch, by default the same.
+    p(r) is the mean source of reference cell r, c(q) the centre of sketch cell q, both in reference
+    cells. The match of q is the r with the smallest |p(r) - c(q)|, the lowest r among equals; it is
+    unknown when that distance exceeds 0.75 cell or when a pixel of r is not valid.
     """
     rows, columns = cells
     block = (grid.shape[1] // rows, grid.shape[2] // columns)
@@ -174,12 +181,11 @@ def known_match(grid: Tensor, valid: Tensor, *, cells: tuple[int, int]) -> Match
     inside = F.avg_pool2d(valid.float().unsqueeze(1), block).flatten(1) >= 1
     size = torch.tensor([columns, rows], dtype=grid.dtype, device=grid.device)
     source_cell = (mean_source + 1) / 2 * size - 0.5
-    row, column = torch.meshgrid(
-        torch.arange(rows, device=grid.device),
-        torch.arange(columns, device=grid.device),
-        indexing="ij",
+    row, column = (
+        (torch.arange(count, dtype=grid.dtype, device=grid.device) + 0.5) * (keys / count) - 0.5
+        for count, keys in zip(query_cells or cells, cells, strict=True)
     )
-    query_cell = torch.stack([column, row], dim=-1).flatten(0, 1).to(grid.dtype)
+    query_cell = torch.stack(torch.meshgrid(column, row, indexing="xy"), dim=-1).flatten(0, 1)
     distance = (query_cell[None, :, None] - source_cell[:, None]).square().sum(-1).sqrt()
     nearest, key = distance.min(dim=-1)
     return Match(key=key, known=(nearest <= 0.75) & inside.gather(1, key))

@@ -347,7 +347,10 @@ def generator_terms(
             terms["style"] = losses.style(prediction[-1], target[-1])
     if weights.needs_match:
         assert output.logits is not None
-        match = augment.known_match(batch.warped.grid, batch.warped.valid, cells=output.cells)
+        (cells,) = output.key_cells
+        match = augment.known_match(
+            batch.warped.grid, batch.warped.valid, cells=cells, query_cells=output.cells
+        )
         # Both terms are means over the known queries, whose number differs between ranks.
         rank_weight = processes.weight(match.known.sum())
         if weights.triplet:
@@ -355,9 +358,7 @@ def generator_terms(
             queries, keys = output.logits.shape[1:]
             shape = (len(match.key) * processes.world_size, queries, keys)
             scores = processes.local_part(torch.rand(shape, generator=random))
-            negative = losses.choose_negatives(
-                match, scores.to(match.key.device), cells=output.cells
-            )
+            negative = losses.choose_negatives(match, scores.to(match.key.device), cells=cells)
             triplet = losses.triplet(output.logits, match, negative, margin=weights.margin)
             terms["triplet"] = rank_weight * triplet
         if weights.match:

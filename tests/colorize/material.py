@@ -33,6 +33,10 @@ def blocks(height: int, width: int, *, seed: int = 0) -> Picture:
     return colors.repeat(8, axis=0).repeat(8, axis=1)[:height, :width].copy()
 
 
+# What makes the tiny model one of fine queries: cells of 2 pixels in the sketch, 4 in references.
+FINE = {"levels": 4, "query_stride": 2, "key_stride": 4, "transport": 1, "convex_upsampling": 1}
+
+
 def tiny(**changes: object) -> ModelParams:
     """Describe a model that takes milliseconds."""
     content = {"attention": "scft", "width": 2, "levels": 3, "blocks": 1, "norm": "batch"}

@@ -20,7 +20,7 @@ from refcolor.lines.sketch import PRESETS, sketch_picture
 from refcolor.model.generator import build_generator
 from refcolor.training.checkpoint import DESCRIPTION, GENERATOR
 
-from .material import blocks, line_art, save_tiny, tiny
+from .material import FINE, blocks, line_art, save_tiny, tiny
 
 ROOT = Path(__file__).parents[2]
 
@@ -99,12 +99,14 @@ def test_a_size_that_does_not_fit_is_refused(colorizer: Colorizer, size: int) ->
         ({"levels": 4}, (32, 720)),
         ({"levels": 5}, (64, 1024)),
         ({"levels": 3, "attention": "none"}, (16, 1024)),
+        (FINE | {"levels": 5}, (32, 240)),
+        (FINE | {"levels": 6, "query_stride": 4, "key_stride": 8}, (64, 480)),
     ],
 )
 def test_sizes_are_those_that_the_help_names(
     changes: dict[str, object], sizes: tuple[int, int]
 ) -> None:
-    """90 cells a side where there is attention, 1024 pixels where there is none."""
+    """90 cells a side where there is attention, as many pairs of unlike cells, else 1024 pixels."""
     model = tiny(**changes)
     assert Colorizer(build_generator(model).eval(), model=model, size=64).sizes == sizes
 
@@ -158,6 +160,22 @@ def test_one_reference_in_a_list_is_one_reference(colorizer: Colorizer) -> None:
         colorizer.colorize(drawing, [])
 
 
+def test_a_model_of_fine_queries_colours_any_shape(tmp_path: Path) -> None:
+    """Sides are padded to 8 pixels; cells have 2 in the sketch, 4 in each of two references."""
+    colorizer = Colorizer.load(save_tiny(tmp_path, size=64, **FINE), device="cpu")
+    colored = colorizer.colorize(line_art(100, 61), [blocks(60, 60), blocks(30, 61, seed=1)])
+    assert colored.picture.shape == (100, 61, 3)
+    sketch = colored.attention.sketch
+    assert (sketch.shape, sketch.rows, sketch.columns) == ((64, 40), 32, 20)
+    parts = colored.attention.attention_at(30, 50)
+    assert [part.shape for part in parts] == [(16, 16), (8, 16)]
+    assert sum(part.sum() for part in parts) == pytest.approx(1, abs=1e-5)
+    for largest in (colorizer.sizes[1], colorizer.check_size(None)):
+        colorizer.prepare(
+            line_art(60, 60), [colorizer.place_reference(blocks(9, 9), size=largest)], size=largest
+        )
+
+
 def test_drawings_of_one_shape_go_through_together(colorizer: Colorizer) -> None:
     """A drawing in a batch gets the colours that it gets alone, to within rounding."""
     reference = colorizer.place_reference(blocks(60, 60))
@@ -195,10 +213,12 @@ def test_without_attention_one_reference_is_brought_to_the_same_square(tmp_path:
         colored.attention.attention_at(1, 1)
 
 
-@pytest.mark.parametrize("attention", ["scft", "sga"])
-def test_a_match_sends_its_spot_to_the_place_asked_for(tmp_path: Path, attention: str) -> None:
+@pytest.mark.parametrize("changes", [{"attention": "scft"}, {"attention": "sga"}, FINE])
+def test_a_match_sends_its_spot_to_the_place_asked_for(
+    tmp_path: Path, changes: dict[str, object]
+) -> None:
     """The strongest key of the spot is the asked cell of the asked reference."""
-    colorizer = Colorizer.load(save_tiny(tmp_path, attention=attention), device="cpu")
+    colorizer = Colorizer.load(save_tiny(tmp_path, **changes), device="cpu")
     match = PointMatch(x=13, y=41, u=70, v=22, reference=1)
     colored = colorizer.colorize(
         line_art(60, 60), [blocks(60, 60), blocks(45, 90, seed=1)], matches=[match]

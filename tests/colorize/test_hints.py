@@ -56,6 +56,18 @@ def test_the_bonus_by_hand() -> None:
     assert both == pytest.approx(diagonal, rel=1e-6)
 
 
+def test_a_hint_is_as_large_on_fine_cells() -> None:
+    """Two sketch cells of half the side are as far as one cell of the reference."""
+    fine = place(80, 40, size=40, stride=2)  # 20 x 10 cells
+    bias = logit_bias([PointMatch(x=17, y=30, u=9, v=13)], fine, [FIRST])
+    assert bias is not None
+    assert bias.shape == (200, 48)
+    query, key = 7 * 10 + 4, 3 * 8 + 2
+    assert bias[query, key] == STRENGTH
+    assert bias[query + 2 * 10, key] == pytest.approx(bias[query, key + 8], rel=1e-6)
+    assert bias[query, key + 8] == pytest.approx(STRENGTH * math.exp(-1 / (2 * SIGMA**2)), rel=1e-6)
+
+
 def test_two_references_have_their_own_columns() -> None:
     """A match with the second reference leaves the keys of the first alone."""
     found = logit_bias([PointMatch(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])

@@ -28,6 +28,16 @@ def test_no_more_is_padded_than_whole_cells_need(height: int, width: int) -> Non
         assert 0 <= side - inner < 16
 
 
+def test_fine_cells_on_sides_that_a_deeper_level_divides() -> None:
+    """50 x 33 pixels become 64 x 48, multiples of 16, and are 32 x 24 cells of 2."""
+    placed = place(600, 400, size=50, stride=2, multiple=16)
+    assert placed.shape == (64, 48)
+    assert (placed.rows, placed.columns) == (32, 24)
+    assert (placed.top, placed.left) == (7, 7)
+    # y = 40 is scaled to 3.33, and lies 10.33 pixels from the top: row 5.
+    assert placed.cell_at(0, 40) == 5 * 24 + 3
+
+
 def test_a_square_is_padded_to_one() -> None:
     """A model without attention gets as many rows as columns."""
     placed = place(30, 90, size=64, stride=4, square=True)

@@ -2,6 +2,7 @@
 
 import functools
 import json
+import math
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -34,6 +35,7 @@ from refcolor.evaluation.measurements import (
     reference_dependence,
     tag_transfer,
 )
+from refcolor.evaluation.metrics.attention import same_place
 from refcolor.evaluation.metrics.baselines import grey, mean_color, moved
 from refcolor.evaluation.metrics.color import delta_e
 from refcolor.evaluation.metrics.distance import fid, kid
@@ -104,7 +106,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
 class Fake:
     """A generator that answers from uint8 sketch and reference; its attention never moves."""
 
-    stride = STRIDE
+    query_stride = key_stride = STRIDE
 
     def __init__(self, answer: Callable[[Picture, Picture], Picture]) -> None:
         self.answer = answer
@@ -114,9 +116,15 @@ class Fake:
         self.batches.append(len(sketch))
         pairs = zip(image.to_uint8(sketch)[..., 0], image.to_uint8(reference), strict=True)
         pictures = np.stack([self.answer(*pair) for pair in pairs])
-        cells = SIZE // STRIDE
-        logits = torch.eye(cells**2).expand(len(sketch), -1, -1)
-        return Output(picture=image.to_tensor(pictures), logits=logits, cells=(cells, cells))
+        queries, keys = ((SIZE // size,) * 2 for size in (self.query_stride, self.key_stride))
+        logits = torch.eye(math.prod(keys))[same_place(queries, keys)].expand(len(sketch), -1, -1)
+        return Output(image.to_tensor(pictures), logits, queries, (keys,))
+
+
+class Fine(Fake):
+    """The same with queries finer than keys."""
+
+    query_stride, key_stride = 2, 8
 
 
 class Unattended(Fake):
@@ -124,7 +132,7 @@ class Unattended(Fake):
 
     def __call__(self, *, sketch: Tensor, reference: Tensor) -> Output:
         output = super().__call__(sketch=sketch, reference=reference)
-        return Output(picture=output.picture, logits=None, cells=output.cells)
+        return replace(output, logits=None)
 
 
 def _oracle() -> Callable[[Picture, Picture], Picture]:
@@ -207,6 +215,14 @@ def test_attention_that_never_moves_scores_identity(copied: dict[str, float]) ->
     assert copied["attention_part_accuracy"] == copied["attention_part_identity"]
     assert 0.1 < copied["attention_identity"] < 0.9
     assert 0.1 < copied["attention_part_identity"] < 0.9
+
+
+def test_fine_queries_are_judged_by_the_coarse_key_at_their_place(data: EvaluationSet) -> None:
+    """Attention that never moves scores identity on unequal grids too."""
+    numbers = _numbers(_predictions(data, Fine(_copying)))
+    assert numbers["attention_accuracy"] == numbers["attention_identity"]
+    assert numbers["attention_part_accuracy"] == numbers["attention_part_identity"]
+    assert 0.1 < numbers["attention_part_identity"] < 0.9
 
 
 @pytest.mark.parametrize("prefix, spoil", [("grey_", grey), ("mean_color_", mean_color)])
@@ -539,7 +555,7 @@ def test_the_default_evaluation_warp_is_strong() -> None:
     colors = np.stack([truth.color for truth in truths])
     pictures = Pictures(tuple(one.id for one in CHARACTERS), colors, colors[..., 0])
     data = EvaluationSet(pictures, CHARACTERS, truths, np.array([(0, 1)]), NONE, colors, [], None)
-    generator = SimpleNamespace(stride=4)
+    generator = SimpleNamespace(query_stride=4, key_stride=4)
     predictions = Predictions(data, generator, load(ROOT / "params.yaml").evaluate)
     match = predictions.warped[1]
     predictions.self_reference = Prediction(colors, match.key)
@@ -556,8 +572,9 @@ def test_only_known_foreground_is_judged() -> None:
     predictions = SimpleNamespace(
         self_reference=Prediction(None, torch.tensor([[0, 0, 8, 0]])),
         warped=(None, match),
-        parts=torch.tensor([[hair, background, hair, hair]]),
-        cells=(3, 3),
+        query_parts=torch.tensor([[hair, background, hair, hair]]),
+        query_cells=(2, 2),
+        key_cells=(3, 3),
     )
     numbers = {"attention_accuracy": 1, "attention_identity": 0.5}
     assert attention(predictions).numbers == numbers

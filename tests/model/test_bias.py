@@ -6,7 +6,8 @@ from torch import Tensor, nn
 
 from refcolor.model.attention import Attended, biased, build_attention
 from refcolor.model.blocks import NORMS
-from refcolor.model.generator import Generator, build_generator, concatenate_positions, pyramid
+from refcolor.model.encoder import pyramid
+from refcolor.model.generator import Generator, build_generator, concatenate_positions
 from refcolor.params import ModelParams
 
 CHANNELS = 11

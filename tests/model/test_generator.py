@@ -4,7 +4,8 @@ import pytest
 import torch
 from torch import Tensor, nn
 
-from refcolor.model.generator import Generator, build_generator, pyramid
+from refcolor.model.encoder import pyramid
+from refcolor.model.generator import Generator, build_generator
 from refcolor.params import ModelParams
 
 BEYOND = {"context": 2, "transport": 1}

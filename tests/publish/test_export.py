@@ -83,6 +83,19 @@ def test_the_file_of_a_model_with_context_answers_as_the_generator(
 
 
 @pytest.mark.slow
+@pytest.mark.parametrize("convex", [0, 1])
+def test_the_file_of_a_model_of_fine_queries_answers_as_the_generator(
+    tmp_path: Path, convex: int
+) -> None:
+    """Queries of 2 and keys of 4 pixels are in the graph, with either enlargement."""
+    strides = {"query_stride": 2, "key_stride": 4, "transport": 1}
+    folder = model(tmp_path / "models", **strides, convex_upsampling=convex)
+    made = export_onnx(folder, tmp_path / "generator.onnx", size=44)
+    for count in (1, 3):
+        assert difference(made.path, folder, count, size=44) <= 1e-3
+
+
+@pytest.mark.slow
 def test_the_file_says_what_it_takes(tmp_path: Path) -> None:
     """Names, shapes, ranges, opset, version and the checksum of the weights stand in it."""
     folder = model(tmp_path / "models")

@@ -40,6 +40,13 @@ CASES: dict[str, dict[str, Any]] = {
     "sga": {"model.attention": "sga", "loss.match": 0.5},
     "triplet": {"loss.triplet": 1},
     "match": {"loss.match": 1},
+    "fine": {
+        "model.query_stride": 2,
+        "model.key_stride": 4,
+        "model.transport": 1,
+        "model.convex_upsampling": 1,
+        "loss.triplet": 1,
+    },
     "features": {"loss.perceptual": 1, "loss.style": 50},
     "patch_shuffle": {"augment.patch_shuffle": 0.5, "loss.match": 1},
     "drop_reference": {"augment.drop_reference": 0.5, "loss.triplet": 1},

@@ -54,9 +54,12 @@ def matched(warps: Warps, *, height: int, width: int, cells: tuple[int, int]) ->
     return match.key[0].tolist(), match.known[0].tolist()
 
 
-def match_by_loops(grid: Tensor, valid: Tensor, cells: tuple[int, int]) -> tuple[list, list]:
+def match_by_loops(
+    grid: Tensor, valid: Tensor, cells: tuple[int, int], query_cells: tuple[int, int]
+) -> tuple[list, list]:
     """Find the match of one picture by the words of docs/paper.md, cell by cell."""
     rows, columns = cells
+    query_rows, query_columns = query_cells
     height, width = valid.shape
     cell_height, cell_width = height // rows, width // columns
     sources, inside = [], []
@@ -70,9 +73,11 @@ def match_by_loops(grid: Tensor, valid: Tensor, cells: tuple[int, int]) -> tuple
             sources.append(((y + 1) / 2 * rows - 0.5, (x + 1) / 2 * columns - 0.5))
             inside.append(bool(valid[place].all()))
     keys, known = [], []
-    for row in range(rows):
-        for column in range(columns):
-            distances = [math.hypot(y - row, x - column) for y, x in sources]
+    for row in range(query_rows):
+        for column in range(query_columns):
+            middle_y = (row + 0.5) * rows / query_rows - 0.5
+            middle_x = (column + 0.5) * columns / query_columns - 0.5
+            distances = [math.hypot(y - middle_y, x - middle_x) for y, x in sources]
             nearest = min(range(len(distances)), key=distances.__getitem__)
             keys.append(nearest)
             known.append(distances[nearest] <= 0.75 and inside[nearest])
@@ -249,11 +254,26 @@ def test_match_reaches_three_quarters_of_a_cell(away: float, known: bool) -> Non
     assert match.known[0, :7].all()
 
 
+def test_fine_queries_match_the_coarse_key_of_their_place() -> None:
+    """Moved one key to the left, each of 2 x 2 queries in a key's place finds the key before."""
+    warped = warp(torch.zeros(1, 1, 8, 12), shifted(x=2 / 3))
+    match = known_match(warped.grid, warped.valid, cells=(2, 3), query_cells=(4, 6))
+    upper, lower = [0, 0, 0, 0, 1, 1], [3, 3, 3, 3, 4, 4]
+    assert match.key.tolist() == [upper * 2 + lower * 2]
+    # A key away in the first two columns; the last key shows the outside of the picture.
+    assert match.known.tolist() == [[False, False, True, True, True, True] * 4]
+
+
 @pytest.mark.parametrize(
-    ("size", "cells", "shuffled"), [((22, 35), (11, 7), 0), ((22, 33), (11, 11), 11)]
+    ("size", "cells", "query_cells", "shuffled"),
+    [
+        ((22, 35), (11, 7), (11, 7), 0),
+        ((22, 33), (11, 11), (11, 11), 11),
+        ((22, 35), (11, 7), (22, 35), 0),
+    ],
 )
 def test_match_agrees_with_the_definition(
-    size: tuple[int, int], cells: tuple[int, int], shuffled: int
+    size: tuple[int, int], cells: tuple[int, int], query_cells: tuple[int, int], shuffled: int
 ) -> None:
     """A cell-by-cell reading of the definition gives the same matches, shuffled or not."""
     warped = warp(
@@ -262,10 +282,10 @@ def test_match_agrees_with_the_definition(
     if shuffled:
         orders = draw_patch_orders(6, share=1.0, patches=shuffled, generator=seeded(3))
         warped = shuffle_patches(warped, orders)
-    match = known_match(warped.grid, warped.valid, cells=cells)
+    match = known_match(warped.grid, warped.valid, cells=cells, query_cells=query_cells)
     assert 0.1 < match.known.float().mean() < 0.95
     for index in range(6):
-        keys, known = match_by_loops(warped.grid[index], warped.valid[index], cells)
+        keys, known = match_by_loops(warped.grid[index], warped.valid[index], cells, query_cells)
         assert match.known[index].tolist() == known
         agreed = [
             a == b for a, b, k in zip(match.key[index].tolist(), keys, known, strict=True) if k

@@ -42,6 +42,14 @@ EVERY_TERM = AUGMENTED | {
 }
 
 
+FINE = {
+    "model.query_stride": 2,
+    "model.key_stride": 4,
+    "model.transport": 1,
+    "model.convex_upsampling": 1,
+}
+
+
 class Recorder(NullTracker):
     """A tracker that records its calls."""
 
@@ -253,6 +261,23 @@ def test_killed_and_resumed_is_as_if_never_stopped(
     assert f"resumed at step {step}\n" in capsys.readouterr().out
     assert killed.files() == straight.files()
     assert killed.tracker.points == straight.tracker.points
+
+
+def test_fine_queries_resume_as_if_never_stopped(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """With every term, keys coarser than queries, bf16 and learned enlargement."""
+    params = make_params(EVERY_TERM | FINE | {"train.precision": "bf16"})
+    straight, killed = make_run("straight"), make_run("killed")
+    straight(params)
+    with pytest.raises(KeyboardInterrupt):
+        killed(params, dies_after=2)
+    killed(params)
+    assert killed.files() == straight.files()
+    generator = load_generator(straight.out / "models")
+    assert (generator.stride, generator.query_stride, generator.key_stride) == (4, 2, 4)
+    assert float(straight.rows()[0]["triplet"]) > 0
+    assert float(straight.rows()[0]["match"]) > 0
 
 
 def test_weights_that_no_term_teaches_stay_and_survive_a_stop(

@@ -25,6 +25,19 @@ def attention_accuracy(
     return int((near & mask).sum()) / count if count else float("nan")
 
 
+def same_place(queries: tuple[int, int], keys: tuple[int, int]) -> Tensor:
+    """Give the key at the place of each query: attention that never moves.
+
+    queries, keys: rows and columns of their cells, which divide the same square.
+    Returns (N_s,) int64; cells are numbered row by row.
+    """
+    rows, columns = (
+        (2 * torch.arange(count) + 1) * of_keys // (2 * count)
+        for count, of_keys in zip(queries, keys, strict=True)
+    )
+    return (rows[:, None] * keys[1] + columns).flatten()
+
+
 def cell_parts(parts: Tensor, *, cells: tuple[int, int], labels: int) -> Tensor:
     """Label each cell with the part that covers most of it, the lowest label among equals.
 

@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from refcolor.evaluation.metrics.attention import attention_accuracy, cell_parts
+from refcolor.evaluation.metrics.attention import attention_accuracy, cell_parts, same_place
 
 CELLS = (3, 5)
 
@@ -53,6 +53,13 @@ def test_cells_are_numbered_row_by_row() -> None:
     labels = torch.arange(15).reshape(1, 3, 5)
     large = labels.repeat_interleave(2, dim=1).repeat_interleave(2, dim=2)
     assert cell_parts(large, cells=CELLS, labels=15).tolist() == [list(range(15))]
+
+
+def test_the_same_place_by_hand() -> None:
+    """Two queries along a key's side share it; on equal grids every query has its own number."""
+    assert same_place((2, 6), (1, 3)).tolist() == [0, 0, 1, 1, 2, 2] * 2
+    assert same_place((4, 2), (2, 1)).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
+    assert same_place(CELLS, CELLS).tolist() == list(range(15))
 
 
 def test_cells_must_hold_the_keys() -> None:
