@@ -130,7 +130,7 @@ def test_make_repro_refuses_before_dvc(folder_project: Project) -> None:
         (root / name).parent.mkdir(exist_ok=True)
         (root / name).touch()
     put_pictures(root / "mine")
-    for path, said in (("~/pictures", "must be written out"), ("mine", "add the line /mine to")):
+    for path, said in (("~/pictures", "must not begin with ~"), ("mine", "add the line /mine to")):
         folder_project.set({"source.folder.path": path})
         printed = folder_project.run("make", "repro", check=False)
         assert said in printed

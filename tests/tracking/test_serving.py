@@ -171,7 +171,10 @@ def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: s
     ("change", "said"),
     [
         ({"sketch": text(b"no picture")}, "sketch of row 0: the picture is not a picture"),
-        ({"reference": text(EXAMPLE["reference"][:99])}, "reference of row 0: the picture is cut"),
+        (
+            {"reference": text(EXAMPLE["reference"][:99])},
+            "reference of row 0: the picture is truncated",
+        ),
         ({"sketch": ""}, "sketch of row 0: the picture is an empty file"),
     ],
 )
