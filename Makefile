@@ -26,7 +26,7 @@ repro: $(READY)  ## Make the environment if it is missing, and run what changed
 	errors.run(lambda: inputs.check(params.load()))'
 	dvc repro
 
-test: $(READY)  ## All tests, seven minutes on two cores
+test: $(READY)  ## All tests, nine minutes on two cores
 	$(PYTEST)
 
 quick: $(READY)  ## The tests that take about a minute
