@@ -29,7 +29,7 @@ repro: $(READY)  ## Make the environment if it is missing, and run what changed
 test: $(READY)  ## All tests, nine minutes on two cores
 	$(PYTEST)
 
-quick: $(READY)  ## The tests that take about a minute
+quick: $(READY)  ## The tests without the slow ones, two minutes
 	$(PYTEST) -m "not slow"
 
 lint: $(READY)  ## Format, lint, types and import contracts
