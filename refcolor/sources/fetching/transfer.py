@@ -80,7 +80,6 @@ def fetch_all(
         by_address.setdefault(record.address, []).append(record)
     fetcher = _Fetcher(client, FileCache(cache), destination, params, max_megapixels)
     failures: list[Failure] = []
-    consecutive = 0
     with (
         FileCache(cache).locked(),
         _threads(params.threads, fetcher.stop) as pool,
@@ -88,16 +87,7 @@ def fetch_all(
     ):
         for results in pool.imap_unordered(fetcher.fetch, by_address.values()):
             bar.update(len(results))
-            for id, reason in results:
-                if reason:
-                    failures.append(Failure(id, reason))
-                consecutive = consecutive + 1 if reason in _NETWORK else 0
-                if consecutive == MAX_NETWORK_FAILURES and not client.hosts.any_public:
-                    raise RefcolorError(
-                        f"the last {MAX_NETWORK_FAILURES} pictures failed, the last one with "
-                        f"{reason}: the network or the source is down. Finished files are kept; "
-                        "run the same command again later"
-                    )
+            failures += [Failure(id, reason) for id, reason in results if reason]
     return sorted(failures)
 
 
@@ -128,6 +118,7 @@ class _Fetcher:
         self._client, self._cache, self._destination = client, cache, destination
         self._largest = params.max_megabytes * 1e6
         self._max_megapixels = max_megapixels
+        self._consecutive, self._lock = 0, threading.Lock()  # network failures of all threads
         self.stop = threading.Event()
 
     def fetch(self, records: Sequence[Record]) -> list[tuple[str, str]]:
@@ -140,10 +131,23 @@ class _Fetcher:
                         self._fetch(record)
                     except RequestError as error:
                         reasons[record.checksum] = error.reason
+            results = [(record.id, reasons.get(record.checksum, "")) for record in records]
+            self._check_network(results)
         except BaseException:
             self.stop.set()
             raise
-        return [(record.id, reasons.get(record.checksum, "")) for record in records]
+        return results
+
+    def _check_network(self, results: Sequence[tuple[str, str]]) -> None:
+        with self._lock:
+            for _, reason in results:
+                self._consecutive = self._consecutive + 1 if reason in _NETWORK else 0
+                if self._consecutive == MAX_NETWORK_FAILURES and not self._client.hosts.any_public:
+                    raise RefcolorError(
+                        f"the last {MAX_NETWORK_FAILURES} pictures failed, the last one with "
+                        f"{reason}: the network or the source is down. Finished files are kept; "
+                        "run the same command again later"
+                    )
 
     def _fetch(self, record: Record) -> None:
         file = self._cache.complete(record.address)
