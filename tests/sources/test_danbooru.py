@@ -409,6 +409,18 @@ def test_other_answers_are_an_error(answer: Any, setting: Setting) -> None:
     assert list(setting.pages.glob("*/before-*")) == []
 
 
+def test_a_site_that_ignores_the_cursor_is_an_error(setting: Setting) -> None:
+    """A site that repeats its first page is refused at the second request."""
+    real = setting.site.get
+
+    def get(address: str, params: Mapping[str, str]) -> Any:
+        return real(address, {name: value for name, value in params.items() if name != "page"})
+
+    setting.site.get = get  # type: ignore[method-assign]
+    with pytest.raises(RefcolorError, match="must be a site with Danbooru's API"):
+        setting.run()
+
+
 @pytest.mark.parametrize("query", ["solo order:score", "solo -Order:id_asc", "ordfav:someone"])
 def test_queries_that_sort_are_refused(query: str, setting: Setting) -> None:
     """Sorted by anything but id, pages below an id would skip posts; a tag may look alike."""
