@@ -391,15 +391,6 @@ class Params(Section):
                 "augment.sketch_variation redraws line art, which is not possible with that of "
                 f"source.folder.layout {self.source.layout}; set it to 0"
             )
-        key, groups = {
-            "sample": ("source.sample.palettes", self.source.sample.palettes),
-            "folder": ("source.folder.groups", self.source.folder.groups),
-        }.get(self.source.kind, ("", True))
-        if self.augment.other_reference and not groups:
-            raise ValueError(
-                f"augment.other_reference needs groups of pictures, got {key} "
-                f"{str(groups).lower()}; set it to 0, or {key} to another value"
-            )
         if not any(self.loss.weights.values()):
             raise ValueError(
                 "loss must have a weight above 0 besides margin, got none; "

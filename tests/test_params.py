@@ -224,22 +224,6 @@ def test_line_art_of_a_folder_is_not_redrawn(
         load(write(content))
 
 
-@pytest.mark.parametrize(
-    ("kind", "key", "value"),
-    [("sample", "source.sample.palettes", 0), ("folder", "source.folder.groups", False)],
-)
-def test_other_references_need_groups(
-    make_params: Callable[..., Params], kind: str, key: str, value: object
-) -> None:
-    """A source that is told to make no groups cannot give another picture of one."""
-    changes = {"source.kind": kind, key: value}
-    assert make_params(changes).augment.other_reference == 0
-    said = rf"augment.other_reference needs groups .*, got {key} (0|false); set it to 0, or"
-    with pytest.raises(pydantic.ValidationError, match=said):
-        make_params(changes | {"augment.other_reference": 0.5})
-    make_params({"source.kind": "url_list", key: value, "augment.other_reference": 0.5})
-
-
 def test_one_palette_for_all_is_refused(make_params: Callable[..., Params]) -> None:
     """With one palette no reference has other colours than the sketch's own picture."""
     with pytest.raises(

@@ -106,11 +106,10 @@ def train(
         device.type, dtype=torch.bfloat16, enabled=params.train.precision == "bf16"
     )
 
-    # Without a group of two pictures, every picture would be its own reference.
     if params.augment.other_reference and not pictures.members:
-        raise RefcolorError(
+        processes.log(
             f"augment.other_reference is {params.augment.other_reference}, but no group has two of "
-            f"the {len(pictures)} training pictures; set it to 0, or take a source with groups"
+            f"the {len(pictures)} training pictures: each is its own reference"
         )
 
     # An epoch is a number of full batches; fewer pictures than a batch make one smaller batch.

@@ -22,11 +22,7 @@ from .conftest import TINY, Project, make_project
 
 pytestmark = pytest.mark.slow
 
-FOLDER: dict[str, Any] = TINY | {
-    "source.kind": "folder",
-    "source.count": 0,
-    "augment.other_reference": 0,
-}
+FOLDER: dict[str, Any] = TINY | {"source.kind": "folder", "source.count": 0}
 
 
 def drawn(count: int, size: int = 64) -> list[np.ndarray]:
