@@ -13,7 +13,7 @@ from refcolor.errors import RefcolorError
 from refcolor.params import Positive, Section, Seed, check, read_yaml
 
 Name = Annotated[str, Field(pattern=r"^[a-z][a-z0-9_]*$")]
-Changes = dict[str, bool | int | float | str]  # dotted names of params.yaml
+Changes = dict[str, bool | int | float | str | list[int]]  # dotted names of params.yaml
 HALF = "half"  # the suffix of an arm that was measured on the way to a longer training
 
 

@@ -78,7 +78,10 @@ def test_the_digest_knows_plan_and_parameters(write_plan: WritePlan) -> None:
     assert len({before, reworded, digest(path)}) == 3
 
 
-@pytest.mark.parametrize(("folder", "count"), [("docs/study", 28), ("docs/study/portraits", 6)])
+@pytest.mark.parametrize(
+    ("folder", "count"),
+    [("docs/study", 28), ("docs/study/portraits", 6), ("docs/study/additions", 18)],
+)
 def test_the_plans_of_this_repository(root: Path, folder: str, count: int) -> None:
     """Our plans can run as they stand, and have as many runs as they were announced with."""
     planned = list(runs(load_plan(root / folder / "plan.yaml")))
