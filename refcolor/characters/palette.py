@@ -86,16 +86,33 @@ def draw_palette(seed: int, index: int) -> Palette:
     """
     generator = stream(seed, index, name="palette")
     white = bool(generator.random() < 0.5)
-    color = _color(generator, BACKGROUND_FAMILIES)
+    color = draw_color(generator, BACKGROUND_FAMILIES)
     return Palette(
         background=WHITE if white else color,
-        skin=_skin(generator),
-        hair=_color(generator, HAIR_FAMILIES),
-        eyes=_color(generator, EYE_FAMILIES),
-        clothes=_color(generator, GARMENT_FAMILIES),
-        accessory=_color(generator, GARMENT_FAMILIES),
+        skin=draw_skin(generator),
+        hair=draw_color(generator, HAIR_FAMILIES),
+        eyes=draw_color(generator, EYE_FAMILIES),
+        clothes=draw_color(generator, GARMENT_FAMILIES),
+        accessory=draw_color(generator, GARMENT_FAMILIES),
         white_background=white,
     )
+
+
+def draw_color(generator: np.random.Generator, families: tuple[Family, ...]) -> Rgb:
+    """Draw a family by its weight, and a colour of it."""
+    weights = np.array([family[0] for family in families])
+    _, hue, saturation, value = families[generator.choice(len(families), p=weights / weights.sum())]
+    turn = generator.uniform(*hue)
+    if hue == ANY:
+        turn = float(np.interp(turn, np.linspace(0, 1, len(WHEEL)), WHEEL))
+    return _from_hsv(turn, generator.uniform(*saturation), generator.uniform(*value))
+
+
+def draw_skin(generator: np.random.Generator) -> Rgb:
+    """Draw a skin tone between two neighbours of SKIN_TONES; light ones are more frequent."""
+    position = generator.random() ** 1.4 * (len(SKIN_TONES) - 1.001)
+    low = int(position)
+    return _mix(SKIN_TONES[low], SKIN_TONES[low + 1], position - low)
 
 
 def tone_table(palette: Palette) -> npt.NDArray[np.uint8]:
@@ -118,21 +135,6 @@ def tone_table(palette: Palette) -> npt.NDArray[np.uint8]:
 
 
 Derivation = Callable[[Rgb], Rgb]
-
-
-def _color(generator: np.random.Generator, families: tuple[Family, ...]) -> Rgb:
-    weights = np.array([family[0] for family in families])
-    _, hue, saturation, value = families[generator.choice(len(families), p=weights / weights.sum())]
-    turn = generator.uniform(*hue)
-    if hue == ANY:
-        turn = float(np.interp(turn, np.linspace(0, 1, len(WHEEL)), WHEEL))
-    return _from_hsv(turn, generator.uniform(*saturation), generator.uniform(*value))
-
-
-def _skin(generator: np.random.Generator) -> Rgb:
-    position = generator.random() ** 1.4 * (len(SKIN_TONES) - 1.001)
-    low = int(position)
-    return _mix(SKIN_TONES[low], SKIN_TONES[low + 1], position - low)
 
 
 def _from_hsv(hue: float, saturation: float, value: float) -> Rgb:

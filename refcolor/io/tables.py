@@ -1,14 +1,15 @@
-"""Read JSON and CSV tables into dataclasses; each row is validated."""
+"""Tables of dataclasses: JSON and CSV are read with each row validated, CSV is written."""
 
 import csv
 import dataclasses
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar
 
 from pydantic import TypeAdapter, ValidationError
 
 from refcolor.errors import RefcolorError
+from refcolor.io.files import replacing
 
 if TYPE_CHECKING:
     from _typeshed import DataclassInstance
@@ -60,6 +61,17 @@ def read_csv(path: Path, row: type[Row], *, advice: str, rest: str = "") -> Iter
             ) from error
         except UnicodeDecodeError as error:
             raise RefcolorError(f"{path} is not UTF-8 text ({error}); {advice}") from error
+
+
+def write_csv(path: Path, row: type[Row], rows: Iterable[Row]) -> None:
+    """Write a table with the fields of `row` as its header; the write is atomic."""
+    with (
+        replacing(path) as temporary,
+        temporary.open("w", encoding="utf-8", newline="") as file,
+    ):
+        writer = csv.writer(file, lineterminator="\n")
+        writer.writerow([field.name for field in dataclasses.fields(row)])
+        writer.writerows(map(dataclasses.astuple, rows))
 
 
 def _validate(check: Callable[[Any], Row], value: object, *, where: str, advice: str) -> Row:

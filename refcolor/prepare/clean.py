@@ -13,9 +13,9 @@ import numpy as np
 import numpy.typing as npt
 
 from refcolor.errors import PictureError, RefcolorError
-from refcolor.io.files import replacing
 from refcolor.io.image import Picture, foreground_mask, read, scaled_size, square, to_unit
 from refcolor.io.shards import File, siblings
+from refcolor.io.tables import write_csv
 from refcolor.params import CleanParams
 from refcolor.prepare.duplicates import dhash
 from refcolor.prepare.letterbox import crop_bars
@@ -141,14 +141,7 @@ def check_any_kept(measurements: Iterable[Measurement]) -> None:
 
 def write_measurements(path: Path, measurements: Iterable[Measurement]) -> None:
     """Write measurements as CSV with a header, sorted by id; the write is atomic."""
-    with (
-        replacing(path) as temporary,
-        temporary.open("w", encoding="utf-8", newline="") as file,
-    ):
-        writer = csv.writer(file, lineterminator="\n")
-        writer.writerow(_COLUMNS)
-        for measurement in sorted(measurements, key=lambda measurement: measurement.id):
-            writer.writerow(dataclasses.astuple(measurement))
+    write_csv(path, Measurement, sorted(measurements, key=lambda measurement: measurement.id))
 
 
 def read_measurements(path: Path) -> list[Measurement]:

@@ -6,8 +6,8 @@ Information that dvc.lock does not tie to these weights is reported as missing.
 import hashlib
 import json
 import re
-from collections import Counter
-from collections.abc import Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from posixpath import normpath
@@ -18,7 +18,7 @@ from safetensors.torch import load_file
 
 from refcolor.errors import RefcolorError
 from refcolor.params import flatten
-from refcolor.sources.manifest import iterate_manifest
+from refcolor.sources.manifest import Record, read_manifest
 from refcolor.tracking.stages import content_md5, made_by, read_lock
 from refcolor.training.checkpoint import GENERATOR
 
@@ -31,11 +31,25 @@ _LICENCE = re.compile(r"\A---\n(?:.*\n)*?license: *(\S+) *\n(?:.*\n)*?---\n")
 
 
 @dataclass(frozen=True)
+class Credit:
+    """The pictures of an artist, or of several together, under one licence.
+
+    page: where they were published; empty if they have a page each, or none.
+    """
+
+    artist: str
+    licence: str
+    page: str
+    pictures: int
+
+
+@dataclass(frozen=True)
 class Origin:
     """The provenance of a model; parts that dvc.lock does not confirm are empty.
 
     parameters: by their dotted names, as DVC recorded them. numbers: metrics/eval.json.
     funnel: metrics/data.json. licences: number of pictures of each; "" where none is stated.
+    credits: the artists of the pictures that have a licence.
     missing: a sentence with the reason for each empty part.
     rounded: whether these weights have a lower precision than the evaluated ones.
     """
@@ -44,6 +58,7 @@ class Origin:
     numbers: Mapping[str, float] = field(default_factory=dict)
     funnel: Mapping[str, Any] = field(default_factory=dict)
     licences: Mapping[str, int] = field(default_factory=dict)
+    credits: tuple[Credit, ...] = ()
     missing: tuple[str, ...] = ()
     rounded: bool = False
 
@@ -76,17 +91,18 @@ def find_origin(folder: Path, root: Path | None = None) -> Origin:
     else:
         numbers = _json(root / _NUMBERS)
     funnel: dict[str, Any] = {}
-    licences: Counter[str] = Counter()
+    records: list[Record] = []
     if stale - {"evaluate"} or not all(_unchanged(root, p, made) for p in (_FUNNEL, _MANIFEST)):
         missing.append(f"{_FUNNEL} and {_MANIFEST} are missing or of other data than these.")
     else:
         funnel = _json(root / _FUNNEL)
-        licences.update(record.licence for record in iterate_manifest(root / _MANIFEST))
+        records = read_manifest(root / _MANIFEST)
     return Origin(
         parameters=_recorded(lock),
         numbers=numbers,
         funnel=funnel,
-        licences=licences,
+        licences=Counter(record.licence for record in records),
+        credits=tuple(_credits(records)),
         missing=tuple(missing),
         rounded=checksum(folder) != checksum(root / _MODELS),
     )
@@ -132,6 +148,16 @@ def same_weights(folder: Path, other: Path) -> bool:
     return first.keys() == second.keys() and all(
         first[name].equal(second[name].to(first[name].dtype)) for name in first
     )
+
+
+def _credits(records: Iterable[Record]) -> Iterator[Credit]:
+    pages: dict[tuple[str, str], list[str]] = defaultdict(list)
+    for record in records:
+        if record.artist and record.licence:
+            pages[", ".join(record.artist), record.licence].append(record.page)
+    for (artist, licence), found in sorted(pages.items()):
+        page, *others = set(found)
+        yield Credit(artist, licence, "" if others else page, len(found))
 
 
 def _unchanged(root: Path, path: str, made: Mapping[str, str]) -> bool:

@@ -206,6 +206,30 @@ def test_a_file_that_changed_since_does_not_count(
     assert said in write_card(root / "models", root=root)
 
 
+def test_artists_of_pictures_with_a_licence_are_named(repository: Repository) -> None:
+    """An artist, or several together, have a row a licence; pictures without a licence have none.
+
+    The page is named where all pictures of the row have the same.
+    """
+    root = repository()
+    write_manifest(
+        root / "data/manifest.jsonl",
+        [
+            Record("a", "a", artist=("Ann",), licence="CC-BY-4.0", page="https://a.example"),
+            Record("b", "b", artist=("Ann",), licence="CC-BY-4.0", page="https://a.example"),
+            Record("c", "c", artist=("Ann", "Bo"), licence="CC0-1.0", page="https://b.example/1"),
+            Record("d", "d", artist=("Ann", "Bo"), licence="CC0-1.0", page="https://b.example/2"),
+            Record("e", "e", artist=("Cy",)),
+        ],
+    )
+    lock(root)
+    card = write_card(root / "models", root=root)
+    assert (
+        "\n| Ann | CC-BY-4.0 | https://a.example | 2 |\n| Ann, Bo | CC0-1.0 | - | 2 |\n\n" in card
+    )
+    assert "Cy" not in card
+
+
 def test_pictures_of_several_licences_leave_it_open(repository: Repository) -> None:
     """Where pictures have several licences or none, the card counts them and states none."""
     root = repository(licences=("MIT", "", "", "CC0-1.0"))

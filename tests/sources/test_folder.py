@@ -130,6 +130,31 @@ def test_sub_folders_are_groups_where_asked(top: str, tmp_path: Path) -> None:
     assert plain == [replace(record, group="") for record in records]
 
 
+def test_artists_and_licences_come_from_a_table(tmp_path: Path) -> None:
+    """The longest path that contains a picture counts: a file, a sub-folder or, empty, the folder.
+
+    A path is one of whole names (`a` is no part of `ab`), and `;` separates artists.
+    """
+    fill(tmp_path, "top.png", "a/one.png", "a/b/two.png", "ab/three.png")
+    table = ["path,artist,licence,page", ",Ann,MIT,", "a,Bo; Cy,CC-BY-4.0,https://b.example"]
+    (tmp_path / "attribution.csv").write_text("\n".join([*table, "a/b/two.png,Di,CC0-1.0,"]))
+    records, _ = list_folder(tmp_path, "pictures")
+    assert {record.address: (record.artist, record.licence, record.page) for record in records} == {
+        "top.png": (("Ann",), "MIT", ""),
+        "a/one.png": (("Bo", "Cy"), "CC-BY-4.0", "https://b.example"),
+        "a/b/two.png": (("Di",), "CC0-1.0", ""),
+        "ab/three.png": (("Ann",), "MIT", ""),
+    }
+
+
+def test_a_bad_table_of_artists_is_explained(tmp_path: Path) -> None:
+    """A table without the column path is refused with its columns."""
+    fill(tmp_path, "a.png")
+    (tmp_path / "attribution.csv").write_text("artist\nAnn\n")
+    with pytest.raises(RefcolorError, match=r"line 2: path is missing; its columns are path"):
+        list_folder(tmp_path, "pictures")
+
+
 def test_missing_folders_are_explained(tmp_path: Path) -> None:
     """A missing folder, a file in its place and missing halves of pairs say what to do."""
     fill(tmp_path, "file.png", "half/color/a.png")

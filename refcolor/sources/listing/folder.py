@@ -10,6 +10,7 @@ from typing import Literal
 
 from refcolor.errors import RefcolorError
 from refcolor.io.image import EXTENSIONS
+from refcolor.sources.listing.attribution import attribute, read_attributions
 from refcolor.sources.manifest import Record
 from refcolor.sources.naming import readable_id
 
@@ -23,6 +24,7 @@ def list_folder(
 
     Hidden files and folders are ignored, links to folders are not followed. Order and ids do not
     depend on the file system: composed (Linux) and decomposed (macOS) accents give the same id.
+    Artists, licences and pages come from attribution.csv in the folder, if there is one.
 
     layout: `pictures`; `side_by_side`, where the left half of a file is the colour and the right
         half the line art; `pairs`, where `color/` and `sketch/` have files of equal names up to the
@@ -34,7 +36,8 @@ def list_folder(
     left out by reason: not_a_picture_name, bad_name (not UTF-8), linked_folder, broken_link,
     same_name (names that differ only in the form of accents), no_partner, ambiguous_partner (two
     files with the same stem).
-    Raises RefcolorError when the folder is missing, cannot be read or has no picture.
+    Raises RefcolorError when the folder is missing, cannot be read or has no picture, and for a bad
+    attribution.csv.
     """
     reasons: Counter[str] = Counter()
     if layout == "pairs":
@@ -44,7 +47,8 @@ def list_folder(
     if groups:
         root = "color" if layout == "pairs" else ""
         records = [replace(record, group=_group(record.address, root)) for record in records]
-    unique = {record.id: record for record in reversed(records)}
+    rows = read_attributions(path)
+    unique = {record.id: attribute(record, rows) for record in reversed(records)}
     reasons["same_name"] += len(records) - len(unique)
     if not unique:
         raise RefcolorError(
