@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from functools import partial
 from itertools import count, islice
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -27,7 +28,7 @@ def palette(seed: int, index: int) -> Palette:
     pastel or dark.
     """
     generator = np.random.default_rng([seed, index])
-    special = {
+    special: dict[str, Any] = {
         part: draw_color(generator, squares.SPECIAL_FAMILIES)
         for part, share in (("clothes", 0.3), ("accessory", 0.3), ("hair", 0.2))
         if generator.random() < share

@@ -81,33 +81,37 @@ def choose(
 ) -> list[Bit]:
     """Choose parts that fit together: a body, and for each part those that it asks for.
 
+    All tops are equally frequent; with all bodies equally frequent, half the characters would wear
+    the one suit that every body has.
+
     unseen: whether to choose held-out parts wherever there are any; False chooses none.
     """
-    while True:
-        bodies = [bit for bit in bits if bit["btype"] == "Base"]
-        chosen = [bodies[generator.integers(len(bodies))]]
-        gender = ("Feminine", "Masculine")[generator.integers(2)]
-        tags = {*chosen[0]["form_tags"], *(chosen[0].get("requires") or [gender])}
-        kinds = list(chosen[0]["children"])
-        while kinds:
-            kind = kinds.pop(0)
-            fitting = [
-                bit
-                for bit in bits
-                if bit["btype"] == kind
-                and tags.issuperset(bit.get("requires", ()))
-                and tags.isdisjoint(bit.get("rejects", ()))
-                and (unseen or bit["name"] not in held)
-                and ("Masculine" in tags or kind != "FacialFeature" or not bit.get("layers"))
-            ]
-            if unseen:
-                fitting = [bit for bit in fitting if bit["name"] in held] or fitting
-            if fitting:
-                chosen.append(fitting[generator.integers(len(fitting))])
-                tags.update(chosen[-1].get("form_tags", ()))
-                kinds += chosen[-1].get("children", ())
-        if {"Head", "Clothing"} <= {bit["btype"] for bit in chosen}:
-            return chosen
+    allowed = [bit for bit in bits if unseen or bit["name"] not in held]
+    tops = [bit for bit in allowed if bit["btype"] == "Clothing"]
+    if unseen:
+        tops = [bit for bit in tops if bit["name"] in held]
+    fits = set(tops[generator.integers(len(tops))]["requires"])
+    body = next(bit for bit in bits if bit["btype"] == "Base" and fits & set(bit["form_tags"]))
+    gender = ("Feminine", "Masculine")[generator.integers(2)]
+    tags = {*body["form_tags"], *(body.get("requires") or [gender])}
+    chosen, kinds = [body], list(body["children"])
+    while kinds:
+        kind = kinds.pop(0)
+        fitting = [
+            bit
+            for bit in allowed
+            if bit["btype"] == kind
+            and tags.issuperset(bit.get("requires", ()))
+            and tags.isdisjoint(bit.get("rejects", ()))
+            and ("Masculine" in tags or kind != "FacialFeature" or not bit.get("layers"))
+        ]
+        if unseen:
+            fitting = [bit for bit in fitting if bit["name"] in held] or fitting
+        if fitting:
+            chosen.append(fitting[generator.integers(len(fitting))])
+            tags.update(chosen[-1].get("form_tags", ()))
+            kinds += chosen[-1].get("children", ())
+    return chosen
 
 
 @functools.cache

@@ -6,6 +6,7 @@ By Joseph Hewitt, `por_lorderin_*` by Lord Erin, CC BY 4.0: recipes/README.md.
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -148,16 +149,17 @@ def main(argv: Sequence[str] | None = None) -> None:
     options.add_argument("--pairs", action="store_true", help="write evaluation triples instead")
     given = options.parse_args(argv)
     parts.read_kit(given.kit)  # a wrong folder is refused before anything is removed
-    where = {"kit": given.kit.absolute(), "folder": given.folder, "seed": given.seed}
+    where: dict[str, Any] = {"kit": given.kit, "folder": given.folder, "seed": given.seed}
+    numbers = range(given.count)
     if given.pairs:
         squares.make_room(given.folder, "", force=given.force, kinds=TRIPLE)
-        make = partial(make_triple, **where)
-        rows = map_pictures(make, range(given.count), workers=given.workers, label="triples")
+        triple = partial(make_triple, **where)
+        rows = map_pictures(triple, numbers, workers=given.workers, label="triples")
         write_lines(given.folder / "pairs.csv", [",".join(TRIPLE), *rows])
     else:
         squares.make_room(given.folder, NAME, force=given.force)
-        make = partial(make_picture, **where, share=given.share)
-        made = map_pictures(make, range(given.count), workers=given.workers, label="characters")
+        picture = partial(make_picture, **where, share=given.share)
+        made = map_pictures(picture, numbers, workers=given.workers, label="characters")
         usual = Attribution(f"color/{NAME}", AUTHOR, LICENCE, parts.PAGE)
         squares.credit(given.folder, NAME, [usual, *(row for row in made if row.artist != AUTHOR)])
 

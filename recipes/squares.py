@@ -4,9 +4,11 @@ import argparse
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import TypeVar
 
 import cv2
 import numpy as np
+import numpy.typing as npt
 
 from refcolor.characters.palette import ANY, Family
 from refcolor.errors import UsageError
@@ -14,6 +16,8 @@ from refcolor.io import image
 from refcolor.io.image import Picture
 from refcolor.io.tables import write_csv
 from refcolor.sources.listing.attribution import ATTRIBUTION, Attribution, read_attributions
+
+Value = TypeVar("Value", bound=np.generic)
 
 SIDE = 512  # pixels
 KINDS = ("color", "sketch", "labels")  # `labels` is for evaluations; the layout `pairs` ignores it
@@ -50,7 +54,9 @@ def make_room(folder: Path, name: str, *, force: bool, kinds: Sequence[str] = KI
         shutil.rmtree(target, ignore_errors=True)
 
 
-def cut(picture: Picture, *, top: int, left: int, side: int, fill: object) -> Picture:
+def cut(
+    picture: npt.NDArray[Value], *, top: int, left: int, side: int, fill: object
+) -> npt.NDArray[Value]:
     """Cut a square; what lies outside the picture is `fill`.
 
     picture: (H, W, ...) of any dtype.  Returns (side, side, ...).
