@@ -19,6 +19,10 @@ Examples:
     refcolor colorize photo.jpg --reference painting.jpg --clean-lines --psd -o colored/
   the spot 120,80 of the drawing in the colour of the spot 300,45 of the picture:
     refcolor colorize girl.png --reference painting.jpg --match 120,80=300,45 -o colored/
+  one colour for each region, to go on painting with:
+    refcolor colorize girl.png --reference painting.jpg --flat --psd -o colored/
+  the region at 120,80 in a colour of your own, and the one at 20,30 left as paper:
+    refcolor colorize girl.png -r painting.jpg --match 120,80=#3a7bd5 --keep 20,30 -o colored/
 
 The drawing's own lines stay as they are, at the drawing's own size. What exists already is skipped;
 a drawing that cannot be used is reported at the end and stops no other.
@@ -26,6 +30,7 @@ Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
 """
 
 import argparse
+import os
 import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -34,8 +39,9 @@ from refcolor.cli.options import add_model, load_model
 from refcolor.errors import RefcolorError, UsageError
 
 if TYPE_CHECKING:
-    from refcolor.colorize.hints import PointMatch
+    from refcolor.colorize.hints import PointColor, PointMatch
     from refcolor.colorize.jobs import Plan
+    from refcolor.colorize.look import Look
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -79,12 +85,43 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--match",
         dest="matches",
-        metavar="X,Y=U,V",
+        metavar="X,Y=COLOUR",
         action="append",
         type=_match,
         default=[],
-        help="give the spot X,Y of the drawing the colour of the spot U,V of the reference, in "
-        "pixels from the upper left; may be repeated; X,Y=N:U,V for the N-th of several references",
+        help="X,Y=U,V gives the spot X,Y of the drawing the colour of the spot U,V of the "
+        "reference, in pixels from the upper left (X,Y=N:U,V: of the N-th of several references); "
+        "X,Y=#rrggbb gives the whole region at X,Y that colour; may be repeated",
+    )
+    parser.add_argument(
+        "--keep",
+        metavar="X,Y|MASK",
+        action="append",
+        default=[],
+        help="leave paper: the region at X,Y, or what is white (or, in a picture with "
+        "transparency, opaque) in the picture MASK, which has the size of the drawing; may be "
+        "repeated",
+    )
+    looks = parser.add_mutually_exclusive_group()
+    looks.add_argument(
+        "--flat",
+        action="store_true",
+        help="one colour for each region that the lines enclose, with small gaps in them closed",
+    )
+    looks.add_argument(
+        "--soft",
+        action="store_false",
+        dest="flat",
+        help="colours vary inside a region, as the model has them (the default)",
+    )
+    parser.add_argument(
+        "--flat-tolerance",
+        type=float,
+        metavar="DIFFERENCE",
+        default=12.0,
+        help="colours that differ less become one flat colour, in CIELAB units: 2 is the smallest "
+        "difference that people see, 20 unites shades of brown; less gives more colours "
+        "(default: %(default)g)",
     )
     parser.add_argument(
         "--clean-lines",
@@ -115,18 +152,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from refcolor.colorize.batch import Options, color_all
+    from refcolor.colorize.hints import PointMatch
     from refcolor.colorize.jobs import refuse_overwriting
 
+    look = _look(arguments)
     plan = _plan(arguments)
-    if arguments.matches and len(plan.jobs) != 1:
+    if (arguments.matches or look.spots) and len(plan.jobs) != 1:
         raise UsageError(
-            f"--match points at spots of one drawing, but there are {len(plan.jobs)}; colour that "
-            "drawing alone"
+            f"--match and --keep X,Y point at spots of one drawing, but there are "
+            f"{len(plan.jobs)}; colour that drawing alone"
         )
     options = Options(
         size=arguments.size,
-        matches=tuple(arguments.matches),
+        matches=tuple(match for match in arguments.matches if isinstance(match, PointMatch)),
         clean_lines=arguments.clean_lines,
+        look=look,
         layers=arguments.layers,
         psd=arguments.psd,
         force=arguments.force,
@@ -159,7 +199,35 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
     return plan_pairs(arguments.pairs, output=arguments.output)
 
 
-def _match(text: str) -> "PointMatch":
+def _look(arguments: argparse.Namespace) -> "Look":
+    import numpy as np
+
+    from refcolor.colorize.hints import PointColor, parse_keep
+    from refcolor.colorize.look import Look, read_mask
+
+    spots = [match for match in arguments.matches if isinstance(match, PointColor)]
+    masks = []
+    for text in arguments.keep:
+        spot = parse_keep(text)
+        if spot:
+            spots.append(spot)
+        elif os.path.isfile(text):
+            masks.append(read_mask(Path(text)))
+        else:
+            raise UsageError(f"--keep takes a spot X,Y or the picture of a mask, got {text!r}")
+    if len({mask.shape for mask in masks}) > 1:
+        raise UsageError(
+            "the masks of --keep have different sizes; save them at that of the drawing"
+        )
+    return Look(
+        flat=arguments.flat,
+        tolerance=arguments.flat_tolerance,
+        spots=tuple(spots),
+        keep=np.any(masks, axis=0) if masks else None,
+    )
+
+
+def _match(text: str) -> "PointMatch | PointColor":
     from refcolor.colorize.hints import parse_match
 
     try:

@@ -12,9 +12,10 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
-from refcolor.colorize.colorizer import Colorizer, Prediction, Prepared
+from refcolor.colorize.colorizer import SOFT, Colorizer, Prediction, Prepared
 from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.jobs import Failure, Job
+from refcolor.colorize.look import Look
 from refcolor.errors import RefcolorError
 
 # Limits of a batch: pixels, and pairs of cells that the attention compares. A batch of 4 drawings
@@ -32,7 +33,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Options:
-    """Options of all drawings; size, matches and clean_lines as in `Colorizer.colorize`.
+    """Options of all drawings; size, matches, clean_lines and look as in `Colorizer.colorize`.
 
     force: overwrite existing results.
     """
@@ -40,6 +41,7 @@ class Options:
     size: int | None = None
     matches: tuple[PointMatch, ...] = ()
     clean_lines: bool = False
+    look: Look = SOFT
     layers: bool = False
     psd: bool = False
     force: bool = False
@@ -138,6 +140,7 @@ class _Pipeline:
             size=self._options.size,
             matches=self._options.matches,
             clean_lines=self._options.clean_lines,
+            look=self._options.look,
         )
 
     def add(self, job: Job, reading: "Future[Prepared]") -> None:

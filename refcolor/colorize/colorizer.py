@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from refcolor.colorize.attention import Attention
-from refcolor.colorize.fill import upsample
 from refcolor.colorize.hints import PointMatch, logit_bias
 from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
+from refcolor.colorize.look import Look
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
 from refcolor.colorize.weights import check_weights
@@ -25,6 +25,7 @@ from refcolor.params import ModelParams
 from refcolor.training.checkpoint import GENERATOR, describe, load_generator
 from refcolor.training.device import choose_device
 
+SOFT = Look()
 DEMO = Path(__file__).parent / "demo"
 MODELS = Path("models")  # the output folder of the stage `train`
 MAX_SIZE = 1024  # pixels
@@ -88,6 +89,7 @@ class Prepared:
     placement: Placement
     references: tuple[Reference, ...]
     bias: Unit | None
+    look: Look = SOFT
 
     @property
     def pairs(self) -> int:
@@ -162,6 +164,7 @@ class Colorizer:
         size: int | None = None,
         matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
+        look: Look = SOFT,
     ) -> Colored:
         """Colour a drawing of any size after one or several references.
 
@@ -170,8 +173,9 @@ class Colorizer:
             size of its training pictures. The result always has the size of the drawing.
         matches: points of the drawing and the points of a reference whose colours they take.
         clean_lines: the drawing is a photograph or scan of paper, whose page is flattened.
-        Raises PictureError for a picture that cannot be used and RefcolorError for a size or match
-        out of range.
+        look: soft or flat colours, and regions in colours that you choose.
+        Raises PictureError for a picture that cannot be used and RefcolorError for a size, match or
+        spot out of range.
         """
         sources = [reference] if isinstance(reference, SINGLE) else reference
         prepared = self.prepare(
@@ -180,6 +184,7 @@ class Colorizer:
             size=size,
             matches=matches,
             clean_lines=clean_lines,
+            look=look,
         )
         return self.finish(prepared, self.run([prepared])[0])
 
@@ -201,10 +206,12 @@ class Colorizer:
         size: int | None = None,
         matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
+        look: Look = SOFT,
     ) -> Prepared:
         """Read a drawing and scale it to the model's grid; arguments as in `colorize`."""
         self._check_inputs(len(references), matches)
         drawing = read_drawing(as_file(sketch), clean_lines=clean_lines)
+        look.check(drawing)
         placement = self._place(drawing.size, size, cell=self.model.cell_sizes[0])
         reference_placements = [reference.placement for reference in references]
         self._check_pairs(placement, reference_placements)
@@ -215,6 +222,7 @@ class Colorizer:
             placement=placement,
             references=tuple(references),
             bias=logit_bias(matches, placement, reference_placements),
+            look=look,
         )
 
     @torch.inference_mode()
@@ -250,10 +258,10 @@ class Colorizer:
         ]
 
     def finish(self, prepared: Prepared, prediction: Prediction) -> Colored:
-        """Upsample the model's colours to the drawing's size, with their borders on its lines."""
+        """Bring the model's colours to the drawing's size, with their borders on its lines."""
         return Colored(
             drawing=prepared.drawing,
-            colors=upsample(prediction.colors, prepared.drawing.ink),
+            colors=prepared.look.apply(prediction.colors, prepared.drawing),
             attention=Attention(
                 prediction.weights,
                 prepared.placement,

@@ -50,7 +50,7 @@ def upsample(colors: Picture, drawing_ink: Picture) -> Picture:
     height, width = drawing_ink.shape
     small = resize(colors, min(height, len(colors)), min(width, colors.shape[1]))
     cells = np.ix_(_cells(height, len(small)), _cells(width, small.shape[1]))
-    lines = _lines(drawing_ink)
+    lines = line_strength(drawing_ink)
     covered = cv2.resize(lines, small.shape[1::-1], interpolation=cv2.INTER_AREA)
     covered = np.maximum(covered, _NEIGHBOR_INK * cv2.blur(covered, (3, 3)))
     weight = _certainty(np.maximum(lines, covered[cells]))
@@ -74,7 +74,7 @@ def _cells(pixels: int, cells: int) -> npt.NDArray[np.intp]:
     return (2 * np.arange(pixels) + 1) * cells // (2 * pixels)
 
 
-def _lines(ink: Picture) -> Unit:
+def line_strength(ink: Picture) -> Unit:
     """Normalise the ink of a drawing: (H, W) float32, 0 = paper, 1 = line."""
     counts = np.bincount(sampled(ink).reshape(-1), minlength=WHITE + 1)
     levels = to_unit(np.arange(WHITE + 1, dtype=np.uint8))

@@ -1,7 +1,8 @@
-"""Point hints: pairs of a point in the drawing and a point in the reference of the same colour.
+"""Point hints: a point of the drawing, and where its colour comes from.
 
-A hint is a bias on the attention logits, a Gaussian around the query and the key, so that it works
-with a trained model without further training.
+A pair with a point of the reference is a bias on the attention logits, a Gaussian around the query
+and the key, so that it works with a trained model without further training. A colour is laid over
+the model's, on the whole region of the point; see `look`.
 """
 
 import re
@@ -13,7 +14,7 @@ import numpy.typing as npt
 
 from refcolor.colorize.placement import Placement
 from refcolor.errors import RefcolorError
-from refcolor.io.image import Unit
+from refcolor.io.image import Picture, Unit
 
 # The logits of a row of a trained model differ by up to 50: with 100 the hint's key always wins.
 STRENGTH = 100.0
@@ -22,6 +23,8 @@ SIGMA = 0.75
 
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 _MATCH = re.compile(rf"{_NUMBER},{_NUMBER}=(?:\s*([1-9]\d*)\s*:)?{_NUMBER},{_NUMBER}")
+_COLOR = re.compile(rf"{_NUMBER},{_NUMBER}=\s*(#[0-9a-fA-F]{{6}})\s*")
+_SPOT = re.compile(rf"{_NUMBER},{_NUMBER}")
 
 
 @dataclass(frozen=True)
@@ -42,16 +45,50 @@ class PointMatch:
         return f"{self.x:g},{self.y:g}={self.reference + 1}:{self.u:g},{self.v:g}"
 
 
-def parse_match(text: str) -> PointMatch:
-    """Parse `X,Y=U,V`, or `X,Y=N:U,V` for the N-th of several references, counted from 1.
+@dataclass(frozen=True)
+class PointColor:
+    """The region at the point (x, y) of a drawing, in its pixels, takes a colour.
 
-    Raises ValueError that describes the format.
+    color: #rrggbb, or None for a region that stays paper.
     """
+
+    x: float
+    y: float
+    color: str | None
+
+    def __str__(self) -> str:
+        """Return the option of the command that says the same."""
+        point = f"{self.x:g},{self.y:g}"
+        return f"keep {point}" if self.color is None else f"match {point}={self.color}"
+
+    @property
+    def rgb(self) -> Picture:
+        """The colour: (3,) uint8. Raises ValueError where there is none."""
+        if self.color is None:
+            raise ValueError(f"{self} has no colour, its region stays paper")
+        return np.frombuffer(bytes.fromhex(self.color.removeprefix("#")), np.uint8)
+
+
+def parse_keep(text: str) -> PointColor | None:
+    """Parse `X,Y`, the spot of a region that stays paper; None for another text."""
+    numbers = _SPOT.fullmatch(text)
+    return numbers and PointColor(float(numbers[1]), float(numbers[2]), None)
+
+
+def parse_match(text: str) -> PointMatch | PointColor:
+    """Parse `X,Y=U,V`, `X,Y=N:U,V` for the N-th of several references, or `X,Y=#rrggbb`.
+
+    References are counted from 1. Raises ValueError that describes the format.
+    """
+    color = _COLOR.fullmatch(text)
+    if color:
+        return PointColor(float(color[1]), float(color[2]), color[3])
     numbers = _MATCH.fullmatch(text)
     if numbers is None:
         raise ValueError(
             f"a match reads X,Y=U,V in pixels, the spot of the sketch and then that of the "
-            f"reference, or X,Y=N:U,V for the N-th of several references; got {text!r}"
+            f"reference, X,Y=N:U,V for the N-th of several references, or X,Y=#rrggbb for any "
+            f"colour; got {text!r}"
         )
     x, y, number, u, v = numbers.groups()
     return PointMatch(float(x), float(y), float(u), float(v), int(number or 1) - 1)

@@ -49,6 +49,64 @@ def test_a_folder_is_coloured_by_name(here: Path, refcolor: Callable[..., Ended]
     assert again.out == "coloured: 0, 2 were there already (--force makes them again)\n"
 
 
+def test_flat_colors_and_colors_of_ones_own(here: Path, refcolor: Callable[..., Ended]) -> None:
+    """The circle takes the colour of its spot, in flat and soft colours; the frame stays paper."""
+    mask = np.zeros((64, 40), np.uint8)
+    mask[:, :10] = 255
+    image.write(Path("mask.png"), mask)
+    hints = ("--match", "20,32=#3a7bd5", "--keep", "mask.png", "--keep", "20,8")
+    for look in ("--flat", "--soft"):
+        ended = refcolor(
+            "colorize", "drawings/a.png", "-r", "colors/a.png", "-o", look[2:], look, *hints
+        )
+        assert ended.code == 0
+    flat, soft = (image.read(Path(f"{look}/a.png")) for look in ("flat", "soft"))
+    assert flat[32, 20].tolist() == [0x3A, 0x7B, 0xD5]
+    assert np.abs(np.median(soft[28:36, 16:24], axis=(0, 1)) - flat[32, 20]).max() <= 8
+    assert (flat[8, 20:30] == 255).all()
+    assert (flat[20:40, 5:9] == 255).all()
+
+
+@pytest.mark.parametrize(
+    ("option", "message"),
+    [
+        (("--match", "1,2=#12345g"), "argument --match: a match reads X,Y=U,V in pixels"),
+        (
+            ("--keep", "none.png"),
+            "--keep takes a spot X,Y or the picture of a mask, got 'none.png'",
+        ),
+        (("--flat-tolerance", "-2"), "the tolerance of flats must be 0 or more"),
+        (
+            ("--keep", "1,1"),
+            "--match and --keep X,Y point at spots of one drawing, but there are 3",
+        ),
+    ],
+)
+def test_a_wrong_hint_is_one_line(
+    here: Path, refcolor: Callable[..., Ended], option: tuple[str, ...], message: str
+) -> None:
+    """It is refused before any work, with what would be right."""
+    ended = refcolor("colorize", "drawings", "-r", "colors/a.png", "-o", "out", *option)
+    assert ended.code == 2
+    assert message in ended.last
+    assert not Path("out").exists()
+
+
+def test_a_mask_of_another_size_stops_no_other_drawing(
+    here: Path, refcolor: Callable[..., Ended]
+) -> None:
+    """The drawing that it fits is coloured; the others are listed with both sizes."""
+    image.write(Path("mask.png"), np.zeros((64, 41), np.uint8))
+    ended = refcolor(
+        *("colorize", "drawings", "-r", "colors/a.png", "-o", "out", "--keep", "mask.png")
+    )
+    assert ended.code == 1
+    assert os.listdir("out") == ["b.png"]
+    assert (
+        "a.png: the mask of what stays paper has 41 x 64 pixels, the drawing 40 x 64" in ended.err
+    )
+
+
 def test_layers_and_psd(here: Path, refcolor: Callable[..., Ended]) -> None:
     """Colours, lines and a document lie beside the result."""
     refcolor(

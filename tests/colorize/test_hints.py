@@ -5,7 +5,15 @@ import math
 import numpy as np
 import pytest
 
-from refcolor.colorize.hints import SIGMA, STRENGTH, PointMatch, logit_bias, parse_match
+from refcolor.colorize.hints import (
+    SIGMA,
+    STRENGTH,
+    PointColor,
+    PointMatch,
+    logit_bias,
+    parse_keep,
+    parse_match,
+)
 from refcolor.colorize.placement import place
 from refcolor.errors import RefcolorError
 
@@ -20,16 +28,37 @@ SECOND = place(8, 8, size=32, stride=4)  # 8 x 8 cells of 1 x 1 pixel
         ("120,80=300,45", PointMatch(120, 80, 300, 45)),
         ("1.5, 2 = 3 ,4.25", PointMatch(1.5, 2, 3, 4.25)),
         ("1,2=3:4,5", PointMatch(1, 2, 4, 5, reference=2)),
+        ("1.5, 2 = #3A7bd5", PointColor(1.5, 2, "#3A7bd5")),
     ],
 )
-def test_a_match_is_read_as_it_is_written(text: str, match: PointMatch) -> None:
-    """Pixels of both pictures, and the number of the reference, counted from 1 by people."""
+def test_a_match_is_read_as_it_is_written(text: str, match: PointMatch | PointColor) -> None:
+    """Pixels of both pictures and the number of the reference, counted from 1, or a colour."""
     assert parse_match(text) == match
-    assert parse_match(str(match)) == match
+    assert parse_match(str(match).removeprefix("match ")) == match
+
+
+def test_a_spot_to_keep_is_a_point() -> None:
+    """Any other text is the name of a mask."""
+    assert parse_keep(" 7, 12.5") == PointColor(7, 12.5, None)
+    assert parse_keep("mask.png") is None
+    with pytest.raises(ValueError, match=r"keep 7,12\.5 has no colour"):
+        _ = PointColor(7, 12.5, None).rgb
 
 
 @pytest.mark.parametrize(
-    "text", ["", "1,2", "1,2=3", "a,b=c,d", "-1,2=3,4", "1,2=0:3,4", "1;2=3;4"]
+    "text",
+    [
+        "",
+        "1,2",
+        "1,2=3",
+        "a,b=c,d",
+        "-1,2=3,4",
+        "1,2=0:3,4",
+        "1;2=3;4",
+        "1,2=#12345",
+        "1,2=#12345g",
+        "1,2=red",
+    ],
 )
 def test_another_text_is_refused(text: str) -> None:
     """The message says what to write."""

@@ -1,0 +1,131 @@
+"""Looks: flat and soft colours, chosen colours, and what stays paper."""
+
+import numpy as np
+import pytest
+from PIL import Image
+
+from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.hints import PointColor
+from refcolor.colorize.look import Look, read_mask
+from refcolor.errors import RefcolorError, UsageError
+from refcolor.io.image import Picture
+from refcolor.lines.drawing import Drawing, read_drawing
+
+from .material import blocks, line_art
+from .test_regions import BLUE, RED, halves, two_rooms
+
+CHOSEN = np.array([250, 200, 20], np.uint8)
+
+
+def rooms() -> Drawing:
+    """Two closed rooms, as dark lines on white."""
+    return read_drawing(255 - two_rooms(0))
+
+
+def shaded() -> Picture:
+    """A model's picture: two colours, each darker to the bottom."""
+    shade = np.linspace(1, 0.7, 32)[:, None, None]
+    return (halves(RED, BLUE) * shade).astype(np.uint8)
+
+
+def test_flat_is_one_color_for_each_region() -> None:
+    """The picture has two colours, one in each room up to the middle of the line."""
+    flat = Look(flat=True).apply(shaded(), rooms())
+    assert np.ptp(flat[:, :128], axis=(0, 1)).max() == 0
+    assert np.ptp(flat[:, 128:], axis=(0, 1)).max() == 0
+    assert (flat[0, 0] != flat[0, -1]).any()
+
+
+def test_a_chosen_color_holds_in_its_region() -> None:
+    """In flat colours it is exact; the other room is as without it."""
+    spot = PointColor(50, 60, "#fac814")
+    plain, chosen = (
+        Look(flat=True, spots=spots).apply(shaded(), rooms()) for spots in ((), (spot,))
+    )
+    assert (chosen[:, :128] == CHOSEN).all()
+    assert np.array_equal(chosen[:, 128:], plain[:, 128:])
+
+
+def test_soft_colors_keep_their_shading() -> None:
+    """A chosen colour is the median of its room, which is darker to the bottom as before."""
+    plain, chosen = (
+        Look(spots=spots).apply(shaded(), rooms())
+        for spots in ((), (PointColor(50, 60, "#336699"),))
+    )
+    room = chosen[:, :126].reshape(-1, 3)
+    assert np.abs(np.median(room, axis=0) - [0x33, 0x66, 0x99]).max() <= 1
+    assert chosen[20, 60].sum() > chosen[235, 60].sum() + 60
+    assert np.array_equal(chosen[:, 130:], plain[:, 130:])
+
+
+@pytest.mark.parametrize("flat", [False, True])
+def test_a_kept_region_is_paper(flat: bool) -> None:
+    """The room of the spot has exactly the colour of the paper."""
+    kept = Look(flat=flat, spots=(PointColor(200, 60, None),)).apply(shaded(), rooms())
+    assert (kept[:, 128:] == 255).all()
+    assert (kept[60, 50] != 255).any()
+
+
+def test_of_two_colors_in_a_region_the_later_counts() -> None:
+    """Clicking once more corrects the first click."""
+    spots = (PointColor(50, 60, "#000000"), PointColor(50, 60, "#fac814"))
+    assert (Look(flat=True, spots=spots).apply(shaded(), rooms())[60, 50] == CHOSEN).all()
+
+
+def test_a_mask_is_paper() -> None:
+    """What the mask marks is paper, pixel for pixel, and nothing else changes."""
+    mask = np.random.default_rng(1).random((256, 256)) < 0.3
+    plain, kept = (Look(keep=keep).apply(shaded(), rooms()) for keep in (None, mask))
+    assert (kept[mask] == 255).all()
+    assert np.array_equal(kept[~mask], plain[~mask])
+
+
+def test_a_mask_is_white_or_opaque() -> None:
+    """Black and white, or paint on a transparent layer of any colour."""
+    gray = np.array([[0, 255, 100, 200]], np.uint8)
+    assert read_mask(gray).tolist() == [[False, True, False, True]]
+    paint = np.zeros((1, 4, 4), np.uint8)
+    paint[..., 3] = gray
+    assert read_mask(Image.fromarray(paint)).tolist() == [[False, True, False, True]]
+
+
+@pytest.mark.parametrize(
+    ("look", "message"),
+    [
+        (Look(spots=(PointColor(256, 1, "#102030"),)), "match 256,1=#102030 lies outside of the"),
+        (Look(spots=(PointColor(1, 300, None),)), "keep 1,300 lies outside of the drawing, which"),
+        (
+            Look(spots=(PointColor(127, 60, None),)),
+            "keep 127,60 lies on a line; name a spot beside",
+        ),
+        (Look(keep=np.zeros((256, 250), bool)), "has 250 x 256 pixels, the drawing 256 x 256"),
+    ],
+)
+def test_what_does_not_fit_a_drawing_is_refused(look: Look, message: str) -> None:
+    """The message is one line that names the spot or the size of the mask."""
+    with pytest.raises(RefcolorError, match=message):
+        look.check(rooms())
+
+
+@pytest.mark.parametrize("tolerance", [-1, float("nan")])
+def test_a_negative_tolerance_is_refused(tolerance: float) -> None:
+    """A difference of colours is 0 or more."""
+    with pytest.raises(UsageError, match="must be 0 or more"):
+        Look(tolerance=tolerance)
+
+
+def test_a_colorizer_takes_a_look(colorizer: Colorizer) -> None:
+    """Flat colours of a drawing are few; without a look the picture is that of the soft one."""
+    drawing, reference = line_art(96, 80), blocks(64, 64)
+    flat = colorizer.colorize(drawing, reference, look=Look(flat=True)).colors
+    assert len(np.unique(flat.reshape(-1, 3), axis=0)) <= 8
+    soft = colorizer.colorize(drawing, reference, look=Look()).picture
+    assert np.array_equal(soft, colorizer.colorize(drawing, reference).picture)
+
+
+def test_a_chosen_color_holds_in_a_tall_drawing() -> None:
+    """A drawing is recoloured strip by strip, and some strips have nothing of a region."""
+    drawing = read_drawing(np.tile(255 - two_rooms(0), (3, 1)))
+    chosen = Look(spots=(PointColor(50, 60, "#336699"),)).apply(halves(RED, BLUE), drawing)
+    assert np.abs(chosen[60, 50].astype(int) - [0x33, 0x66, 0x99]).max() <= 1
+    assert np.abs(chosen[600, 50].astype(int) - RED).max() <= 1
