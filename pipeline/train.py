@@ -39,8 +39,10 @@ def main() -> None:
         )
         lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
         pictures, validation = processes.first_rank_first(lambda: [load(ids) for ids in lists])
-        # A training with more epochs resumes the same state; other pictures or devices do not.
-        key = stage_key("train", without=("train.epochs", "train.processes"))
+        # A training with more epochs resumes the same state, unless the last of them have rates of
+        # their own; other pictures or devices do not.
+        epochs = () if settings.train.cool_down else ("train.epochs",)
+        key = stage_key("train", without=("train.processes", *epochs))
         state = state_folder(root, key, pictures.digest(), validation.digest(), device.type)
         processes.require_equal(stage_key("train") + state.name)
         state_file = StateFile(

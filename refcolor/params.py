@@ -179,6 +179,9 @@ class AugmentParams(Section):
     """The two transforms of the self-reference, and optional ones with a probability."""
 
     color_offset: Annotated[float, Field(ge=0, le=2)]  # largest offset, in [-1, 1] units
+    color_gain: Share = 0  # largest relative change of each channel, around middle grey
+    channel_order: Share = 0  # probability that red, green and blue are permuted
+    keep_white: Literal[0, 1] = 0  # whether white stays white when colours change; 0: paper
     warp: Annotated[float, Field(ge=0, le=0.5)]  # control-point displacement, share of the side
     mirror: Share  # probability that the reference is mirrored
     patch_shuffle: Share  # probability that the patches of the reference are permuted
@@ -186,11 +189,16 @@ class AugmentParams(Section):
     drop_reference: Share  # probability that the reference is white paper
     sketch_variation: Share  # probability that the sketch is redrawn with random settings
     other_reference: Share = 0  # probability that the reference is another picture of the group
+    framing: Share = 0  # probability that 0.5 to 1.6 of a picture's side is seen
+    ink: Share = 0  # probability that the sketch is the stored line art as `colorize` prepares it
 
     @property
     def plain(self) -> "AugmentParams":
         """Return the transforms of the validation batch: without the probabilistic ones."""
-        shares = ("patch_shuffle", "drop_reference", "sketch_variation", "other_reference")
+        shares = (
+            *("patch_shuffle", "drop_reference", "sketch_variation", "other_reference"),
+            *("channel_order", "framing", "ink"),
+        )
         return self.model_copy(update=dict.fromkeys(shares, 0.0))
 
 
@@ -295,11 +303,14 @@ class LossParams(Section):
 class TrainParams(Section):
     """Training of the networks."""
 
+    resolution: Annotated[int, Field(ge=0)] = 0  # side of a batch's pictures; 0: clean.size
+    half_resolution_epochs: Annotated[int, Field(ge=0)] = 0  # first epochs at half of it
     epochs: Count
     batch_size: Count  # pictures in a step, over all ranks
     learning_rate_generator: Positive
     learning_rate_discriminator: Positive
     learning_rate_half_life: Weight  # epochs after which both are halved; 0 keeps them constant
+    cool_down: Share = 0  # last share of the steps, in which the rates fall linearly to 5 %
     ema_half_life: Positive  # pictures
     report_every: Count  # steps between validation losses and previews
     precision: Literal["bf16", "fp32"]
@@ -358,32 +369,49 @@ class Params(Section):
     evaluate: EvaluateParams
     runtime: RuntimeParams
 
+    @property
+    def training_size(self) -> int:
+        """Side in pixels of the pictures that the networks are trained and evaluated on."""
+        return self.train.resolution or self.clean.size
+
     @model_validator(mode="after")
     def _check_combinations(self) -> "Params":
-        stride = self.model.stride
-        if self.clean.size % stride:
-            nearest = max(4, round(self.clean.size / stride)) * stride
+        stride, size = self.model.stride, self.training_size
+        name = "train.resolution" if self.train.resolution else "clean.size"
+        if size > self.clean.size:
             raise ValueError(
-                f"clean.size must be a multiple of {stride} with model.levels {self.model.levels}, "
-                f"got {self.clean.size}; nearest: {nearest}"
+                f"train.resolution must be at most clean.size {self.clean.size}, got {size}; "
+                "lower it, or store larger pictures"
             )
-        if self.clean.size // stride < 4:
+        if size % stride:
+            nearest = max(4, round(size / stride)) * stride
             raise ValueError(
-                "clean.size must leave at least 4 x 4 positions at the last level, got "
-                f"{self.clean.size} with model.levels {self.model.levels}; use at least "
+                f"{name} must be a multiple of {stride} with model.levels {self.model.levels}, "
+                f"got {size}; nearest: {nearest}"
+            )
+        if size // stride < 4:
+            raise ValueError(
+                f"{name} must leave at least 4 x 4 positions at the last level, got "
+                f"{size} with model.levels {self.model.levels}; use at least "
                 f"{4 * stride} or fewer levels"
+            )
+        if self.train.half_resolution_epochs and (size // 2 % stride or size // 2 < 32):
+            raise ValueError(
+                f"train.half_resolution_epochs must be 0 with {name} {size}, got "
+                f"{self.train.half_resolution_epochs}; half of the size must be at least 32 and a "
+                f"multiple of {stride} (model.levels {self.model.levels})"
             )
         if self.model.attention == "none" and self.loss.needs_match:
             raise ValueError(
                 "loss.triplet and loss.match need attention, got model.attention none; "
                 "set both to 0 or use scft or sga"
             )
-        cells, patches = self.clean.size // self.model.cell_sizes[1], self.augment.patches
+        cells, patches = size // self.model.cell_sizes[1], self.augment.patches
         if self.augment.patch_shuffle and cells % patches:
             divisors = [str(count) for count in range(2, cells + 1) if cells % count == 0]
             raise ValueError(
                 f"augment.patches must divide the {cells} attention cells of a reference's side "
-                f"(clean.size {self.clean.size}, {self.model.cell_sizes[1]} pixels each), got "
+                f"({name} {size}, {self.model.cell_sizes[1]} pixels each), got "
                 f"{patches}; set it to one of {', '.join(divisors)}"
             )
         if self.augment.sketch_variation and self.source.layout != "pictures":

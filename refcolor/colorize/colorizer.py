@@ -215,7 +215,7 @@ class Colorizer:
         placement = self._place(drawing.size, size, cell=self.model.cell_sizes[0])
         reference_placements = [reference.placement for reference in references]
         self._check_pairs(placement, reference_placements)
-        lines = working_sketch(drawing, placement.inner_height, placement.inner_width)
+        lines = working_sketch(drawing.ink, placement.inner_height, placement.inner_width)
         return Prepared(
             drawing=drawing,
             sketch=placement.pad(lines, image.WHITE),

@@ -21,7 +21,7 @@ from refcolor.params import EvaluateParams, Params
 from refcolor.sources.drawn import is_drawn
 from refcolor.sources.manifest import Record, read_manifest
 from refcolor.training import augment
-from refcolor.training.data import Pictures, load_pictures, read_ids
+from refcolor.training.data import Pictures, load_pictures, read_ids, reduce_sketch
 
 MIRRORED = 0.5  # share of the evaluation warps
 
@@ -83,12 +83,13 @@ def load_evaluation_set(data: Path, params: Params) -> EvaluationSet:
     load = partial(load_pictures, color=data / "color", sketch=data / "sketch")
     by_id = {record.id: record for record in read_manifest(data / "manifest.jsonl")}
     groups = {record.id: record.group for record in by_id.values()}
-    pictures = load(read_ids(data / "split" / "val.txt"), groups=groups)
+    size = params.training_size
+    pictures = load(read_ids(data / "split" / "val.txt"), groups=groups).at_size(size)
     records = [by_id.get(name) for name in pictures.ids]
     redraw = partial(
         recolored,
         drawn_at=params.source.sample.size,
-        size=pictures.color.shape[1],
+        size=size,
         fit=params.clean.fit,
     )
     pairs = read_pairs(data / "split" / "pairs.csv", pictures.ids)
@@ -106,8 +107,10 @@ def load_evaluation_set(data: Path, params: Params) -> EvaluationSet:
         ],
         pairs=pairs,
         other_pairs=pair_others(pictures, seed=params.evaluate.seed),
-        training=load(chosen).color if chosen else pictures.color[:0],
-        line_art=[image.read_gray(file) for file in files(data / "lineart")[:SHOWN]],
+        training=load(chosen).at_size(size).color if chosen else pictures.color[:0],
+        line_art=[
+            reduce_sketch(image.read_gray(file), size) for file in files(data / "lineart")[:SHOWN]
+        ],
         redraw=redraw,
     )
 

@@ -93,19 +93,19 @@ def read_drawing(
     return drawing
 
 
-def working_sketch(drawing: Drawing, height: int, width: int) -> Picture:
-    """Reduce a drawing to the size of the model, in the style of the training sketches.
+def working_sketch(ink: Picture, height: int, width: int) -> Picture:
+    """Reduce the lines of a drawing to the size of the model, as the sketches of the training.
 
     Area reduction keeps the amount of ink; then the ink is scaled so that the median line is full
     ink, which keeps fine lines, also next to solid black, and faint pencil. XDoG then gives lines
     of even width, as in training.
 
-    Returns (height, width) uint8, dark lines on white.
+    ink: (H, W) uint8, see `Drawing`.  Returns (height, width) uint8, dark lines on white.
     """
-    if height > drawing.size[0] or width > drawing.size[1]:
-        small = to_unit(resize(drawing.ink, height, width))
+    if height > ink.shape[0] or width > ink.shape[1]:
+        small = to_unit(resize(ink, height, width))
     else:
-        reduced = cv2.resize(to_unit(drawing.ink), (width, height), interpolation=cv2.INTER_AREA)
+        reduced = cv2.resize(to_unit(ink), (width, height), interpolation=cv2.INTER_AREA)
         small = np.asarray(reduced, np.float32)
     # The median of the inked pixels is a line even if a third of the ink is solid black.
     drawn = small[small > 0.02 * small.max()]

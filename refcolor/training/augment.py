@@ -15,6 +15,7 @@ import torch.nn.functional as F
 from torch import Tensor
 
 CONTROL_POINTS = 5  # along each side
+_NOT_WHITE, _ALL_WHITE = 2 * 235 / 255 - 1, 2 * 253 / 255 - 1  # for `keep_white`
 
 
 @dataclasses.dataclass(frozen=True)
@@ -66,6 +67,40 @@ def draw_color_offsets(count: int, *, largest: float, generator: torch.Generator
 def offset_colors(picture: Tensor, offsets: Tensor) -> Tensor:
     """Add the offsets and clamp: a(I) of the paper. picture: (B, 3, H, W) in [-1, 1]."""
     return (picture + offsets).clamp(-1, 1)
+
+
+def draw_color_gains(count: int, *, largest: float, generator: torch.Generator) -> Tensor:
+    """Draw one factor for each picture and channel, uniform in [1 - largest, 1 + largest].
+
+    Returns (count, 3, 1, 1) float32, for values in [-1, 1].
+    """
+    return 1 + draw_color_offsets(count, largest=largest, generator=generator)
+
+
+def draw_channel_orders(count: int, *, share: float, generator: torch.Generator) -> Tensor:
+    """Draw an order of the channels for each picture: (count, 3) int64.
+
+    share: probability of a random order; otherwise it is red, green, blue.
+    """
+    permuted = draw_mask(count, share=share, generator=generator)
+    orders = torch.rand(count, 3, generator=generator).argsort(dim=1)
+    return torch.where(permuted[:, None], orders, torch.arange(3))
+
+
+def reorder_channels(picture: Tensor, orders: Tensor) -> Tensor:
+    """Permute the channels of each picture.  picture: (B, 3, H, W). orders: (B, 3) int64."""
+    return picture.gather(1, orders.to(picture.device)[..., None, None].expand_as(picture))
+
+
+def keep_white(changed: Tensor, picture: Tensor) -> Tensor:
+    """Give pixels that were white before a change of colours their white back.
+
+    changed, picture: (B, 3, H, W) in [-1, 1], after and before. A pixel whose darkest channel is
+    above 253 of 255 stays white, below 235 it is changed, and between them it is mixed.
+    """
+    darkest = picture.amin(dim=1, keepdim=True)
+    white = ((darkest - _NOT_WHITE) / (_ALL_WHITE - _NOT_WHITE)).clamp(0, 1)
+    return changed.lerp(torch.ones_like(changed), white)
 
 
 def draw_warps(count: int, *, strength: float, mirror: float, generator: torch.Generator) -> Warps:

@@ -7,7 +7,7 @@ import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 from itertools import chain
 from pathlib import Path
@@ -20,7 +20,9 @@ from tqdm import tqdm
 
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.io import image
+from refcolor.io.image import WHITE
 from refcolor.io.shards import File, locate, read_order
+from refcolor.lines.drawing import working_sketch
 from refcolor.training.pixel_cache import Arrays, cached_arrays
 
 COLOR, SKETCH = Path("data/color"), Path("data/sketch")
@@ -55,6 +57,16 @@ class Pictures:
         """Return the sketches at `index`: (B, 1, S, S) float32 in [-1, 1], 1 = paper."""
         return image.to_tensor(self.sketch[np.asarray(index), ..., None], device=device)
 
+    def at_size(self, size: int) -> "Pictures":
+        """Reduce the pictures to a side of `size` pixels, and their sketches as `colorize` does."""
+        if self.color.shape[1] == size:
+            return self
+        return replace(
+            self,
+            color=np.stack([image.resize(picture, size, size) for picture in self.color]),
+            sketch=np.stack([reduce_sketch(sketch, size) for sketch in self.sketch]),
+        )
+
     @cached_property
     def members(self) -> dict[int, list[int]]:
         """Indices of the pictures in the group of each picture that is not alone in its group."""
@@ -84,6 +96,13 @@ class Pictures:
         arrays = self.color, self.sketch
         hashes = (hashlib.sha256(picture.data).digest() for array in arrays for picture in array)
         return self._cached_digest or _digest(self.ids, [array.shape for array in arrays], hashes)
+
+
+def reduce_sketch(sketch: image.Picture, size: int) -> image.Picture:
+    """Reduce a sketch to a side of `size` pixels as `colorize` does, if it has another."""
+    if sketch.shape == (size, size):
+        return sketch
+    return working_sketch(WHITE - sketch, size, size)
 
 
 def read_ids(path: Path) -> list[str]:

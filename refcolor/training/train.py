@@ -65,7 +65,8 @@ def train(
     """Train a generator and write its model, curves and previews.
 
     params: the whole params.yaml; training reads seed, augment, model, loss and train.
-    pictures, validation: the two sides of the split, one size for all pictures.
+    pictures, validation: the two sides of the split, one size for all pictures; training reduces
+    them to `train.resolution`.
     folders: model, curves and previews are written there when the training ends.
     state_file: the state that the training resumes from, and saves on the way.
     tracker: receives losses and previews; a NullTracker in every rank but the first.
@@ -144,6 +145,7 @@ def train(
             )
 
     # The validation batch is fixed for the whole run, so that losses and previews are comparable.
+    validation = validation.at_size(params.training_size)
     validation_batch = make_batch(
         validation,
         torch.arange(min(VALIDATION_PICTURES, len(validation))),
@@ -183,12 +185,14 @@ def train(
                 step_seconds = math.inf
             timer_start, timer_step = now, step
 
-        # Each epoch has a new order, and learning rates that are a function of the epoch alone.
+        # Each epoch has a new order; the learning rates are a function of epoch and step.
         epoch, batch_number = divmod(step, steps_per_epoch)
         if batch_number == 0:
             order = epoch_order(epoch, len(pictures), seed=params.seed)
         half_life = params.train.learning_rate_half_life
         decay = 0.5 ** (epoch / half_life) if half_life else 1.0
+        if params.train.cool_down:
+            decay *= min(1.0, max(0.05, (1 - step / total_steps) / params.train.cool_down))
         optimizer_g.param_groups[0]["lr"] = params.train.learning_rate_generator * decay
         optimizer_d.param_groups[0]["lr"] = params.train.learning_rate_discriminator * decay
 
@@ -196,8 +200,15 @@ def train(
         # Every rank draws the random numbers of the whole batch, so that all ranks draw alike, and
         # computes its own part of the batch.
         index = order[batch_number * batch_size : (batch_number + 1) * batch_size]
+        is_small = epoch < params.train.half_resolution_epochs
         batch = make_batch(
-            pictures, index, params, random=random, device=device, processes=processes
+            pictures,
+            index,
+            params,
+            random=random,
+            device=device,
+            size=params.training_size // 2 if is_small else params.training_size,
+            processes=processes,
         )
 
         # Both steps use the same forward pass of the generator.
@@ -291,7 +302,7 @@ def train(
         generator=ema,
         discriminator=discriminator if params.loss.adversarial else None,
         params=params.model,
-        size=pictures.color.shape[1],
+        size=params.training_size,
     )
     folders.previews.mkdir(parents=True, exist_ok=True)
     for name in saved_previews:

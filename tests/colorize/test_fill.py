@@ -148,7 +148,7 @@ for radius in range(100, 2000, 60):
     cv2.circle(page, (2000, 3000), radius, 0, 5, cv2.LINE_AA)
 start = time.process_time()
 drawing = read_drawing(page)
-working_sketch(drawing, 64, 43)
+working_sketch(drawing.ink, 64, 43)
 colors = upsample(np.random.default_rng(0).integers(0, 256, (64, 43, 3), np.uint8), drawing.ink)
 picture = compose(colors, drawing)
 assert (picture[page == 0] == 0).all()

@@ -249,7 +249,7 @@ def test_any_size_and_shape_is_read(shape: tuple[int, int]) -> None:
     picture[shape[0] // 2, shape[1] // 2] = 0
     drawing = read_drawing(picture)
     assert drawing.ink.sum() == 255
-    assert working_sketch(drawing, 16, 16).shape == (16, 16)
+    assert working_sketch(drawing.ink, 16, 16).shape == (16, 16)
 
 
 @pytest.mark.parametrize("size", [256, 1024])
@@ -259,7 +259,7 @@ def test_working_sketches_look_like_those_of_training(size: int) -> None:
         shape, palette = draw_shape(5, index), draw_palette(5, index)
         trained = sketch_picture(render(shape, palette, size=64).color, PRESETS["default"])
         large = render(shape, palette, size=size).ink
-        small = working_sketch(read_drawing(np.where(large, 0, 255).astype(np.uint8)), 64, 64)
+        small = working_sketch(read_drawing(np.where(large, 0, 255).astype(np.uint8)).ink, 64, 64)
         assert small.dtype == np.uint8
         assert set(np.unique(small)) == {0, 255}
         assert 0.6 < ink_share(small) / ink_share(trained) < 1.2
@@ -271,7 +271,7 @@ def test_fine_lines_of_large_drawings_stay() -> None:
     """A line of one pixel in 2048, a thirty-second of a small pixel, is drawn in full."""
     picture = np.full((2048, 2048), 255, np.uint8)
     picture[1000], picture[:, 700] = 0, 0
-    small = working_sketch(read_drawing(picture), 64, 64)
+    small = working_sketch(read_drawing(picture).ink, 64, 64)
     assert (small[31] == 0).all()
     assert (small[:, 21] == 0).all()
     assert ink_share(small) < 0.1
@@ -282,17 +282,17 @@ def test_fine_lines_stay_beside_solid_black() -> None:
     picture = np.full((2048, 2048), 255, np.uint8)
     for radius in range(200, 1000, 80):
         cv2.circle(picture, (1024, 1024), radius, 0, 2)
-    lines = working_sketch(read_drawing(picture), 64, 64)
+    lines = working_sketch(read_drawing(picture).ink, 64, 64)
     picture[1024:, :512] = 0
-    with_black = working_sketch(read_drawing(picture), 64, 64)
+    with_black = working_sketch(read_drawing(picture).ink, 64, 64)
     assert (with_black[33:, 1:15] == 0).all()
     assert np.mean(with_black[:, 20:] != lines[:, 20:]) < 0.05
 
 
 def test_pencil_is_brought_to_full_strength() -> None:
     """A drawing at a third of full strength gives the sketch of the strong one."""
-    strong = working_sketch(read_drawing(255 - ink()), 53, 39)
-    faint = working_sketch(read_drawing(on_paper((0,), (255,), 0.33)[..., 0]), 53, 39)
+    strong = working_sketch(read_drawing(255 - ink()).ink, 53, 39)
+    faint = working_sketch(read_drawing(on_paper((0,), (255,), 0.33)[..., 0]).ink, 53, 39)
     assert strong.shape == (53, 39)
     assert np.mean(strong != faint) < 0.01
 
@@ -301,7 +301,7 @@ def test_a_sketch_may_be_larger_than_its_drawing() -> None:
     """A stamp of 20 pixels still gives the 64 that a model works at."""
     picture = np.full((20, 20), 255, np.uint8)
     picture[9:11, 3:17] = 0
-    sketch = working_sketch(read_drawing(picture), 64, 64)
+    sketch = working_sketch(read_drawing(picture).ink, 64, 64)
     assert sketch[31, 32] == 0
     assert sketch[10, 10] == 255
 

@@ -52,6 +52,13 @@ CASES: dict[str, dict[str, Any]] = {
     "drop_reference": {"augment.drop_reference": 0.5, "loss.triplet": 1},
     "sketch_variation": {"augment.sketch_variation": 0.5},
     "other_reference": {"augment.other_reference": 0.5, "loss.match": 1},
+    "views": {"augment.framing": 0.5, "augment.ink": 0.5, "loss.match": 1},
+    "colors": {
+        "augment.color_gain": 0.3,
+        "augment.channel_order": 0.5,
+        "augment.keep_white": 1,
+        "train.cool_down": 0.5,
+    },
 }
 EVERYTHING: dict[str, Any] = SHARED | {
     "train.precision": "bf16",
@@ -59,6 +66,8 @@ EVERYTHING: dict[str, Any] = SHARED | {
     "augment.drop_reference": 0.2,
     "augment.sketch_variation": 0.5,
     "augment.other_reference": 0.5,
+    "augment.framing": 0.5,
+    "augment.ink": 0.5,
     "loss.triplet": 1,
     "loss.match": 0.5,
 }

@@ -9,11 +9,10 @@ import torch
 import torch.nn.functional as F
 
 from refcolor.io import image
-from refcolor.lines.sketch import XDoGSettings, sketch_picture
 from refcolor.params import Params
 from refcolor.training import augment
 from refcolor.training.augment import known_match
-from refcolor.training.batch import Batch, draw_variations, make_batch, vary_sketches
+from refcolor.training.batch import Batch, make_batch
 from refcolor.training.data import Pictures
 
 CPU = torch.device("cpu")
@@ -106,7 +105,7 @@ def test_a_share_of_zero_draws_no_number(
 
 
 @pytest.mark.parametrize(
-    "share", ["patch_shuffle", "drop_reference", "sketch_variation", "other_reference"]
+    "share", ["patch_shuffle", "drop_reference", "sketch_variation", "other_reference", "ink"]
 )
 def test_what_a_share_gets_leaves_offsets_and_warps_alone(
     make_params: Callable, make_pictures: Callable[..., Pictures], share: str
@@ -119,7 +118,7 @@ def test_what_a_share_gets_leaves_offsets_and_warps_alone(
         torch.equal(augmented.sketch, plain.sketch),
         torch.equal(augmented.reference, plain.reference),
     )
-    assert same == ((False, True) if share == "sketch_variation" else (True, False))
+    assert same == ((False, True) if share in ("sketch_variation", "ink") else (True, False))
 
 
 def test_a_shuffled_reference_keeps_its_match(
@@ -230,37 +229,14 @@ def test_a_varied_sketch_is_drawn_before_the_offset(
     assert not torch.equal(one.sketch, pictures.sketches(CHOSEN, device=CPU))
 
 
-def test_sketches_are_drawn_anew_where_there_are_settings(
-    make_pictures: Callable[..., Pictures],
-) -> None:
-    """The second of three places gets the XDoG of its own picture, the others keep their sketch."""
-    pictures = make_pictures(7)
-    settings = XDoGSettings(sigma=0.5, k=4.5, sharpness=19.0, epsilon=0.01, phi=1e9)
-    drawn = vary_sketches(pictures, torch.tensor([4, 1, 6]), [None, settings, None])
-    assert drawn.shape == (3, 32, 32)
-    assert np.array_equal(drawn[[0, 2]], pictures.sketch[[4, 6]])
-    assert np.array_equal(drawn[1], sketch_picture(pictures.color[1], settings))
-    assert not np.array_equal(drawn[1], pictures.sketch[1])
-
-
-def test_settings_are_drawn_for_a_share_and_differ() -> None:
-    """Three tenths of the pictures get settings, each its own, and another state gives others."""
-    drawn = draw_variations(499, share=0.3, generator=seeded())
-    varied = [settings for settings in drawn if settings is not None]
-    assert len(varied) / 499 == pytest.approx(0.3, abs=0.07)
-    assert len(set(varied)) == len(varied)
-    assert {settings.sigma < 0.4 for settings in varied} == {True, False}
-    assert drawn == draw_variations(499, share=0.3, generator=seeded())
-    assert drawn != draw_variations(499, share=0.3, generator=seeded(1))
-    assert None not in draw_variations(499, share=1.0, generator=seeded())
-
-
 def test_all_augmentations_together_make_a_batch(
     make_params: Callable, make_pictures: Callable[..., Pictures]
 ) -> None:
     """With every share at a half the batch has its shapes and ranges, and repeats."""
     shares = ("patch_shuffle", "drop_reference", "sketch_variation", "other_reference")
-    params = make_params({f"augment.{share}": 0.5 for share in shares})
+    shares += ("framing", "ink", "channel_order", "color_gain")
+    changes = {f"augment.{share}": 0.5 for share in shares} | {"augment.keep_white": 1}
+    params = make_params(changes)
     batch, again = (draw_batch(params, make_pictures(7), seed=4) for _ in range(2))
     assert batch.sketch.shape == (5, 1, 32, 32)
     assert batch.reference.shape == (5, 3, 32, 32)

@@ -2,6 +2,7 @@
 
 import csv
 import itertools
+import json
 import math
 import os
 from collections.abc import Callable, Mapping
@@ -34,6 +35,10 @@ AUGMENTED = {
     "augment.drop_reference": 0.2,
     "augment.sketch_variation": 0.5,
     "augment.other_reference": 0.5,
+    "augment.framing": 0.5,
+    "augment.ink": 0.5,
+    "augment.channel_order": 0.5,
+    "augment.color_gain": 0.2,
 }
 EVERY_TERM = AUGMENTED | {
     "loss.triplet": 1,
@@ -606,6 +611,31 @@ def test_learning_rates_halve_by_epochs(
     assert state is not None
     rates = [optimizer["param_groups"][0]["lr"] for optimizer in state["optimizers"]]
     assert rates == pytest.approx([1e-3 * factor, 2e-3 * factor])
+
+
+def test_learning_rates_fall_linearly_in_the_cool_down(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """The last of 6 steps has 5/6 of the way behind it, so a third of the last half is left."""
+    run = make_run()
+    run(make_params({"train.epochs": 3, "train.cool_down": 0.5}))
+    state = run.state.load()
+    assert state is not None
+    assert state["step"] == 6
+    rate = state["optimizers"][0]["param_groups"][0]["lr"]
+    assert rate == pytest.approx(make_params().train.learning_rate_generator * (1 / 6) / 0.5)
+
+
+def test_training_at_a_lower_resolution_describes_its_model(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
+    """Pictures of 32 px train a model of 16 px, whose previews have that size."""
+    run = make_run()
+    params = make_params({"train.resolution": 16, "loss.adversarial": 0.0})
+    run(params)
+    assert json.loads((run.out / "models" / "model.json").read_text())["size"] == 16
+    preview = image.read(min((run.out / "previews").iterdir()))
+    assert preview.shape[1] == 4 * 16 + 3 * 2
 
 
 def test_the_optimizers_are_those_of_the_paper(
