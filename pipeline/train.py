@@ -39,8 +39,7 @@ def main() -> None:
         )
         lists = [read_ids(SPLIT / f"{side}.txt") for side in ("train", "val")]
         pictures, validation = processes.first_rank_first(lambda: [load(ids) for ids in lists])
-        # A training with more epochs resumes the same state, unless the last of them have rates of
-        # their own; other pictures or devices do not.
+        # More epochs resume the same state, unless the cool-down depends on them.
         epochs = () if settings.train.cool_down else ("train.epochs",)
         key = stage_key("train", without=("train.processes", *epochs))
         state = state_folder(root, key, pictures.digest(), validation.digest(), device.type)

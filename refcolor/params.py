@@ -197,7 +197,7 @@ class AugmentParams(Section):
         """Return the transforms of the validation batch: without the probabilistic ones."""
         shares = (
             *("patch_shuffle", "drop_reference", "sketch_variation", "other_reference"),
-            *("channel_order", "framing", "ink"),
+            *("channel_order", "color_gain", "framing", "ink"),
         )
         return self.model_copy(update=dict.fromkeys(shares, 0.0))
 
