@@ -10,6 +10,7 @@ table of colours paints a character anew.
 import functools
 import json
 from collections.abc import Sequence
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
+from recipes.squares import cut
 from refcolor.errors import UsageError
 
 PAGE = "https://github.com/jwvhewitt/gearhead-caramel"
@@ -47,8 +49,7 @@ def read_kit(kit: Path) -> list[Bit]:
     ]
     if not bits:
         raise UsageError(
-            f"KIT must be a folder with portrait_*.json, got {kit}; it is the folder image of "
-            f"{PAGE}"
+            f"KIT must be a folder with portrait_*.json, got {kit}; it is image/ of {PAGE}"
         )
     return bits
 
@@ -131,41 +132,24 @@ def read_part(file: Path) -> tuple[Canvas, npt.NDArray[np.bool_]]:
 
 def draw(kit: Path, chosen: Sequence[Bit]) -> Canvas:
     """Put the parts on the kit's canvas: (HEIGHT, WIDTH) of 256 * label + value, 0 background."""
-    anchors = {"center": (WIDTH // 2, HEIGHT // 2), "midbottom": (WIDTH // 2, HEIGHT)}
-    anchors |= {"topleft": (0, 0)}
-    layers: list[tuple[int, int, Bit]] = []
+    middle = (WIDTH // 2, HEIGHT // 2)
+    anchors = {"center": middle, "midbottom": (WIDTH // 2, HEIGHT), "topleft": (0, 0)}
+    layers: list[Bit] = []
     for bit in chosen:
-        x, y = (
-            anchors["center" if bit["btype"] == "Base" else "head"]
-            if bit.get("anchors")
-            else (0, 0)
-        )
+        x, y = middle if bit["btype"] == "Base" else anchors.get("head", middle)
         anchors |= {name: (x + dx, y + dy) for name, (dx, dy) in bit.get("anchors", {}).items()}
-        layers += [
-            (layer["depth"], len(layers) + n, layer)
-            for n, layer in enumerate(bit.get("layers", ()))
-        ]
+        layers += bit.get("layers", ())
     canvas = np.zeros((HEIGHT, WIDTH), np.uint16)
-    for _, _, layer in sorted(layers, key=lambda entry: entry[:2]):
+    for layer in sorted(layers, key=lambda layer: layer["depth"]):
         pixels, opaque = read_part(kit / layer["fname"])
         frame = _frame(layer, pixels.shape)
-        pixels, opaque = pixels[frame], opaque[frame]
-        height, width = pixels.shape
-        x, y = anchors.get(layer["anchor"], anchors["center"])
+        height, width = pixels[frame].shape
+        x, y = anchors.get(layer["anchor"], middle)
         left = x + layer.get("x_offset", 0) - width // 2
-        top = (
-            y
-            + layer.get("y_offset", 0)
-            - (height if layer["anchor"] == "midbottom" else height // 2)
-        )
-        rows = slice(max(0, top), max(0, top + height))
-        columns = slice(max(0, left), max(0, left + width))
-        below = canvas[rows, columns]
-        inside = np.s_[rows.start - top :, columns.start - left :]
-        pixels, opaque = (
-            part[inside][: below.shape[0], : below.shape[1]] for part in (pixels, opaque)
-        )
-        below[opaque] = pixels[opaque]
+        top = y + layer.get("y_offset", 0)
+        top -= height if layer["anchor"] == "midbottom" else height // 2
+        whole = partial(cut, top=-top, left=-left, shape=canvas.shape)
+        canvas = np.where(whole(opaque[frame], fill=False), whole(pixels[frame], fill=0), canvas)
     return canvas
 
 

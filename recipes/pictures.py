@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -47,12 +48,13 @@ def make_group(
     drawn, fill = image.foreground_mask(picture), image.border_color(picture)
     height, width = drawn.shape
     longer = max(height, width)
-    windows = [{"top": (height - longer) // 2, "left": (width - longer) // 2, "side": longer}]
+    middle = {"top": (height - longer) // 2, "left": (width - longer) // 2}
+    windows: list[dict[str, Any]] = [{**middle, "shape": (longer, longer)}]
     while len(windows) < count:
         side = round(longer * generator.uniform(0.4, 0.9))
         top = round((height - side) * generator.random() ** 1.5)
         left = round((width - side) * generator.random())
-        window = {"top": top, "left": left, "side": side}
+        window = {"top": top, "left": left, "shape": (side, side)}
         if squares.cut(drawn, **window, fill=False).mean() >= min(LEAST_FOREGROUND, drawn.mean()):
             windows.append(window)
     for index, window in enumerate(windows):

@@ -55,21 +55,19 @@ def make_room(folder: Path, name: str, *, force: bool, kinds: Sequence[str] = KI
 
 
 def cut(
-    picture: npt.NDArray[Value], *, top: int, left: int, side: int, fill: object
+    picture: npt.NDArray[Value], *, top: int, left: int, shape: tuple[int, int], fill: object
 ) -> npt.NDArray[Value]:
-    """Cut a square; what lies outside the picture is `fill`.
+    """Cut a window; what lies outside the picture is `fill`.
 
-    picture: (H, W, ...) of any dtype.  Returns (side, side, ...).
+    picture: (H, W, ...) of any dtype.  shape: height and width.  Returns (*shape, ...).
     """
-    height, width = picture.shape[:2]
-    square = np.empty((side, side, *picture.shape[2:]), picture.dtype)
-    square[:] = fill
-    rows = slice(max(0, top), max(0, min(height, top + side)))
-    columns = slice(max(0, left), max(0, min(width, left + side)))
-    part = picture[rows, columns]
-    y, x = rows.start - top, columns.start - left
-    square[y : y + part.shape[0], x : x + part.shape[1]] = part
-    return square
+    window = np.empty((*shape, *picture.shape[2:]), picture.dtype)
+    window[:] = fill
+    part = picture[slice(max(0, top), max(0, top + shape[0]))]
+    part = part[:, slice(max(0, left), max(0, left + shape[1]))]
+    y, x = max(0, -top), max(0, -left)
+    window[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return window
 
 
 def scaled(square: Picture) -> Picture:
