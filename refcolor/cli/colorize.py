@@ -134,7 +134,9 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write NAME_colors.png and NAME_lines.png as well, with transparency",
     )
     parser.add_argument(
-        "--psd", action="store_true", help="write NAME.psd with these two layers as well"
+        "--psd",
+        action="store_true",
+        help="write NAME.psd with these layers as well; of flat colours each is a layer of its own",
     )
     parser.add_argument(
         "--size",

@@ -40,11 +40,13 @@ class Colored:
     """A coloured drawing.
 
     colors: (H, W, 3) uint8 at the drawing's own size, without its lines.
+    flat: whether each region has one colour.
     """
 
     drawing: Drawing
     colors: Picture
     attention: Attention
+    flat: bool = False
 
     @property
     def picture(self) -> Picture:
@@ -65,8 +67,8 @@ class Colored:
         write_layers(Path(folder), stem, self.colors, self.drawing)
 
     def save_psd(self, path: Path | str) -> None:
-        """Write colours and lines as the two layers of a Photoshop document."""
-        write_psd(Path(path), self.colors, self.drawing)
+        """Write a Photoshop document: lines, and below colours, or a layer for each flat colour."""
+        write_psd(Path(path), self.colors, self.drawing, flat=self.flat)
 
 
 @dataclass(frozen=True)
@@ -267,6 +269,7 @@ class Colorizer:
                 prepared.placement,
                 tuple(reference.placement for reference in prepared.references),
             ),
+            flat=prepared.look.flat,
         )
 
     @property

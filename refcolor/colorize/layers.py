@@ -3,6 +3,7 @@
 from pathlib import Path
 from typing import Final
 
+import cv2
 import numpy as np
 from PIL import Image
 
@@ -83,14 +84,17 @@ def layer_files(folder: Path, stem: str) -> tuple[Path, Path]:
     return folder / file_name(stem, f"_{COLORS}.png"), folder / file_name(stem, f"_{LINES}.png")
 
 
-def write_psd(path: Path, colors: Picture, drawing: Drawing) -> None:
+def write_psd(path: Path, colors: Picture, drawing: Drawing, *, flat: bool = False) -> None:
     """Write a Photoshop document: the colour layer, above it the line layer, both "normal".
 
     Programs without layers show the composed picture. The file is written atomically; missing
     folders are created.
+
+    flat: instead of the colour layer a group of that name with a layer for each colour, which a
+        paint bucket refills as a whole; the layers have hard edges under the lines.
     Raises PictureError with the reason too_long_for_psd for a side above 30000 pixels.
     """
-    from psd_tools.constants import Compression
+    from psd_tools.constants import Compression, SectionDivider, Tag
     from psd_tools.psd import PSD
     from psd_tools.psd.header import FileHeader
     from psd_tools.psd.image_data import ImageData
@@ -115,26 +119,54 @@ def write_psd(path: Path, colors: Picture, drawing: Drawing) -> None:
     # Built from records, because PSDImage.save would compose the merged picture again, in floating
     # point and with gigabytes of memory.
     records, data = LayerRecords(), ChannelImageData()
-    for name, layer in ((COLORS, color_layer(colors)), (LINES, line_layer(drawing))):
-        record = LayerRecord(bottom=height, right=width, name=name)
+
+    def add(name: str, layer: Picture, left: int = 0, top: int = 0) -> LayerRecord:
+        rows, columns = layer.shape[:2]
+        record = LayerRecord(top, left, top + rows, left + columns, name=name)
         channels = ChannelDataList()
         for id, plane in zip((0, 1, 2, -1), np.moveaxis(layer, 2, 0), strict=True):
             channel = ChannelData(Compression.RLE)
-            channel.set_data(plane.tobytes(), width, height, 8)
+            channel.set_data(plane.tobytes(), columns, rows, 8)
             record.channel_info.append(ChannelInfo(id, len(channel.data) + 2))
             channels.append(channel)
         records.append(record)
         data.append(channels)
+        return record
+
+    if flat:
+        nothing = np.zeros((0, 0, 4), np.uint8)
+        end = add("</Layer group>", nothing)
+        end.tagged_blocks.set_data(
+            Tag.SECTION_DIVIDER_SETTING, SectionDivider.BOUNDING_SECTION_DIVIDER
+        )
+        for color in _distinct(colors):
+            mask = np.asarray(cv2.inRange(colors, color, color), np.uint8)
+            left, top, columns, rows = cv2.boundingRect(mask)
+            inside = mask[top : top + rows, left : left + columns]
+            add(f"#{bytes(color).hex()}", _with_alpha(color, inside), left, top)
+        group = add(COLORS, nothing)
+        group.tagged_blocks.set_data(Tag.SECTION_DIVIDER_SETTING, SectionDivider.OPEN_FOLDER)
+    else:
+        add(COLORS, color_layer(colors))
+    add(LINES, line_layer(drawing))
     header = FileHeader(channels=3, height=height, width=width)
     merged = ImageData(Compression.RLE)
     merged.set_data([p.tobytes() for p in np.moveaxis(compose(colors, drawing), 2, 0)], header)
     document = PSD(
         header=header,
-        layer_and_mask_information=LayerAndMaskInformation(LayerInfo(2, records, data)),
+        layer_and_mask_information=LayerAndMaskInformation(LayerInfo(len(records), records, data)),
         image_data=merged,
     )
     with replacing(path) as temporary, temporary.open("wb") as file:
         document.write(file)
+
+
+def _distinct(colors: Picture) -> Picture:
+    """Return the colours that occur: (H, W, 3) uint8 becomes (N, 3) uint8, sorted."""
+    right, left = colors[:, 1:], colors[:, :-1]
+    changes = right[(right != left).any(axis=2)]
+    distinct: Picture = np.unique(np.concatenate([colors[:, 0], changes]), axis=0)
+    return distinct
 
 
 def _with_alpha(color: Picture, alpha: Picture) -> Picture:

@@ -95,6 +95,27 @@ def test_a_psd_opens_again_with_its_layers(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(layer.topil().convert("RGBA")), expected)
 
 
+def test_a_psd_of_flats_has_a_layer_for_each_color(tmp_path: Path) -> None:
+    """The group below the lines holds a mask of each colour, and together they are the colours."""
+    psd_tools = pytest.importorskip("psd_tools")
+    flats = np.array([[10, 20, 30], [200, 0, 7], [255, 255, 255]], np.uint8)[
+        np.random.default_rng(5).integers(0, 2, (41, 29))
+    ]
+    flats[30:, 20:] = 255
+    write_psd(tmp_path / "fox.psd", flats, drawing(), flat=True)
+    group, lines = psd_tools.PSDImage.open(tmp_path / "fox.psd")
+    assert (group.name, group.kind, lines.name) == ("colors", "group", "lines")
+    assert [layer.name for layer in group] == ["#0a141e", "#c80007", "#ffffff"]
+    assert group[2].bbox == (20, 30, 29, 41)
+    for layer, color in zip(group, np.unique(flats.reshape(-1, 3), axis=0), strict=True):
+        shown = np.zeros((41, 29, 4), np.uint8)
+        left, top, right, bottom = layer.bbox
+        shown[top:bottom, left:right] = np.asarray(layer.topil().convert("RGBA"))
+        inside = (flats == color).all(axis=2)
+        assert (shown[inside] == [*color, 255]).all()
+        assert not shown[~inside, 3].any()
+
+
 def test_programs_without_layers_see_the_composed_picture(tmp_path: Path) -> None:
     """Pillow, which reads the merged picture of a PSD, gets what compose gives."""
     pytest.importorskip("psd_tools")
