@@ -17,6 +17,7 @@ from refcolor.sources.listing.attribution import Attribution
 from refcolor.workers.parallel import map_pictures
 
 LEAST_FOREGROUND = 0.25  # of a square's pixels
+MAX_TRIES = 100  # a square, on average; a strip of a picture never fills a square
 
 
 def list_pictures(folder: Path, exclude: Path | None) -> list[Path]:
@@ -50,12 +51,15 @@ def make_group(
     longer = max(height, width)
     middle = {"top": (height - longer) // 2, "left": (width - longer) // 2}
     windows: list[dict[str, Any]] = [{**middle, "shape": (longer, longer)}]
+    least, tries = min(LEAST_FOREGROUND, drawn.mean()), 0
     while len(windows) < count:
+        tries += 1
         side = round(longer * generator.uniform(0.4, 0.9))
         top = round((height - side) * generator.random() ** 1.5)
         left = round((width - side) * generator.random())
         window = {"top": top, "left": left, "shape": (side, side)}
-        if squares.cut(drawn, **window, fill=False).mean() >= min(LEAST_FOREGROUND, drawn.mean()):
+        enough = squares.cut(drawn, **window, fill=False).mean() >= least
+        if enough or tries > MAX_TRIES * count:
             windows.append(window)
     for index, window in enumerate(windows):
         color = squares.scaled(squares.cut(picture, **window, fill=fill))

@@ -144,6 +144,15 @@ def test_pictures_become_groups_of_squares(tmp_path: Path) -> None:
         pictures.main([str(tmp_path / "none"), *given[1:]])
 
 
+def test_a_strip_fills_no_square_and_is_cut_all_the_same(tmp_path: Path) -> None:
+    """A picture ten times as high as wide, drawn on all over, gives its squares."""
+    strip = np.random.default_rng(0).integers(0, 255, (200, 20, 3), np.uint8)
+    strip[[0, -1]] = strip[:, [0, -1]] = 255
+    image.write(tmp_path / "in/strip.png", strip)
+    pictures.main([str(tmp_path / "in"), str(tmp_path / "out"), "--count", "3", *ALONE])
+    assert len(records(tmp_path / "out")) == 3
+
+
 def test_drawn_characters_leave_out_what_is_held_out(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
