@@ -1,16 +1,22 @@
 """The actions of the page: each function takes a scene and returns the next one."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from refcolor.app.scene import VIEW_SIDE, Result, Scene, Sheet, address_of
-from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointMatch
+from refcolor.colorize.colorizer import SOFT, Colorizer
+from refcolor.colorize.hints import PointColor, PointMatch
+from refcolor.colorize.look import Look
 from refcolor.errors import RefcolorError
+from refcolor.io import image
 from refcolor.io.image import Unit
 
 MAX_REFERENCES = 8
 MAX_MATCHES = 40
+
+_HEX = re.compile("#[0-9a-fA-F]{6}")
+_CHANNELS = re.compile(r"rgba?\(\s*([\d.]+)[\s,]+([\d.]+)[\s,]+([\d.]+)[^)]*\)")
 
 
 def put_drawing(scene: Scene, drawing: Sheet) -> Scene:
@@ -24,7 +30,11 @@ def put_reference(scene: Scene, reference: Sheet) -> Scene:
         return add_references(scene, [reference])
     references = list(scene.references)
     references[scene.chosen] = reference
-    matches = tuple(match for match in scene.matches if match.reference != scene.chosen)
+    matches = tuple(
+        match
+        for match in scene.matches
+        if isinstance(match, PointColor) or match.reference != scene.chosen
+    )
     return replace(scene, references=tuple(references), matches=matches)
 
 
@@ -47,9 +57,11 @@ def drop_reference(scene: Scene, index: int) -> Scene:
     _check(index, len(scene.references), "picture")
     references = scene.references[:index] + scene.references[index + 1 :]
     matches = tuple(
-        replace(match, reference=match.reference - (match.reference > index))
+        match
+        if isinstance(match, PointColor)
+        else replace(match, reference=match.reference - (match.reference > index))
         for match in scene.matches
-        if match.reference != index
+        if isinstance(match, PointColor) or match.reference != index
     )
     chosen = scene.chosen - (scene.chosen >= index and scene.chosen > 0)
     return replace(scene, references=references, matches=matches, chosen=chosen)
@@ -85,14 +97,36 @@ def add_match(scene: Scene, u: float, v: float) -> Scene:
     u, v: pixels of that reference, clamped to it.
     Raises RefcolorError without a selected spot, and for more than MAX_MATCHES.
     """
-    if scene.spot is None or scene.reference is None:
-        raise RefcolorError("first click the spot of the drawing that should take this colour")
-    if len(scene.matches) >= MAX_MATCHES:
-        raise RefcolorError(f"there are {MAX_MATCHES} matches already; take one away first")
-    x, y = scene.spot
+    x, y = _spot_of(scene)
+    if scene.reference is None:
+        raise RefcolorError("there is no picture to take colours from yet; choose one first")
     u, v = _clamped(scene.reference, u, v)
     match = PointMatch(x=x, y=y, u=u, v=v, reference=scene.chosen)
     return replace(scene, spot=None, matches=(*scene.matches, match))
+
+
+def add_color(scene: Scene, color: str | None) -> Scene:
+    """Give the region of the selected spot a colour; None leaves it as paper.
+
+    color: #rrggbb, or rgb(...) or rgba(...) with channels up to 255, as browsers write colours.
+    Raises RefcolorError as `add_match` does, and for another text.
+    """
+    x, y = _spot_of(scene)
+    if color is not None:
+        channels = _CHANNELS.fullmatch(color)
+        if channels:
+            levels = [min(image.WHITE, round(float(level))) for level in channels.groups()]
+            color = "#" + bytes(levels).hex()
+        if not _HEX.fullmatch(color):
+            raise RefcolorError(f"{color!r} is not a colour; choose one, or write #rrggbb")
+    return replace(scene, spot=None, matches=(*scene.matches, PointColor(x, y, color)))
+
+
+def add_palette_color(scene: Scene, index: int) -> Scene:
+    """Give the region of the selected spot a colour of the chosen reference's palette."""
+    palette = scene.reference.palette if scene.reference else []
+    _check(index, len(palette), "colour")
+    return add_color(scene, palette[index])
 
 
 def drop_match(scene: Scene, index: int) -> Scene:
@@ -101,10 +135,12 @@ def drop_match(scene: Scene, index: int) -> Scene:
     return replace(scene, matches=scene.matches[:index] + scene.matches[index + 1 :])
 
 
-def color(scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool) -> Result:
+def color(
+    scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool, flat: bool = SOFT.flat
+) -> Result:
     """Colour the drawing of a scene; the scene does not change.
 
-    size: longer side in pixels at which the model works.
+    size: longer side in pixels at which the model works.  flat: one colour for each region.
     Raises RefcolorError when a picture is missing, PictureError for one that cannot be used.
     """
     if scene.drawing is None:
@@ -115,8 +151,12 @@ def color(scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool) -
         scene.drawing.data,
         [reference.data for reference in scene.references],
         size=size,
-        matches=scene.matches,
+        matches=[match for match in scene.matches if isinstance(match, PointMatch)],
         clean_lines=clean_lines,
+        look=Look(
+            flat=flat,
+            spots=tuple(match for match in scene.matches if isinstance(match, PointColor)),
+        ),
     )
     view = address_of(colored.picture, VIEW_SIDE)
     return Result(scene.drawing, scene.references, scene.matches, colored, view)
@@ -137,6 +177,14 @@ def attention_at(scene: Scene) -> list[Unit]:
     if result is None or scene.spot is None or result.colored.attention.weights is None:
         return []
     return result.colored.attention.attention_at(*scene.spot)
+
+
+def _spot_of(scene: Scene) -> tuple[float, float]:
+    if scene.spot is None:
+        raise RefcolorError("first click the spot of the drawing that should take this colour")
+    if len(scene.matches) >= MAX_MATCHES:
+        raise RefcolorError(f"there are {MAX_MATCHES} matches already; take one away first")
+    return scene.spot
 
 
 def _clamped(sheet: Sheet, x: float, y: float) -> tuple[float, float]:

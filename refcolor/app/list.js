@@ -1,4 +1,4 @@
-// A list on the page, of matches or of samples: one button an entry, which says its place.
+// A list on the page, of matches, samples or colours: one button an entry, which says its place.
 const list = element.querySelector("ul");
 
 function sample({ picture, text }, onclick) {
@@ -14,9 +14,15 @@ function match({ number, text, color }, onclick) {
   ];
 }
 
+function swatch({ text, color }, onclick) {
+  const style = `background: ${color}`;
+  return [button({ onclick, className: "swatch", ariaLabel: text, title: color, style })];
+}
+
 function entry(item, index) {
   const onclick = () => trigger("press", { index });
-  return make("li", {}, ...(item.picture ? sample : match)(item, onclick));
+  const draw = item.picture ? sample : item.number ? match : swatch;
+  return make("li", {}, ...draw(item, onclick));
 }
 
 const draw = () => refill(list, props.value.map(entry));

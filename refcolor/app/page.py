@@ -17,7 +17,7 @@ from refcolor.app.messages import refusal_text
 from refcolor.app.panels import MAX_MEGABYTES, button_list, picture_panel
 from refcolor.app.scene import Scene, Sheet
 from refcolor.app.sessions import Session, Sessions
-from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.colorizer import SOFT, Colorizer
 from refcolor.errors import RefcolorError
 
 HEADER = """
@@ -65,6 +65,12 @@ class Board:
             )
             with gr.Row(elem_id="controls"):
                 self.photo = gr.Checkbox(label="A photo of paper: clean it", elem_id="photo")
+                self.look = gr.Radio(
+                    [("Flat", True), ("Soft", False)],
+                    value=SOFT.flat,
+                    label="Fill",
+                    elem_id="look",
+                )
                 sizes = _sizes(self.sessions.colorizer)
                 self.size = gr.Radio(sizes, value=sizes[0][1], label="Detail", elem_id="size")
                 self.button = gr.Button("Colour", variant="primary", elem_id="color")
@@ -74,6 +80,15 @@ class Board:
                 elem_id="advice",
                 **_STATIC,
             )
+            with gr.Row(elem_id="choice"):
+                self.palette = button_list(
+                    views.palette_list(first), label="Colours of the reference", elem_id="palette"
+                )
+                self.picker = gr.ColorPicker(
+                    "#c8553d", label="Any colour", show_label=False, elem_id="picker"
+                )
+                self.use = gr.Button("Use this colour", size="sm", elem_id="use")
+                self.keep = gr.Button("Leave paper", size="sm", elem_id="keep")
             self.matches = button_list([], label="Matches", elem_id="matches")
             with gr.Row(elem_id="downloads"):
                 self.downloads = {
@@ -123,6 +138,15 @@ class Board:
         on(self.reference.choose, _at_index(actions.choose_reference))
         on(self.reference.discard, _at_index(actions.drop_reference))
         on(self.matches.press, _at_index(actions.drop_match))
+        on(self.palette.press, _at_index(actions.add_palette_color))
+        on(self.keep.click, lambda scene, event: actions.add_color(scene, None))
+        self.use.click(
+            self._use_color,
+            inputs=[self.picker],
+            outputs=self.components,
+            concurrency_limit=None,
+            **_HIDDEN,
+        )
         on(
             self.sample_drawings.press,
             lambda scene, event: actions.put_drawing(scene, samples.drawings[event.index]),
@@ -133,7 +157,7 @@ class Board:
         )
         self.button.click(
             self._color,
-            inputs=[self.size, self.photo],
+            inputs=[self.size, self.photo, self.look],
             outputs=self.components,
             trigger_mode="multiple",  # the next result does not wait for the files of this one
             concurrency_limit=None,  # `_color` itself drops a second run of the same page
@@ -144,7 +168,8 @@ class Board:
     def components(self) -> list[Any]:
         """All components that change."""
         panels = [self.drawing, self.reference, self.result]
-        return [*panels, self.advice, self.matches, self.button, *self.downloads.values()]
+        lists = [self.matches, self.palette]
+        return [*panels, self.advice, *lists, self.button, *self.downloads.values()]
 
     def show(self, scene: Scene, *, busy: bool = False) -> Updates:
         """Return the updates of all components for a scene; busy: a result is being computed."""
@@ -154,6 +179,7 @@ class Board:
             self.result: views.result_view(scene, busy=busy),
             self.advice: "Colouring …" if busy else views.advice(scene),
             self.matches: views.match_list(scene),
+            self.palette: views.palette_list(scene),
             self.button: gr.Button(
                 "Colouring …" if busy else "Colour",
                 interactive=not busy and bool(scene.drawing and scene.references),
@@ -190,7 +216,12 @@ class Board:
             session.scene = step(session.scene)
             return self.show(session.scene, busy=session.coloring.locked())
 
-    def _color(self, size: int, photo: bool, request: gr.Request) -> Iterator[Updates]:
+    def _use_color(self, color: str, request: gr.Request) -> Updates:
+        with _refusals():
+            session = self.sessions.get(request.session_hash)
+            return self._step(session, lambda scene: actions.add_color(scene, color))
+
+    def _color(self, size: int, photo: bool, flat: bool, request: gr.Request) -> Iterator[Updates]:
         with _refusals():
             session = self.sessions.get(request.session_hash)
             if not session.coloring.acquire(blocking=False):
@@ -202,7 +233,11 @@ class Board:
                 yield self._step(session)
                 with self.sessions.model:
                     result = actions.color(
-                        session.scene, self.sessions.colorizer, size=size, clean_lines=photo
+                        session.scene,
+                        self.sessions.colorizer,
+                        size=size,
+                        clean_lines=photo,
+                        flat=flat,
                     )
                 with session.scene_lock:
                     session.scene = actions.take_result(session.scene, result)

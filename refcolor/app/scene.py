@@ -9,13 +9,15 @@ from pathlib import PurePath
 from PIL import Image
 
 from refcolor.colorize.colorizer import Colored
-from refcolor.colorize.hints import PointMatch
+from refcolor.colorize.hints import Hint
 from refcolor.io import image
 from refcolor.io.image import Picture
+from refcolor.prepare.palette import palette
 
 MAX_MEGAPIXELS = 50.0
 VIEW_SIDE = 1024  # pixels; the page shows pictures at most at this size
 THUMB_SIDE = 128
+PALETTE = 12  # colours of a reference, at most
 
 
 @dataclass(frozen=True, eq=False)
@@ -60,6 +62,13 @@ class Sheet:
         row = min(height - 1, max(0, int(y * height / self.height)))
         return "#" + bytes(self.picture[row, column]).hex()
 
+    @cached_property
+    def palette(self) -> list[str]:
+        """The most frequent colours, as #rrggbb, at most PALETTE of them."""
+        pixels = image.fit(self.picture, THUMB_SIDE, enlarge=False).reshape(-1, 3)
+        frequent = palette(pixels, swatches=PALETTE).frequent
+        return ["#" + bytes(color).hex() for color, _ in frequent]
+
 
 @dataclass(frozen=True, eq=False)
 class Result:
@@ -67,7 +76,7 @@ class Result:
 
     drawing: Sheet
     references: tuple[Sheet, ...]
-    matches: tuple[PointMatch, ...]
+    matches: tuple[Hint, ...]
     colored: Colored
     view: str = field(repr=False)
 
@@ -80,7 +89,7 @@ class Scene:
     references: tuple[Sheet, ...] = ()
     chosen: int = 0  # index of the reference that the page shows
     spot: tuple[float, float] | None = None  # the selected point, in pixels of the drawing
-    matches: tuple[PointMatch, ...] = ()
+    matches: tuple[Hint, ...] = ()
     result: Result | None = None
 
     @property

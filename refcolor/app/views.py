@@ -11,6 +11,7 @@ from PIL import Image
 
 from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
+from refcolor.colorize.hints import Hint, PointColor, PointMatch
 from refcolor.colorize.placement import Placement
 from refcolor.io.image import Unit, from_unit
 
@@ -34,7 +35,7 @@ def reference_view(scene: Scene) -> View:
     markers = [
         _marker(number, match.u, match.v)
         for number, match in enumerate(scene.matches, 1)
-        if match.reference == scene.chosen
+        if isinstance(match, PointMatch) and match.reference == scene.chosen
     ]
     attention = actions.attention_at(scene)
     thumbs = [
@@ -59,15 +60,17 @@ def result_view(scene: Scene, *, busy: bool = False) -> View:
 
 
 def match_list(scene: Scene) -> list[View]:
-    """Return the matches, each with the colour of its point in the reference."""
+    """Return the matches, each with its colour: of its point in the reference, or a person's."""
     return [
-        {
-            "number": number,
-            "color": scene.references[match.reference].color_at(match.u, match.v),
-            "text": "takes this colour"
-            + (f" of picture {match.reference + 1}" if len(scene.references) > 1 else ""),
-        }
-        for number, match in enumerate(scene.matches, 1)
+        {"number": number} | _match(scene, match) for number, match in enumerate(scene.matches, 1)
+    ]
+
+
+def palette_list(scene: Scene) -> list[View]:
+    """Return the frequent colours of the chosen reference as buttons."""
+    return [
+        {"color": color, "text": f"Give the spot this colour ({number})"}
+        for number, color in enumerate(scene.reference.palette if scene.reference else (), 1)
     ]
 
 
@@ -90,9 +93,11 @@ def advice(scene: Scene) -> str:
         if actions.attention_at(scene):
             return (
                 "The bright places gave this spot its colour, the ring most of it. "
-                "Should it be another? Click the right place in the reference."
+                "Should it be another? Click the right place in the reference, or choose a colour."
             )
-        return "Now click the place in the reference whose colour belongs there."
+        return (
+            "Now click the place in the reference whose colour belongs there, or choose one below."
+        )
     if result is None:
         return "Press Colour."
     if result.matches != scene.matches:
@@ -137,6 +142,18 @@ def _panel(sheet: Sheet | None) -> View:
         return empty | {"picture": "", "name": "", "width": 1, "height": 1}
     size = {"width": sheet.width, "height": sheet.height}
     return empty | {"picture": sheet.view, "name": sheet.name} | size
+
+
+def _match(scene: Scene, match: Hint) -> View:
+    if isinstance(match, PointColor):
+        paper = match.color is None
+        return {
+            "color": "#ffffff" if paper else match.color,
+            "text": "stays paper" if paper else "takes this colour",
+        }
+    several = f" of picture {match.reference + 1}" if len(scene.references) > 1 else ""
+    color = scene.references[match.reference].color_at(match.u, match.v)
+    return {"color": color, "text": f"takes this colour{several}"}
 
 
 def _marker(number: int, x: float, y: float) -> View:

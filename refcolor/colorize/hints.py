@@ -8,6 +8,7 @@ the model's, on the whole region of the point; see `look`.
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -69,13 +70,16 @@ class PointColor:
         return np.frombuffer(bytes.fromhex(self.color.removeprefix("#")), np.uint8)
 
 
+Hint: TypeAlias = PointMatch | PointColor
+
+
 def parse_keep(text: str) -> PointColor | None:
     """Parse `X,Y`, the spot of a region that stays paper; None for another text."""
     numbers = _SPOT.fullmatch(text)
     return numbers and PointColor(float(numbers[1]), float(numbers[2]), None)
 
 
-def parse_match(text: str) -> PointMatch | PointColor:
+def parse_match(text: str) -> Hint:
     """Parse `X,Y=U,V`, `X,Y=N:U,V` for the N-th of several references, or `X,Y=#rrggbb`.
 
     References are counted from 1. Raises ValueError that describes the format.

@@ -100,7 +100,7 @@ def find_regions(
     medians = _medians(lab[deep], region[deep], count + 1)[1:]
     return Regions(
         _enlarge(region, strength < _WALL) - np.uint16(1),
-        _shared(medians, areas[large], tolerance),
+        share_colors(medians, areas[large], tolerance),
         tuple(int(number[root[point]]) - 1 for point in points),
     )
 
@@ -236,8 +236,11 @@ def _medians(values: Unit, labels: npt.NDArray[np.integer], count: int) -> Unit:
     return medians
 
 
-def _shared(lab: Unit, areas: npt.NDArray[np.intp], tolerance: float) -> Picture:
-    """Give regions of similar colours the colour of the largest of them: (N, 3) uint8 sRGB."""
+def share_colors(lab: Unit, areas: npt.NDArray[np.intp], tolerance: float) -> Picture:
+    """Give regions of similar colours the colour of the largest of them.
+
+    lab: (N, 3), the colours in CIELAB.  areas: (N,).  Returns (N, 3) uint8 sRGB.
+    """
     shared, remaining = lab.copy(), np.ones(len(lab), bool)
     for largest in np.argsort(-areas, kind="stable"):
         if remaining[largest]:

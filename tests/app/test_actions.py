@@ -9,7 +9,8 @@ import pytest
 from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointMatch
+from refcolor.colorize.hints import PointColor, PointMatch
+from refcolor.colorize.look import Look
 from refcolor.errors import PictureError, RefcolorError
 
 from .conftest import png, two_colors
@@ -33,6 +34,34 @@ def test_a_match_joins_the_spot_with_the_place_in_the_reference_in_view(scene: S
     matched = actions.add_match(shown, 30, 40)
     assert matched.matches == (PointMatch(x=5, y=7, u=30, v=40, reference=1),)
     assert matched.spot is None
+
+
+@pytest.mark.parametrize(
+    ("given", "color"),
+    [("#C8553d", "#C8553d"), ("rgba(200, 85.4, 61, 1)", "#c8553d"), (None, None)],
+)
+def test_a_spot_takes_any_color(scene: Scene, given: str | None, color: str | None) -> None:
+    """As browsers write it, or None for paper; the spot is done."""
+    matched = actions.add_color(actions.select_spot(scene, 5, 7), given)
+    assert matched.matches == (PointColor(5, 7, color),)
+    assert matched.spot is None
+
+
+def test_a_color_of_the_palette_is_one_of_the_reference(scene: Scene) -> None:
+    """The first reference is half red and half green, give or take what WebP loses."""
+    colors = [
+        actions.add_palette_color(actions.select_spot(scene, 5, 7), index).matches[0]
+        for index in range(2)
+    ]
+    levels = sorted(color.rgb.tolist() for color in colors if isinstance(color, PointColor))
+    assert np.abs(np.subtract(levels, [(30, 160, 60), (200, 40, 30)])).max() <= 12
+
+
+def test_colors_of_ones_own_stay_when_a_reference_goes(scene: Scene, sheets: Sheets) -> None:
+    """They belong to the drawing."""
+    matched = actions.add_color(actions.select_spot(scene, 5, 7), "#102030")
+    for left in (actions.drop_reference(matched, 0), actions.put_reference(matched, sheets[0])):
+        assert left.matches == matched.matches
 
 
 def test_places_outside_come_to_the_edge(scene: Scene) -> None:
@@ -74,6 +103,15 @@ def test_new_references_come_into_view(scene: Scene, sheets: Sheets) -> None:
     ("act", "message"),
     [
         (lambda scene: actions.add_match(scene, 1, 1), "first click the spot"),
+        (lambda scene: actions.add_color(scene, "#102030"), "first click the spot"),
+        (
+            lambda scene: actions.add_color(replace(scene, spot=(1, 1)), "red"),
+            "'red' is not a colo",
+        ),
+        (
+            lambda scene: actions.add_palette_color(replace(scene, spot=(1, 1)), 12),
+            "colour 13 does",
+        ),
         (lambda scene: actions.select_spot(Scene(), 1, 1), "no drawing yet"),
         (lambda scene: actions.drop_match(scene, 0), "match 1 does not exist any more"),
         (lambda scene: actions.choose_reference(scene, 2), "picture 3 does not exist any more"),
@@ -97,16 +135,18 @@ def test_matches_are_limited(scene: Scene) -> None:
 def test_coloring_is_what_the_colorizer_does(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
-    """The result has the bytes that `Colorizer.colorize` gives for the same files and matches."""
+    """The result has the bytes that `Colorizer.colorize` gives for the same files and hints."""
     colorizer = make_colorizer()
     matched = actions.add_match(actions.select_spot(scene, 60, 50), 30, 70)
-    result = actions.color(matched, colorizer, size=48, clean_lines=False)
+    hinted = actions.add_color(actions.select_spot(matched, 10, 10), "#102030")
+    result = actions.color(hinted, colorizer, size=48, clean_lines=False, flat=True)
     assert scene.drawing is not None
     wanted = colorizer.colorize(
         scene.drawing.data,
         [reference.data for reference in scene.references],
         size=48,
-        matches=matched.matches,
+        matches=[PointMatch(60, 50, 30, 70)],
+        look=Look(flat=True, spots=(PointColor(10, 10, "#102030"),)),
     )
     assert np.array_equal(result.colored.picture, wanted.picture)
     assert result.colored.picture.shape == (97, 131, 3)

@@ -145,6 +145,32 @@ def test_from_a_dropped_file_to_a_saved_picture(
     page.locator("#matches li").wait_for(state="detached")
 
 
+def test_a_spot_takes_a_color_of_ones_own(server: Server, open_page: Callable[..., "Page"]) -> None:
+    """Flat colours, one region in a colour of the palette, one in any, one as paper: the saved
+    pixels are those of `Colorizer.colorize` with the same look.
+    """
+    page = open_page()
+    drop(page, "drawing", DRAWING)
+    drop(page, "reference", REFERENCE)
+    page.get_by_label("Flat").check()
+    swatch = page.get_by_label("Give the spot this colour (1)")
+    for press in (swatch, page.locator("#use"), page.locator("#keep")):
+        count = page.locator("#matches li").count()
+        click(page, "drawing", 0.5, (0.5, 0.1, 0.008)[count])
+        page.locator("#drawing .spot").wait_for()
+        press.click()
+        page.locator("#matches li").nth(count).wait_for()
+    shown = [
+        page.locator("#matches .swatch").nth(number).evaluate("n => n.style.background")
+        for number in range(3)
+    ]
+    color(page)
+    picture = np.array(Image.open(BytesIO(saved(page, "colors")[1])))[..., :3]
+    levels = [f"rgb({', '.join(map(str, picture[y, 105].tolist()))})" for y in (78, 16, 1)]
+    assert levels == shown
+    assert shown[1:] == ["rgb(200, 85, 61)", "rgb(255, 255, 255)"]
+
+
 def test_samples_are_there_at_once(open_page: Callable[..., "Page"]) -> None:
     """Without any file of one's own: press Colour, then take other samples."""
     page = open_page()

@@ -12,7 +12,7 @@ from PIL import Image
 from refcolor.app import actions, views
 from refcolor.app.scene import VIEW_SIDE, Scene, Sheet, address_of
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointMatch
+from refcolor.colorize.hints import PointColor, PointMatch
 from refcolor.colorize.placement import place
 
 from .conftest import two_colors
@@ -51,6 +51,18 @@ def test_the_list_names_the_color_that_is_asked_for(scene: Scene) -> None:
     color = [int(entry["color"][at : at + 2], 16) for at in (1, 3, 5)]
     assert np.abs(np.subtract(color, (200, 40, 30))).max() <= 12
     assert entry["text"] == "takes this colour of picture 1"
+
+
+def test_the_list_has_colors_of_ones_own_and_paper(scene: Scene) -> None:
+    """They are numbered with the matches, and only the drawing shows their points."""
+    matches = (PointColor(3, 5, "#102030"), PointColor(7, 9, None))
+    shown = replace(scene, matches=matches)
+    assert views.match_list(shown) == [
+        {"number": 1, "color": "#102030", "text": "takes this colour"},
+        {"number": 2, "color": "#ffffff", "text": "stays paper"},
+    ]
+    assert [marker["number"] for marker in views.drawing_view(shown)["markers"]] == [1, 2]
+    assert views.reference_view(shown)["markers"] == []
 
 
 def test_the_overlay_is_transparent_where_the_color_came_from() -> None:
