@@ -155,7 +155,7 @@ class Colorizer:
 
     @classmethod
     def demo(cls, *, device: str = "auto") -> "Colorizer":
-        """Load the small demo model of the package."""
+        """Load the model that comes with the package."""
         return cls.load(DEMO, device=device)
 
     def colorize(

@@ -21,9 +21,9 @@ from .conftest import Ended
 
 @pytest.fixture
 def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with a model, three drawings and two references, and we are in it."""
+    """A folder with three drawings and two references, and a tiny model as that of the package."""
     monkeypatch.chdir(tmp_path)
-    save_tiny(Path("models"))
+    monkeypatch.setattr(colorizer, "DEMO", save_tiny(tmp_path / "package"))
     for index, name in enumerate("abc"):
         image.write(Path(f"drawings/{name}.png"), line_art(64, 40 + index))
     for index, name in enumerate("ab"):
@@ -221,20 +221,23 @@ def test_a_place_that_cannot_be_written_is_one_line(
     assert "Traceback" not in ended.err
 
 
-def test_without_a_model_the_demo_model_is_used_and_said_so(
-    here: Path, refcolor: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+def test_the_default_is_the_model_of_the_package_even_beside_a_trained_one(
+    here: Path, refcolor: Callable[..., Ended]
 ) -> None:
-    """Only where no model was named: a name that is wrong is an error."""
-    Path("models").rename("demo")
-    monkeypatch.setattr(colorizer, "DEMO", Path("demo"))
-    ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out")
-    assert ended.code == 0
-    assert "no model in models/, so the small demo model is used" in ended.err
-    named = refcolor(
-        *("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "o", "--model", "models")
+    """models/ is used only where --model names it; a name that is wrong is an error."""
+    save_tiny(Path("models"), seed=1)
+    colored = {}
+    for name, model in (("default", []), ("mine", ["models"]), ("same", ["package"])):
+        options = ["--model", *model] if model else []
+        ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", name, *options)
+        assert ended.code == 0
+        colored[name] = Path(name, "a.png").read_bytes()
+    assert colored["default"] == colored["same"] != colored["mine"]
+    wrong = refcolor(
+        *("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "o", "--model", "nowhere")
     )
-    assert named.code == 1
-    assert "models does not hold a model" in named.err
+    assert wrong.code == 1
+    assert "nowhere does not hold a model" in wrong.err
 
 
 def test_match_draws_a_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
