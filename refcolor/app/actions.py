@@ -5,7 +5,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from refcolor.app.scene import VIEW_SIDE, Result, Scene, Sheet, address_of
-from refcolor.colorize.colorizer import SOFT, Colorizer
+from refcolor.colorize.colorizer import LOOK, Colorizer
 from refcolor.colorize.hints import PointColor, PointMatch
 from refcolor.colorize.look import Look
 from refcolor.errors import RefcolorError
@@ -136,7 +136,7 @@ def drop_match(scene: Scene, index: int) -> Scene:
 
 
 def color(
-    scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool, flat: bool = SOFT.flat
+    scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool, flat: bool = LOOK.flat
 ) -> Result:
     """Colour the drawing of a scene; the scene does not change.
 

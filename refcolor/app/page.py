@@ -17,7 +17,7 @@ from refcolor.app.messages import refusal_text
 from refcolor.app.panels import MAX_MEGABYTES, button_list, picture_panel
 from refcolor.app.scene import Scene, Sheet
 from refcolor.app.sessions import Session, Sessions
-from refcolor.colorize.colorizer import SOFT, Colorizer
+from refcolor.colorize.colorizer import LOOK, Colorizer
 from refcolor.errors import RefcolorError
 
 HEADER = """
@@ -67,7 +67,7 @@ class Board:
                 self.photo = gr.Checkbox(label="A photo of paper: clean it", elem_id="photo")
                 self.look = gr.Radio(
                     [("Flat", True), ("Soft", False)],
-                    value=SOFT.flat,
+                    value=LOOK.flat,
                     label="Fill",
                     elem_id="look",
                 )

@@ -19,8 +19,8 @@ Examples:
     refcolor colorize photo.jpg --reference painting.jpg --clean-lines --psd -o colored/
   the spot 120,80 of the drawing in the colour of the spot 300,45 of the picture:
     refcolor colorize girl.png --reference painting.jpg --match 120,80=300,45 -o colored/
-  one colour for each region, to go on painting with:
-    refcolor colorize girl.png --reference painting.jpg --flat --psd -o colored/
+  soft colours, as the model has them, instead of one for each region:
+    refcolor colorize girl.png --reference painting.jpg --soft -o colored/
   the region at 120,80 in a colour of your own, and the one at 20,30 left as paper:
     refcolor colorize girl.png -r painting.jpg --match 120,80=#3a7bd5 --keep 20,30 -o colored/
 
@@ -106,13 +106,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     looks.add_argument(
         "--flat",
         action="store_true",
-        help="one colour for each region that the lines enclose, with small gaps in them closed",
+        default=True,
+        help="one colour for each region that the lines enclose, with small gaps in them closed "
+        "(the default)",
     )
     looks.add_argument(
         "--soft",
         action="store_false",
         dest="flat",
-        help="colours vary inside a region, as the model has them (the default)",
+        help="colours vary inside a region, as the model has them",
     )
     parser.add_argument(
         "--flat-tolerance",

@@ -12,7 +12,7 @@ from typing import NoReturn, TypeVar
 
 from tqdm import tqdm
 
-from refcolor.colorize.colorizer import SOFT, Colorizer, Prediction, Prepared
+from refcolor.colorize.colorizer import LOOK, Colorizer, Prediction, Prepared
 from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.colorize.look import Look
@@ -41,7 +41,7 @@ class Options:
     size: int | None = None
     matches: tuple[PointMatch, ...] = ()
     clean_lines: bool = False
-    look: Look = SOFT
+    look: Look = LOOK
     layers: bool = False
     psd: bool = False
     force: bool = False

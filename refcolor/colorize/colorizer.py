@@ -25,7 +25,7 @@ from refcolor.params import ModelParams
 from refcolor.training.checkpoint import GENERATOR, describe, load_generator
 from refcolor.training.device import choose_device
 
-SOFT = Look()
+LOOK = Look()  # unless another is given
 DEMO = Path(__file__).parent / "demo"
 MODELS = Path("models")  # the output folder of the stage `train`
 MAX_SIZE = 1024  # pixels
@@ -91,7 +91,7 @@ class Prepared:
     placement: Placement
     references: tuple[Reference, ...]
     bias: Unit | None
-    look: Look = SOFT
+    look: Look = LOOK
 
     @property
     def pairs(self) -> int:
@@ -166,7 +166,7 @@ class Colorizer:
         size: int | None = None,
         matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
-        look: Look = SOFT,
+        look: Look = LOOK,
     ) -> Colored:
         """Colour a drawing of any size after one or several references.
 
@@ -208,7 +208,7 @@ class Colorizer:
         size: int | None = None,
         matches: Sequence[PointMatch] = (),
         clean_lines: bool = False,
-        look: Look = SOFT,
+        look: Look = LOOK,
     ) -> Prepared:
         """Read a drawing and scale it to the model's grid; arguments as in `colorize`."""
         self._check_inputs(len(references), matches)

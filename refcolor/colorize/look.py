@@ -31,7 +31,7 @@ class Look:
     keep: (H, W) bool, True where the drawing stays paper; see `read_mask`.
     """
 
-    flat: bool = False
+    flat: bool = True
     tolerance: float = TOLERANCE
     spots: tuple[PointColor, ...] = ()
     keep: Mask | None = None

@@ -14,6 +14,7 @@ from PIL import Image
 from refcolor import characters, params
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
+from refcolor.colorize.look import Look
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 from refcolor.lines.sketch import PRESETS, sketch_picture
@@ -38,7 +39,7 @@ def test_the_result_has_the_size_of_the_drawing(
 def test_the_lines_of_the_drawing_are_kept(colorizer: Colorizer) -> None:
     """Every black pixel of the drawing is black in the result, and something else has colour."""
     drawing = line_art(150, 100)
-    picture = colorizer.colorize(drawing, blocks(64, 64)).picture
+    picture = colorizer.colorize(drawing, blocks(64, 64), look=Look(flat=False)).picture
     black = (drawing == 0).all(axis=2)
     assert black.any()
     assert not picture[black].any()
