@@ -3,10 +3,13 @@
 import csv
 from pathlib import Path
 
+import cv2
 import numpy as np
 
 from refcolor import Colorizer, characters
 from refcolor.app.samples import draw_samples
+from refcolor.colorize.hints import PointColor
+from refcolor.colorize.look import Look
 from refcolor.io import image
 from refcolor.io.shards import locate
 from refcolor.sources import drawn
@@ -65,7 +68,42 @@ def sheet_of_colored() -> image.Picture:
     return image.grid([cells[0], cells[1]])
 
 
+def sheet_of_flats() -> image.Picture:
+    """Show two drawings of `refcolor app`: drawing, soft colours, flat colours, these alone."""
+    demo, samples = Colorizer.demo(device="cpu"), draw_samples()
+    rows = []
+    for drawing, reference in list(zip(samples.drawings, samples.references, strict=True))[:2]:
+        soft, flat = (
+            demo.colorize(drawing.data, reference.data, look=Look(flat=flat))
+            for flat in (False, True)
+        )
+        pictures = (drawing.picture, soft.picture, flat.picture, flat.colors)
+        rows.append([image.resize(picture, 2 * SIDE, 2 * SIDE) for picture in pictures])
+    return image.grid(rows)
+
+
+def sheet_of_hints() -> image.Picture:
+    """Colour a drawing of `refcolor app` with hints: flat, marked with their places, then with."""
+    demo, samples = Colorizer.demo(device="cpu"), draw_samples()
+    drawing, reference = samples.drawings[1], samples.references[1]
+    hair = ((270, 150), (705, 300), (640, 300), (372, 290))
+    hints = tuple(PointColor(x, y, "#7d4bb0") for x, y in hair)
+    hints += (PointColor(165, 405, "#e2574c"), PointColor(390, 672, None))
+    pictures = [drawing.picture]
+    for flat, spots in ((True, ()), (True, hints), (False, hints)):
+        look = Look(flat=flat, spots=spots)
+        pictures.append(demo.colorize(drawing.data, reference.data, look=look).picture.copy())
+    for hint in hints:
+        place = (round(hint.x), round(hint.y))
+        cv2.circle(pictures[1], place, 16, (255, 255, 255), -1, cv2.LINE_AA)
+        cv2.circle(pictures[1], place, 16, (30, 30, 30), 2, cv2.LINE_AA)
+        cv2.circle(pictures[1], place, 9, hint.rgb.tolist() if hint.color else (255, 255, 255), -1)
+    return image.grid([[image.resize(picture, 2 * SIDE, 2 * SIDE) for picture in pictures]])
+
+
 if __name__ == "__main__":
+    image.write(IMAGES / "flats.png", sheet_of_flats())
+    image.write(IMAGES / "hints.png", sheet_of_hints())
     image.write(IMAGES / "sample.png", sheet_of_characters())
     image.write(IMAGES / "foreign.png", sheet_of_results())
     image.write(IMAGES / "colored.png", sheet_of_colored())
