@@ -22,6 +22,7 @@ PATHS = (
     "source.manifest.path",
     "train.init",
     "evaluate.tagger",
+    "evaluate.pairs",
 )
 
 Share = Annotated[float, Field(ge=0, le=1)]
@@ -327,6 +328,7 @@ class EvaluateParams(Section):
     features: Literal["inception", "random"]
     fid: Literal["clean", "pytorch"]  # implementation of the resizing for Inception
     tagger: str  # a folder with an ONNX tagger and its list of tags; an empty folder means none
+    pairs: str = ""  # a folder with real drawings and pairs.csv; an empty folder means none
     batch_size: Count
 
 

@@ -14,7 +14,7 @@ from refcolor.evaluation.evaluation_set import Stack, second_references
 from refcolor.evaluation.features.tagger import Tagger
 from refcolor.evaluation.metrics.attention import attention_accuracy, same_place
 from refcolor.evaluation.metrics.baselines import grey, mean_color, moved
-from refcolor.evaluation.metrics.color import delta_e
+from refcolor.evaluation.metrics.color import delta_e, white_kept
 from refcolor.evaluation.metrics.confusion import (
     Counts,
     attention_counts,
@@ -213,6 +213,11 @@ def recoloring(predictions: Predictions) -> Measured:
         [case.with_reference_moved() for case in cases],
     )
     numbers["transfer_delta_e_moved"] = transfer_numbers(moved_table)["transfer_delta_e"]
+    kept = [
+        white_kept(result, case.target.color, line=case.target.line)
+        for result, case in zip(results, cases, strict=True)
+    ]
+    numbers["white_kept"] = mean_of_known(np.concatenate(kept).astype(np.float64))
     for prefix, answers in _with_baselines(results, targets, references).items():
         numbers[f"{prefix}transfer_psnr"] = _mean(map(psnr, answers, targets))
         if prefix:

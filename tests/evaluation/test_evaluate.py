@@ -15,6 +15,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from refcolor.characters import PARTS
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.errors import RefcolorError
 from refcolor.evaluation.evaluate import Report, evaluate, load_features, measure
 from refcolor.evaluation.evaluation_set import (
@@ -41,6 +42,7 @@ from refcolor.evaluation.metrics.color import delta_e
 from refcolor.evaluation.metrics.distance import fid, kid
 from refcolor.evaluation.metrics.truth import recolored
 from refcolor.evaluation.predictions import Prediction, Predictions
+from refcolor.evaluation.real_drawings import read_real_pairs, real_drawings
 from refcolor.io import image
 from refcolor.lines.sketch import PRESETS, sketch_picture
 from refcolor.model.generator import Output
@@ -50,6 +52,8 @@ from refcolor.sources.manifest import Record, write_manifest
 from refcolor.sources.naming import result_name
 from refcolor.training.augment import Match
 from refcolor.training.data import Pictures
+
+from ..colorize.material import blocks, line_art, save_tiny
 
 Picture = NDArray[np.uint8]
 
@@ -85,8 +89,8 @@ def _params(**changes: object) -> Params:
 
 
 @pytest.fixture(scope="module")
-def data(tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
-    """14 validation pictures in 5 groups, 6 of them in 12 pairs, and 8 of 10 training pictures."""
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """14 validation pictures in 5 groups, 6 of them in 12 pairs, and 10 training pictures."""
     root = tmp_path_factory.mktemp("data")
     numbers = range(TRAINING.stop)
     records = [replace(CHARACTERS[number], group=f"g{number % 5}") for number in numbers]
@@ -100,7 +104,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> EvaluationSet:
         (split / f"{name}.txt").write_text("".join(f"{records[n].id}\n" for n in numbers))
     rows = [f"{records[i].id},{records[j].id}\n" for i, j in PAIRS]
     (split / "pairs.csv").write_text("sketch,reference\n" + "".join(rows))
-    return load_evaluation_set(root, _params())
+    return root
+
+
+@pytest.fixture(scope="module")
+def data(folder: Path) -> EvaluationSet:
+    """The evaluation set of these, with 8 of the training pictures."""
+    return load_evaluation_set(folder, _params())
 
 
 class Fake:
@@ -268,7 +278,7 @@ def test_the_keys_are_the_promised_ones(copied: dict[str, float]) -> None:
         "fid_floor",
         *(f"{prefix}{key}_random" for prefix in ("", "copy_", "grey_") for key in ("fid", "kid")),
         *(f"{prefix}{part}" for prefix in ("", "grey_") for part in parts),
-        "transfer_delta_e_moved",
+        *("transfer_delta_e_moved", "white_kept"),
         "true_histogram_distance",
         *("entanglement", "copy_entanglement", "true_entanglement"),
         "cycle_delta_e",
@@ -400,6 +410,21 @@ def test_line_art_by_hand_is_shown(data: EvaluationSet) -> None:
     assert len(report.results) == len(PAIRS)
 
 
+def test_real_drawings_are_measured_and_shown(folder: Path, tmp_path: Path) -> None:
+    """Their numbers and their sheet join those of the evaluation set."""
+    image.write(tmp_path / "line.png", line_art(64, 48))
+    image.write(tmp_path / "color.png", blocks(64, 48))
+    (tmp_path / "pairs.csv").write_text("sketch,reference,truth\nline.png,color.png,color.png\n")
+    models = save_tiny(tmp_path / "models", size=SIZE)
+    report = evaluate(_params(pairs=str(tmp_path)), models=models, data=folder)
+    pairs = read_real_pairs(tmp_path)
+    alone = real_drawings(Colorizer.load(models, device="cpu"), pairs).numbers
+    assert report.numbers["real_delta_e"] == pytest.approx(alone["real_delta_e"], rel=1e-5)
+    assert {"delta_e", "copy_real_delta_e"} <= set(report.numbers)
+    assert "real_parts_delta_e" not in report.numbers  # without labels
+    assert {"self", "real"} <= set(report.pictures)
+
+
 def test_without_attention_its_numbers_are_left_out(data: EvaluationSet) -> None:
     """A generator without logits has no attention keys, and its confusion only colours."""
     predictions = _predictions(data, Unattended(_copying))
@@ -429,12 +454,13 @@ def test_too_few_pictures_leave_fid_out_and_say_so(
     [
         ({"features": "inception"}, r"evaluate\.features: random"),
         ({"tagger": "{tmp_path}"}, r"evaluate\.tagger must be a folder with one"),
+        ({"pairs": "{tmp_path}"}, r"pairs\.csv does not exist; write it"),
     ],
 )
 def test_what_is_missing_is_refused_before_any_work(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], said: str
 ) -> None:
-    """Inception weights and a tagger without its network are refused before pictures are read."""
+    """Inception weights, a tagger's network and a table are missed before pictures are read."""
 
     def refuse(_address: str, **_options: object) -> None:
         raise OSError("no network")

@@ -130,7 +130,7 @@ def make_project(
         text=True,
     ).stdout.split("\0")
     code = ("refcolor/", "pipeline/", ".dvc", "dvc.yaml", "params.yaml", ".gitignore")
-    kept = (*code, "data/in", "data/tagger", "data/exclude.txt")
+    kept = (*code, "data/in", "data/tagger", "data/pairs", "data/exclude.txt")
     for name in listed:
         if name.startswith(kept) and (ROOT / name).is_file():
             (root / name).parent.mkdir(parents=True, exist_ok=True)

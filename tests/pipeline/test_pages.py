@@ -43,6 +43,7 @@ NOT_RUN = {
     "dvc repro --force": "minutes; test_pipeline.py forces every stage",
     "dvc repro": "after `refcolor forget`; test_danbooru.py",
     "dvc exp run -S evaluate.tagger": "somebody else's network; tests/features/test_tagger.py",
+    "dvc exp run -S evaluate.pairs": "real drawings; tests/evaluation/test_real_drawings.py",
     "dvc exp run -S train.processes": "minutes; test_processes.py",
     "dvc exp run --temp -n demo": "half an hour: it trains the demo model",
     "dvc exp apply demo": "the demo model is not trained here",

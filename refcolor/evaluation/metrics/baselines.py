@@ -18,12 +18,14 @@ def grey(truth: Picture) -> Picture:
     return np.asarray(Image.fromarray(truth).convert("L").convert("RGB"))
 
 
-def mean_color(reference: Picture) -> Picture:
-    """Paint everything in the mean colour of a picture.
+def mean_color(reference: Picture, mask: NDArray[np.bool_] | None = None) -> Picture:
+    """Paint everything in the mean colour of a picture, or of a part of it.
 
     reference: (H, W, 3) uint8.  Returns the same shape.
+    mask: (H, W) bool, the part; everything counts if it is empty.
     """
-    color = np.rint(reference.mean(axis=(0, 1), dtype=np.float64)).astype(np.uint8)
+    pixels = reference[mask] if mask is not None and mask.any() else reference.reshape(-1, 3)
+    color = np.rint(pixels.mean(axis=0, dtype=np.float64)).astype(np.uint8)
     return np.ascontiguousarray(np.broadcast_to(color, reference.shape))
 
 

@@ -36,8 +36,7 @@ def scored(truth: NDArray[np.uint8], line: NDArray[np.bool_]) -> NDArray[np.bool
 
     truth: (..., H, W, 3) uint8; line: (..., H, W) bool.  Returns (..., H, W) bool.
     """
-    mask: NDArray[np.bool_] = ~line & (truth < WHITE_FROM).any(axis=-1)
-    return mask
+    return ~line & ~_white(truth)
 
 
 def delta_e(
@@ -51,3 +50,34 @@ def delta_e(
     if not mask.any():
         return float("nan")
     return float(difference(lab(picture)[mask], lab(truth)[mask]).mean(dtype=np.float64))
+
+
+def chroma_error(
+    picture: NDArray[np.uint8], truth: NDArray[np.uint8], *, line: NDArray[np.bool_]
+) -> float:
+    """Return the mean distance in the a*b* plane of CIE Lab over the scored pixels.
+
+    Lightness does not count, which a grey picture has right and no sketch shows. picture, truth:
+    (H, W, 3) uint8; line: (H, W) bool. NaN when no pixel is scored.
+    """
+    mask = scored(truth, line)
+    if not mask.any():
+        return float("nan")
+    offset = (lab(picture)[mask] - lab(truth)[mask])[:, 1:]
+    return float(np.linalg.norm(offset, axis=-1).mean(dtype=np.float64))
+
+
+def white_kept(
+    picture: NDArray[np.uint8], truth: NDArray[np.uint8], *, line: NDArray[np.bool_]
+) -> NDArray[np.bool_]:
+    """Return for each pixel that is white in the truth and not line if it is white in the picture.
+
+    picture, truth: (H, W, 3) uint8; line: (H, W) bool.  Returns (M,) bool.
+    """
+    kept: NDArray[np.bool_] = _white(picture)[_white(truth) & ~line]
+    return kept
+
+
+def _white(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
+    white: NDArray[np.bool_] = (picture >= WHITE_FROM).all(axis=-1)
+    return white

@@ -12,7 +12,8 @@ Picture = NDArray[np.uint8]
 HIGHEST_PSNR = 100.0  # dB; equal pictures have no finite ratio, and a mean over pictures needs one
 
 _SIGMA = 1.5  # pixels
-_RADIUS = 5  # pixels; the window is 11 x 11
+_RADIUS = 5  # pixels
+WINDOW = 2 * _RADIUS + 1  # pixels, the smallest side of a picture
 _LEVEL_WEIGHTS = (0.0448, 0.2856, 0.3001, 0.2363, 0.1333)
 _C1, _C2 = (0.01 * WHITE) ** 2, (0.03 * WHITE) ** 2
 
@@ -59,7 +60,7 @@ def ms_ssim(picture: Picture, truth: Picture) -> float:
     """
     _refuse_other_shapes(picture, truth)
     first, second = picture.astype(np.float64), truth.astype(np.float64)
-    levels = min(len(_LEVEL_WEIGHTS), int(np.log2(min(first.shape[:2]) / (2 * _RADIUS + 1))) + 1)
+    levels = min(len(_LEVEL_WEIGHTS), int(np.log2(min(first.shape[:2]) / WINDOW)) + 1)
     weights = np.array(_LEVEL_WEIGHTS[:levels])
     if levels < len(_LEVEL_WEIGHTS):  # the published five sum to 1.0001
         weights /= weights.sum()
@@ -108,8 +109,8 @@ def _refuse_other_shapes(picture: Picture, truth: Picture) -> None:
         raise ValueError(
             f"both pictures must have one shape, got {picture.shape} and {truth.shape}"
         )
-    side = 2 * _RADIUS + 1
-    if picture.ndim != 3 or min(picture.shape[:2]) < side:
+    if picture.ndim != 3 or min(picture.shape[:2]) < WINDOW:
         raise ValueError(
-            f"pictures must be (H, W, C) with at least {side} x {side} pixels, got {picture.shape}"
+            f"pictures must be (H, W, C) with at least {WINDOW} x {WINDOW} pixels, "
+            f"got {picture.shape}"
         )

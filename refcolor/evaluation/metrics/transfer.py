@@ -14,7 +14,7 @@ from refcolor.evaluation.metrics.truth import Truth
 TRANSFER_PARTS = ("hair", "eyes", "skin", "clothes", "accessory")
 TRANSFER_LABELS = tuple(PARTS.index(part) for part in TRANSFER_PARTS)
 
-_VISIBLE_FROM = 4  # scored pixels
+VISIBLE_FROM = 4  # scored pixels
 
 Table = NDArray[np.float64]
 
@@ -39,7 +39,7 @@ def visible(truth: Truth) -> NDArray[np.bool_]:
     """
     mask = scored(truth.color, truth.line)
     counts = np.bincount(truth.parts[mask], minlength=len(PARTS))
-    visible_parts: NDArray[np.bool_] = counts >= _VISIBLE_FROM
+    visible_parts: NDArray[np.bool_] = counts >= VISIBLE_FROM
     return visible_parts
 
 

@@ -17,7 +17,7 @@ from refcolor.sources.manifest import Record
 BACKGROUND = PARTS.index("background")
 
 # Share of a pixel. Drawn lines are 0.4 pixels wide at 64: with 0.5 most of them would be missed.
-_LINE_FROM = 0.25
+LINE_FROM = 0.25
 
 
 @dataclass(frozen=True)
@@ -43,10 +43,10 @@ def recolored(
     quarter of it.
     """
     drawing = draw(sketch, size=drawn_at, palette_of=reference)
-    shares = [_reduced(drawing.parts == label, size) for label in range(len(PARTS))]
+    shares = [reduced(drawing.parts == label, size, size) for label in range(len(PARTS))]
     return Truth(
         color=image.square(drawing.color, size, fit=fit),
-        line=_reduced(drawing.ink, size) >= _LINE_FROM,
+        line=reduced(drawing.ink, size, size) >= LINE_FROM,
         parts=np.argmax(shares, axis=0).astype(np.uint8),
     )
 
@@ -65,7 +65,10 @@ def observed(picture: NDArray[np.uint8]) -> Truth:
     )
 
 
-def _reduced(mask: NDArray[np.bool_], size: int) -> NDArray[np.float32]:
-    """Return the share of each pixel of a smaller square that the mask covers."""
+def reduced(mask: NDArray[np.bool_ | np.float32], height: int, width: int) -> NDArray[np.float32]:
+    """Return the share of each pixel of a smaller picture that the mask covers.
+
+    mask: (H, W) bool, or float32 shares.  Returns (height, width) float32.
+    """
     plane = Image.fromarray(mask.astype(np.float32))
-    return np.asarray(plane.resize((size, size), Image.Resampling.BOX))
+    return np.asarray(plane.resize((width, height), Image.Resampling.BOX))
