@@ -91,8 +91,8 @@ def sheet_of_hints() -> image.Picture:
     hints += (PointColor(165, 405, "#e2574c"), PointColor(390, 672, None))
     pictures = [drawing.picture]
     for flat, spots in ((True, ()), (True, hints), (False, hints)):
-        look = Look(flat=flat, spots=spots)
-        pictures.append(demo.colorize(drawing.data, reference.data, look=look).picture.copy())
+        colored = demo.colorize(drawing.data, reference.data, matches=spots, look=Look(flat=flat))
+        pictures.append(colored.picture)
     for hint in hints:
         place = (round(hint.x), round(hint.y))
         cv2.circle(pictures[1], place, 16, (255, 255, 255), -1, cv2.LINE_AA)

@@ -151,12 +151,9 @@ def color(
         scene.drawing.data,
         [reference.data for reference in scene.references],
         size=size,
-        matches=[match for match in scene.matches if isinstance(match, PointMatch)],
+        matches=scene.matches,
         clean_lines=clean_lines,
-        look=Look(
-            flat=flat,
-            spots=tuple(match for match in scene.matches if isinstance(match, PointColor)),
-        ),
+        look=Look(flat=flat),
     )
     view = address_of(colored.picture, VIEW_SIDE)
     return Result(scene.drawing, scene.references, scene.matches, colored, view)

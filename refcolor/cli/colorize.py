@@ -32,6 +32,7 @@ Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
 import argparse
 import os
 import sys
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -39,9 +40,11 @@ from refcolor.cli.options import add_model, load_model
 from refcolor.errors import RefcolorError, UsageError
 
 if TYPE_CHECKING:
-    from refcolor.colorize.hints import PointColor, PointMatch
+    import numpy as np
+    import numpy.typing as npt
+
+    from refcolor.colorize.hints import Hint, PointColor
     from refcolor.colorize.jobs import Plan
-    from refcolor.colorize.look import Look
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -156,19 +159,21 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from refcolor.colorize.batch import Options, color_all
-    from refcolor.colorize.hints import PointMatch
     from refcolor.colorize.jobs import refuse_overwriting
+    from refcolor.colorize.look import Look
 
-    look = _look(arguments)
+    kept_spots, mask = _keep(arguments.keep)
+    matches = (*arguments.matches, *kept_spots)
+    look = Look(flat=arguments.flat, tolerance=arguments.flat_tolerance, keep=mask)
     plan = _plan(arguments)
-    if (arguments.matches or look.spots) and len(plan.jobs) != 1:
+    if matches and len(plan.jobs) != 1:
         raise UsageError(
             f"--match and --keep X,Y point at spots of one drawing, but there are "
             f"{len(plan.jobs)}; colour that drawing alone"
         )
     options = Options(
         size=arguments.size,
-        matches=tuple(match for match in arguments.matches if isinstance(match, PointMatch)),
+        matches=matches,
         clean_lines=arguments.clean_lines,
         look=look,
         layers=arguments.layers,
@@ -203,15 +208,15 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
     return plan_pairs(arguments.pairs, output=arguments.output)
 
 
-def _look(arguments: argparse.Namespace) -> "Look":
+def _keep(texts: Sequence[str]) -> "tuple[list[PointColor], npt.NDArray[np.bool_] | None]":
+    """Return the spots of --keep, and what its masks mark together."""
     import numpy as np
 
-    from refcolor.colorize.hints import PointColor, parse_keep
-    from refcolor.colorize.look import Look, read_mask
+    from refcolor.colorize.hints import parse_keep
+    from refcolor.colorize.look import read_mask
 
-    spots = [match for match in arguments.matches if isinstance(match, PointColor)]
-    masks = []
-    for text in arguments.keep:
+    spots, masks = [], []
+    for text in texts:
         spot = parse_keep(text)
         if spot:
             spots.append(spot)
@@ -220,18 +225,11 @@ def _look(arguments: argparse.Namespace) -> "Look":
         else:
             raise UsageError(f"--keep takes a spot X,Y or the picture of a mask, got {text!r}")
     if len({mask.shape for mask in masks}) > 1:
-        raise UsageError(
-            "the masks of --keep have different sizes; save them at that of the drawing"
-        )
-    return Look(
-        flat=arguments.flat,
-        tolerance=arguments.flat_tolerance,
-        spots=tuple(spots),
-        keep=np.any(masks, axis=0) if masks else None,
-    )
+        raise UsageError("the masks of --keep differ in size; save them at that of the drawing")
+    return spots, np.any(masks, axis=0) if masks else None
 
 
-def _match(text: str) -> "PointMatch | PointColor":
+def _match(text: str) -> "Hint":
     from refcolor.colorize.hints import parse_match
 
     try:

@@ -10,9 +10,9 @@ import torch
 from PIL import Image
 
 from refcolor.colorize.attention import Attention
-from refcolor.colorize.hints import PointMatch, logit_bias
+from refcolor.colorize.hints import Hint, PointColor, PointMatch, logit_bias
 from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
-from refcolor.colorize.look import Look
+from refcolor.colorize.look import Look, check_spots
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
 from refcolor.colorize.weights import check_weights
@@ -78,12 +78,20 @@ class Reference:
     picture: Picture
     placement: Placement
 
+    def color_at(self, u: float, v: float) -> str:
+        """Return the colour at a point (u, v) of the original picture, as #rrggbb."""
+        inner = self.placement.crop(self.picture)
+        row = int(v * len(inner) / self.placement.height)
+        column = int(u * inner.shape[1] / self.placement.width)
+        return "#" + bytes(inner[row, column]).hex()
+
 
 @dataclass(frozen=True)
 class Prepared:
     """A drawing and its references as inputs of the model.
 
     sketch: (rows * stride, columns * stride) uint8. bias: (N_s, N_r) float32, None without matches.
+    spots: colours to lay over the model's.
     """
 
     drawing: Drawing
@@ -92,6 +100,7 @@ class Prepared:
     references: tuple[Reference, ...]
     bias: Unit | None
     look: Look = LOOK
+    spots: tuple[PointColor, ...] = ()
 
     @property
     def pairs(self) -> int:
@@ -164,7 +173,7 @@ class Colorizer:
         reference: Source | Sequence[Source],
         *,
         size: int | None = None,
-        matches: Sequence[PointMatch] = (),
+        matches: Sequence[Hint] = (),
         clean_lines: bool = False,
         look: Look = LOOK,
     ) -> Colored:
@@ -173,11 +182,12 @@ class Colorizer:
         Pictures are files, the bytes of files, Pillow images, or uint8 arrays.
         size: longer side in pixels at which the model works, in the range `sizes`; by default the
             size of its training pictures. The result always has the size of the drawing.
-        matches: points of the drawing and the points of a reference whose colours they take.
+        matches: points of the drawing, and the points of a reference whose colours they take, or
+            the colours that their regions take.
         clean_lines: the drawing is a photograph or scan of paper, whose page is flattened.
-        look: soft or flat colours, and regions in colours that you choose.
-        Raises PictureError for a picture that cannot be used and RefcolorError for a size, match or
-        spot out of range.
+        look: flat or soft colours, and a mask of what stays paper.
+        Raises PictureError for a picture that cannot be used and RefcolorError for a size or match
+        out of range.
         """
         sources = [reference] if isinstance(reference, SINGLE) else reference
         prepared = self.prepare(
@@ -206,25 +216,29 @@ class Colorizer:
         references: Sequence[Reference],
         *,
         size: int | None = None,
-        matches: Sequence[PointMatch] = (),
+        matches: Sequence[Hint] = (),
         clean_lines: bool = False,
         look: Look = LOOK,
     ) -> Prepared:
         """Read a drawing and scale it to the model's grid; arguments as in `colorize`."""
-        self._check_inputs(len(references), matches)
+        pairs = [match for match in matches if isinstance(match, PointMatch)]
+        self._check_inputs(len(references), pairs)
         drawing = read_drawing(as_file(sketch), clean_lines=clean_lines)
         look.check(drawing)
+        check_spots([match for match in matches if isinstance(match, PointColor)], drawing)
         placement = self._place(drawing.size, size, cell=self.model.cell_sizes[0])
         reference_placements = [reference.placement for reference in references]
         self._check_pairs(placement, reference_placements)
         lines = working_sketch(drawing.ink, placement.inner_height, placement.inner_width)
+        bias = logit_bias(pairs, placement, reference_placements)  # checks the points too
         return Prepared(
             drawing=drawing,
             sketch=placement.pad(lines, image.WHITE),
             placement=placement,
             references=tuple(references),
-            bias=logit_bias(matches, placement, reference_placements),
+            bias=bias,
             look=look,
+            spots=_spots(matches, references, flat=look.flat),
         )
 
     @torch.inference_mode()
@@ -263,7 +277,7 @@ class Colorizer:
         """Bring the model's colours to the drawing's size, with their borders on its lines."""
         return Colored(
             drawing=prepared.drawing,
-            colors=prepared.look.apply(prediction.colors, prepared.drawing),
+            colors=prepared.look.apply(prediction.colors, prepared.drawing, prepared.spots),
             attention=Attention(
                 prediction.weights,
                 prepared.placement,
@@ -336,6 +350,24 @@ class Colorizer:
                 f"{keys} of {len(references)} references, which needs too much memory; take size "
                 f"{largest} or fewer references"
             )
+
+
+def _spots(
+    matches: Sequence[Hint], references: Sequence[Reference], *, flat: bool
+) -> tuple[PointColor, ...]:
+    """Return the colours of regions, in the order of the matches.
+
+    flat: a match with a reference colours its region too, which the few cells that the attention
+        changes would not win in a vote.
+    """
+    spots = []
+    for match in matches:
+        if isinstance(match, PointColor):
+            spots.append(match)
+        elif flat:
+            color = references[match.reference].color_at(match.u, match.v)
+            spots.append(PointColor(match.x, match.y, color))
+    return tuple(spots)
 
 
 def _is_fast_in_bfloat16(device: torch.device) -> bool:

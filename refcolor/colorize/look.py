@@ -1,5 +1,6 @@
 """The look of a coloured drawing: soft or flat, with regions in colours that a person chose."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from io import BytesIO
 
@@ -27,13 +28,11 @@ class Look:
 
     flat: each region of the drawing gets one colour; else colours vary as the model has them.
     tolerance: CIELAB distance below which colours become one, as in `find_regions`.
-    spots: regions in a colour that a person chose; of two in one region the later counts.
     keep: (H, W) bool, True where the drawing stays paper; see `read_mask`.
     """
 
     flat: bool = True
     tolerance: float = TOLERANCE
-    spots: tuple[PointColor, ...] = ()
     keep: Mask | None = None
 
     def __post_init__(self) -> None:
@@ -45,16 +44,8 @@ class Look:
             )
 
     def check(self, drawing: Drawing) -> None:
-        """Raise RefcolorError for a spot outside of a drawing or on a line, or another mask."""
+        """Raise PictureError with the reason mask_size for a mask that does not fit a drawing."""
         height, width = drawing.size
-        for spot in self.spots:
-            if not (0 <= spot.x < width and 0 <= spot.y < height):
-                raise RefcolorError(
-                    f"{spot} lies outside of the drawing, which is {width} x {height} pixels; "
-                    "count from its upper left corner"
-                )
-            if drawing.ink[int(spot.y), int(spot.x)] > MIDDLE:
-                raise RefcolorError(f"{spot} lies on a line; name a spot beside it")
         if self.keep is not None and self.keep.shape != drawing.size:
             rows, columns = self.keep.shape
             raise PictureError(
@@ -63,23 +54,24 @@ class Look:
                 f"x {height}; save the mask at the size of the drawing",
             )
 
-    def apply(self, colors: Picture, drawing: Drawing) -> Picture:
+    def apply(self, colors: Picture, drawing: Drawing, spots: Sequence[PointColor] = ()) -> Picture:
         """Bring the model's colours to the size of a drawing in this look.
 
-        colors: (h, w, 3) uint8.  Returns (H, W, 3) uint8.
+        colors: (h, w, 3) uint8.  spots: regions in a colour that a person chose; of two spots in
+        one region the later counts.  Returns (H, W, 3) uint8.
         """
         if not self.flat:  # before the regions are found, because it needs the most memory
             filled = upsample(colors, drawing.ink)
-        if self.flat or self.spots:
+        if self.flat or spots:
             regions = find_regions(
                 colors,
                 drawing.ink,
                 tolerance=self.tolerance,
-                spots=[(spot.x, spot.y) for spot in self.spots],
+                spots=[(spot.x, spot.y) for spot in spots],
             )
             if self.flat:
                 filled = regions.colors[regions.labels]
-            for region, spot in dict(zip(regions.spots, self.spots, strict=True)).items():
+            for region, spot in dict(zip(regions.spots, spots, strict=True)).items():
                 inside = regions.labels == region
                 if spot.color is None:
                     filled[inside] = drawing.paper
@@ -90,6 +82,19 @@ class Look:
         if self.keep is not None:
             filled[self.keep] = drawing.paper
         return filled
+
+
+def check_spots(spots: Sequence[PointColor], drawing: Drawing) -> None:
+    """Raise RefcolorError for a spot outside of a drawing or on a line."""
+    height, width = drawing.size
+    for spot in spots:
+        if not (0 <= spot.x < width and 0 <= spot.y < height):
+            raise RefcolorError(
+                f"{spot} lies outside of the drawing, which is {width} x {height} pixels; "
+                "count from its upper left corner"
+            )
+        if drawing.ink[int(spot.y), int(spot.x)] > MIDDLE:
+            raise RefcolorError(f"{spot} lies on a line; name a spot beside it")
 
 
 def read_mask(source: Source) -> Mask:

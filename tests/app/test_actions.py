@@ -145,8 +145,8 @@ def test_coloring_is_what_the_colorizer_does(
         scene.drawing.data,
         [reference.data for reference in scene.references],
         size=48,
-        matches=[PointMatch(60, 50, 30, 70)],
-        look=Look(flat=True, spots=(PointColor(10, 10, "#102030"),)),
+        matches=[PointMatch(60, 50, 30, 70), PointColor(10, 10, "#102030")],
+        look=Look(flat=True),
     )
     assert np.array_equal(result.colored.picture, wanted.picture)
     assert result.colored.picture.shape == (97, 131, 3)

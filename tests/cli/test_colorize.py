@@ -164,7 +164,7 @@ def test_ctrl_c_leaves_whole_results_and_the_next_call_goes_on(
 
 def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
     """The same drawing with and without a hint differs."""
-    command = ("colorize", "drawings/a.png", "-r", "colors/a.png", "--soft", "-o")
+    command = ("colorize", "drawings/a.png", "-r", "colors/a.png", "-o")
     refcolor(*command, "plain.png")
     refcolor(*command, "hinted.png", "--match", "20,30=40,8", "--match", "5,5=1:2,2")
     plain, hinted = (image.read(Path(f"{name}.png")) for name in ("plain", "hinted"))

@@ -5,9 +5,9 @@ import pytest
 from PIL import Image
 
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointColor
-from refcolor.colorize.look import Look, read_mask
-from refcolor.errors import RefcolorError, UsageError
+from refcolor.colorize.hints import PointColor, PointMatch
+from refcolor.colorize.look import Look, check_spots, read_mask
+from refcolor.errors import PictureError, RefcolorError, UsageError
 from refcolor.io.image import Picture
 from refcolor.lines.drawing import Drawing, read_drawing
 
@@ -39,9 +39,7 @@ def test_flat_is_one_color_for_each_region() -> None:
 def test_a_chosen_color_holds_in_its_region() -> None:
     """In flat colours it is exact; the other room is as without it."""
     spot = PointColor(50, 60, "#fac814")
-    plain, chosen = (
-        Look(flat=True, spots=spots).apply(shaded(), rooms()) for spots in ((), (spot,))
-    )
+    plain, chosen = (Look(flat=True).apply(shaded(), rooms(), spots) for spots in ((), (spot,)))
     assert (chosen[:, :128] == CHOSEN).all()
     assert np.array_equal(chosen[:, 128:], plain[:, 128:])
 
@@ -49,7 +47,7 @@ def test_a_chosen_color_holds_in_its_region() -> None:
 def test_soft_colors_keep_their_shading() -> None:
     """A chosen colour is the median of its room, which is darker to the bottom as before."""
     plain, chosen = (
-        Look(flat=False, spots=spots).apply(shaded(), rooms())
+        Look(flat=False).apply(shaded(), rooms(), spots)
         for spots in ((), (PointColor(50, 60, "#336699"),))
     )
     room = chosen[:, :126].reshape(-1, 3)
@@ -61,7 +59,7 @@ def test_soft_colors_keep_their_shading() -> None:
 @pytest.mark.parametrize("flat", [False, True])
 def test_a_kept_region_is_paper(flat: bool) -> None:
     """The room of the spot has exactly the colour of the paper."""
-    kept = Look(flat=flat, spots=(PointColor(200, 60, None),)).apply(shaded(), rooms())
+    kept = Look(flat=flat).apply(shaded(), rooms(), [PointColor(200, 60, None)])
     assert (kept[:, 128:] == 255).all()
     assert (kept[60, 50] != 255).any()
 
@@ -69,7 +67,7 @@ def test_a_kept_region_is_paper(flat: bool) -> None:
 def test_of_two_colors_in_a_region_the_later_counts() -> None:
     """Clicking once more corrects the first click."""
     spots = (PointColor(50, 60, "#000000"), PointColor(50, 60, "#fac814"))
-    assert (Look(flat=True, spots=spots).apply(shaded(), rooms())[60, 50] == CHOSEN).all()
+    assert (Look(flat=True).apply(shaded(), rooms(), spots)[60, 50] == CHOSEN).all()
 
 
 def test_a_mask_is_paper() -> None:
@@ -90,21 +88,26 @@ def test_a_mask_is_white_or_opaque() -> None:
 
 
 @pytest.mark.parametrize(
-    ("look", "message"),
+    ("spot", "message"),
     [
-        (Look(spots=(PointColor(256, 1, "#102030"),)), "match 256,1=#102030 lies outside of the"),
-        (Look(spots=(PointColor(1, 300, None),)), "keep 1,300 lies outside of the drawing, which"),
         (
-            Look(spots=(PointColor(127, 60, None),)),
-            "keep 127,60 lies on a line; name a spot beside",
+            PointColor(256, 1, "#102030"),
+            "match 256,1=#102030 lies outside of the drawing, which is",
         ),
-        (Look(keep=np.zeros((256, 250), bool)), "has 250 x 256 pixels, the drawing 256 x 256"),
+        (PointColor(1, 300, None), "keep 1,300 lies outside of the drawing, which is 256 x 256"),
+        (PointColor(127, 60, None), "keep 127,60 lies on a line; name a spot beside it"),
     ],
 )
-def test_what_does_not_fit_a_drawing_is_refused(look: Look, message: str) -> None:
-    """The message is one line that names the spot or the size of the mask."""
+def test_a_spot_that_is_not_in_a_region_is_refused(spot: PointColor, message: str) -> None:
+    """The message is one line that names the spot."""
     with pytest.raises(RefcolorError, match=message):
-        look.check(rooms())
+        check_spots([spot], rooms())
+
+
+def test_a_mask_of_another_size_is_refused() -> None:
+    """The message names both sizes."""
+    with pytest.raises(PictureError, match="has 250 x 256 pixels, the drawing 256 x 256"):
+        Look(keep=np.zeros((256, 250), bool)).check(rooms())
 
 
 @pytest.mark.parametrize("tolerance", [-1, float("nan")])
@@ -123,10 +126,26 @@ def test_a_colorizer_takes_a_look(colorizer: Colorizer) -> None:
     assert flats <= 3 < softs
 
 
+def test_a_match_holds_in_its_region(colorizer: Colorizer) -> None:
+    """In flat colours the circle has the colour of the matched point of the second reference, and
+    a colour that was chosen later for the same spot replaces it.
+    """
+    first, second = np.full((2, 40, 60, 3), (160, 20, 30), np.uint8)
+    second[:, 30:] = (200, 120, 40)
+    match = PointMatch(40, 48, 50, 20, reference=1)
+    for hints, color in (
+        ([match], (200, 120, 40)),
+        ([match, PointColor(41, 48, "#fac814")], CHOSEN),
+        ([PointColor(41, 48, "#fac814"), match], (200, 120, 40)),
+    ):
+        colors = colorizer.colorize(line_art(96, 80), [first, second], matches=hints).colors
+        assert (colors[30:66, 26:54] == color).all()
+
+
 def test_a_chosen_color_holds_in_a_tall_drawing() -> None:
     """A drawing is recoloured strip by strip, and some strips have nothing of a region."""
     drawing = read_drawing(np.tile(255 - two_rooms(0), (3, 1)))
-    look = Look(flat=False, spots=(PointColor(50, 60, "#336699"),))
-    chosen = look.apply(halves(RED, BLUE), drawing)
+    spot = PointColor(50, 60, "#336699")
+    chosen = Look(flat=False).apply(halves(RED, BLUE), drawing, [spot])
     assert np.abs(chosen[60, 50].astype(int) - [0x33, 0x66, 0x99]).max() <= 1
     assert np.abs(chosen[600, 50].astype(int) - RED).max() <= 1
