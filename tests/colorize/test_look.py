@@ -130,7 +130,7 @@ def test_a_match_holds_in_its_region(colorizer: Colorizer) -> None:
     """In flat colours the circle has the colour of the matched point of the second reference, and
     a colour that was chosen later for the same spot replaces it.
     """
-    first, second = np.full((2, 40, 60, 3), (160, 20, 30), np.uint8)
+    first, second = blocks(40, 60), blocks(40, 60)
     second[:, 30:] = (200, 120, 40)
     match = PointMatch(40, 48, 50, 20, reference=1)
     for hints, color in (
@@ -139,7 +139,7 @@ def test_a_match_holds_in_its_region(colorizer: Colorizer) -> None:
         ([PointColor(41, 48, "#fac814"), match], (200, 120, 40)),
     ):
         colors = colorizer.colorize(line_art(96, 80), [first, second], matches=hints).colors
-        assert (colors[30:66, 26:54] == color).all()
+        assert (colors[36:60, 30:50] == color).all()
 
 
 def test_a_chosen_color_holds_in_a_tall_drawing() -> None:
