@@ -29,7 +29,10 @@ _GAP, _NARROW = 5.5, 0.6
 _OPEN = 2.0  # tolerances by which colours must differ where no such gap separates the basins
 _DEEP = 0.5  # share of a basin's largest distance from which pixels vote: edges are unreliable
 _SPECK = 1e-4  # share of the picture; smaller regions join the nearest region
-_MIN_SPECK = 4  # pixels
+_MIN_SPECK = 10  # pixels
+# Specks are hatching, and not joined, if they cover this share of a window around them; the windows
+# along the longer side.
+_CROWD, _CROWD_WINDOWS = 0.3, 32
 _SQUARE = np.ones((3, 3), np.uint8)
 
 # Basins in float32, which cv2.dilate accepts and which is exact up to 2^24; regions in uint16.
@@ -89,18 +92,15 @@ def find_regions(
     )
     merged = root[basins]
     areas = np.bincount(merged.ravel(), minlength=len(peaks))
-    large = areas >= max(_MIN_SPECK, _SPECK * merged.size)
-    large[root[points]] = True
-    large[0] = False
-    if not large.any():
-        large[areas[1:].argmax() + 1] = True
-    number = np.cumsum(large) * large  # 0 for lines and specks, then 1, 2, ...
-    count = int(large.sum())
+    kept = _kept(merged, areas)
+    kept[root[points]] = True
+    number = np.cumsum(kept) * kept  # 0 for lines and specks, then 1, 2, ...
+    count = int(kept.sum())
     region = number[merged].astype(np.uint16)
     medians = _medians(lab[deep], region[deep], count + 1)[1:]
     return Regions(
         _enlarge(region, strength < _WALL) - np.uint16(1),
-        share_colors(medians, areas[large], tolerance),
+        share_colors(medians, areas[kept], tolerance),
         tuple(int(number[root[point]]) - 1 for point in points),
     )
 
@@ -222,6 +222,24 @@ def _merge(
     while (root != root[root]).any():
         root = root[root]
     return root
+
+
+def _kept(regions: npt.NDArray[np.intp], areas: npt.NDArray[np.intp]) -> npt.NDArray[np.bool_]:
+    """Mark the regions that are not specks; specks that fill an area, as in hatching, are none.
+
+    regions: (h, w), 0 under lines.  areas: (N + 1,).  Returns (N + 1,).
+    """
+    kept = areas >= max(_MIN_SPECK, _SPECK * regions.size)
+    kept[0] = False
+    speck = ~kept[regions] & (regions > 0)
+    window = max(regions.shape) // _CROWD_WINDOWS
+    crowd = cv2.blur(speck.astype(np.float32), (window, window))
+    density = np.bincount(regions.ravel(), crowd.ravel(), len(areas)) / np.maximum(areas, 1)
+    kept |= (density > _CROWD) & (areas >= _MIN_SPECK)
+    kept[0] = False
+    if not kept.any():
+        kept[areas[1:].argmax() + 1] = True
+    return kept
 
 
 def _medians(values: Unit, labels: npt.NDArray[np.integer], count: int) -> Unit:

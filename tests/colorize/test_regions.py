@@ -87,6 +87,18 @@ def test_a_speck_joins_its_neighbor() -> None:
     assert find_regions(halves(RED, RED), ink).labels.max() == 0
 
 
+def test_hatching_keeps_its_color() -> None:
+    """Cells of 4 pixels that fill half of the page keep the colour that is there."""
+    side = 512
+    ink = page(side, side)
+    ink[:, : side // 2] = (np.indices((side, side // 2)) % 6 < 2).any(axis=0) * 255
+    ink[:, side // 2] = 255
+    regions = find_regions(halves(RED, BLUE), ink)
+    colors = regions.colors[regions.labels]
+    assert (colors[:, : side // 2 - 8] == RED).all()
+    assert (colors[:, side // 2 + 8 :] == BLUE).all()
+
+
 def test_spots_are_never_in_one_region() -> None:
     """Two points get a region each, however similar the colours are; the rest joins them."""
     regions = find_regions(halves(RED, RED), two_rooms(8), spots=[(50.5, 50), (200, 50)])
