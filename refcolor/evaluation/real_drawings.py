@@ -205,7 +205,7 @@ def _reduce(page: Page, truth: Picture, size: int) -> Truth:
     labels = np.zeros(page.line.shape, np.uint8) if page.labels is None else page.labels
     return Truth(
         color=_averaged(truth, height, width),
-        line=reduced(page.line / np.float32(WHITE), height, width) >= LINE_FROM,
+        line=reduced(image.to_unit(page.line), height, width) >= LINE_FROM,
         parts=_reduce_labels(labels, page.line < image.MIDDLE, height, width),
     )
 
@@ -219,7 +219,8 @@ def _reduce_labels(
     """
     present = np.unique(labels)
     shares = [reduced((labels == label) & free, height, width) for label in present]
-    return present[np.argmax(shares, axis=0)]
+    most: NDArray[np.uint8] = present[np.argmax(shares, axis=0)]
+    return most
 
 
 def _visible_labels(pair: Pair, reference: Picture, size: int) -> NDArray[np.bool_]:

@@ -9,11 +9,13 @@ import pytest
 
 from refcolor.characters import draw_palette, draw_shape, render
 from refcolor.cli import sketch
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.evaluation.features.inception import WEIGHTS
+from refcolor.evaluation.real_drawings import read_real_pairs, real_drawings
 from refcolor.io import image
 from refcolor.lines import sketch as xdog
 
-from ..colorize.material import save_tiny
+from ..colorize.material import blocks, line_art, save_tiny
 from .conftest import Ended
 
 Run = Callable[..., Ended]
@@ -109,6 +111,65 @@ def test_metrics_without_inception_names_the_option(
     (line,) = said.err.strip().splitlines()
     assert "give --features random to do without them" in line
     assert "evaluate.features" not in line
+
+
+@pytest.fixture
+def drawings(tmp_path: Path) -> Path:
+    """A folder of two drawings, of which one has a truth with labels."""
+    folder = tmp_path / "drawings"
+    image.write(folder / "line.png", line_art(64, 48))
+    image.write(folder / "color.png", blocks(64, 48))
+    image.write(folder / "labels.png", np.ones((64, 48), np.uint8))
+    rows = ("line.png,color.png,color.png,labels.png", "line.png,color.png,,")
+    (folder / "pairs.csv").write_text("\n".join(("sketch,reference,truth,labels", *rows)))
+    return folder
+
+
+def test_metrics_of_a_model_on_drawings(
+    drawings: Path, model: Path, tmp_path: Path, refcolor: Run
+) -> None:
+    """Its numbers are those of the evaluation, its rises stand below, and a sheet is written."""
+    sheet = tmp_path / "sheet.png"
+    common = ("metrics", "--pairs", drawings, "--model", model)
+    said = refcolor(*common, "--rises", "-o", sheet)
+    assert said.code == 0, said.err
+    rows = {name: float(number) for name, number in map(str.split, said.out.splitlines())}
+    pairs = read_real_pairs(drawings)
+    numbers = real_drawings(Colorizer.load(model, device="cpu"), pairs).numbers
+    assert (rows["real_pairs"], rows["real_truths"]) == (2, 1)
+    assert rows["real_delta_e"] == pytest.approx(numbers["real_delta_e"], rel=1e-4)
+    changes = ("frame", "margin", "thin", "thick", "small", "second", "size_3_4", "size_4_3")
+    assert [name for name in rows if name.startswith("rise_")] == [f"rise_{c}" for c in changes]
+    assert image.read(sheet).shape[0] == 256
+    flat = json.loads(refcolor(*common, "--flat", "--json").out)
+    assert flat["real_delta_e"] != pytest.approx(numbers["real_delta_e"])
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ((), "there must be two folders, A and B, or --pairs FOLDER"),
+        (("a",), "there must be two folders, A and B, or --pairs FOLDER"),
+        (("a", "b", "--rises"), "--rises needs --pairs FOLDER"),
+        (("a", "--pairs", "b"), "--pairs takes no other folder, got a"),
+        (("--pairs", "nowhere"), "nowhere/pairs.csv does not exist"),
+    ],
+)
+def test_metrics_of_one_folder_is_wrong_use(
+    arguments: tuple[str, ...], said: str, refcolor: Run
+) -> None:
+    """Two folders or a table: anything between ends with 2 and what is missing."""
+    ended = refcolor("metrics", *arguments)
+    assert ended.code == 2
+    assert said in ended.last
+
+
+def test_rises_without_a_truth_are_wrong_use(drawings: Path, refcolor: Run) -> None:
+    """Without true colours there is no error that could rise."""
+    (drawings / "pairs.csv").write_text("sketch,reference,truth\nline.png,color.png,\n")
+    ended = refcolor("metrics", "--pairs", drawings, "--rises")
+    assert ended.code == 2
+    assert "--rises needs drawings with a truth" in ended.last
 
 
 def test_card_prints_or_writes(model: Path, tmp_path: Path, refcolor: Run) -> None:

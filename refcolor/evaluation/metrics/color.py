@@ -79,5 +79,4 @@ def white_kept(
 
 
 def _white(picture: NDArray[np.uint8]) -> NDArray[np.bool_]:
-    white: NDArray[np.bool_] = (picture >= WHITE_FROM).all(axis=-1)
-    return white
+    return np.asarray((picture >= WHITE_FROM).all(axis=-1))
