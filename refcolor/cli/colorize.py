@@ -105,6 +105,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "transparency, opaque) in the picture MASK, which has the size of the drawing; may be "
         "repeated",
     )
+    parser.add_argument(
+        "--color-bubbles",
+        action="store_true",
+        help="colour speech bubbles, closed shapes with lettering, which stay paper otherwise",
+    )
     looks = parser.add_mutually_exclusive_group()
     looks.add_argument(
         "--flat",
@@ -164,7 +169,12 @@ def run(arguments: argparse.Namespace) -> None:
 
     kept_spots, mask = _keep(arguments.keep)
     matches = (*arguments.matches, *kept_spots)
-    look = Look(flat=arguments.flat, tolerance=arguments.flat_tolerance, keep=mask)
+    look = Look(
+        flat=arguments.flat,
+        tolerance=arguments.flat_tolerance,
+        keep=mask,
+        color_bubbles=arguments.color_bubbles,
+    )
     plan = _plan(arguments)
     if matches and len(plan.jobs) != 1:
         raise UsageError(

@@ -95,7 +95,7 @@ def color_all(colorizer: Colorizer, jobs: Sequence[Job], options: Options) -> Re
 def batch_size(prepared: Prepared) -> int:
     """Return how many drawings of this size make a batch."""
     size = min(
-        _BATCH_PIXELS // prepared.sketch.size,
+        _BATCH_PIXELS // prepared.pixels,
         _BATCH_PAIRS // prepared.pairs,
         _queue_size(prepared),
     )

@@ -19,7 +19,9 @@ from refcolor.colorize.weights import check_weights
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 from refcolor.io.image import Picture, Unit
+from refcolor.lines.bubbles import find_bubbles
 from refcolor.lines.drawing import Drawing, read_drawing, working_sketch
+from refcolor.lines.frames import Framing, Window, find_framings, stretched
 from refcolor.model.generator import Generator
 from refcolor.params import ModelParams
 from refcolor.training.checkpoint import GENERATOR, describe, load_generator
@@ -87,32 +89,51 @@ class Reference:
 
 
 @dataclass(frozen=True)
+class Panel:
+    """A panel of a drawing, which is often all of it, as an input of the model.
+
+    sketch: (rows * stride, columns * stride) uint8. bias: (N_s, N_r) float32, None without matches.
+    """
+
+    framing: Framing
+    placement: Placement
+    sketch: Picture
+    bias: Unit | None
+
+
+@dataclass(frozen=True)
 class Prepared:
     """A drawing and its references as inputs of the model.
 
-    sketch: (rows * stride, columns * stride) uint8. bias: (N_s, N_r) float32, None without matches.
+    bubbles: of `find_bubbles`, which stay paper; empty where they are coloured.
     spots: colours to lay over the model's.
     """
 
     drawing: Drawing
-    sketch: Picture
-    placement: Placement
+    bubbles: Picture
+    panels: tuple[Panel, ...]
     references: tuple[Reference, ...]
-    bias: Unit | None
     look: Look = LOOK
     spots: tuple[PointColor, ...] = ()
+
+    @property
+    def pixels(self) -> int:
+        """The number of pixels that the model colours."""
+        return sum(panel.sketch.size for panel in self.panels)
 
     @property
     def pairs(self) -> int:
         """The number of pairs of cells that the attention compares."""
         keys = sum(reference.placement.count for reference in self.references)
-        return self.placement.count * keys
+        return sum(panel.placement.count for panel in self.panels) * keys
 
     def can_batch(self, other: "Prepared") -> bool:
-        """Whether both can be in one batch: equal shapes, and no matches."""
+        """Whether both can be in one batch: one panel each, of equal shapes, and no matches."""
+        panels = (*self.panels, *other.panels)
         return (
-            (self.bias is None and other.bias is None)
-            and self.sketch.shape == other.sketch.shape
+            len(self.panels) == len(other.panels) == 1
+            and all(panel.bias is None for panel in panels)
+            and panels[0].sketch.shape == panels[1].sketch.shape
             and [reference.picture.shape for reference in self.references]
             == [reference.picture.shape for reference in other.references]
         )
@@ -120,7 +141,11 @@ class Prepared:
 
 @dataclass(frozen=True)
 class Prediction:
-    """The model's output: colors (h, w, 3) uint8 at its working size, weights as in Attention."""
+    """The model's output, with what has no colour as paper.
+
+    colors: (h, w, 3) uint8, the whole page at the model's size of its largest panel.
+    weights: as in Attention; None for a page of several panels.
+    """
 
     colors: Picture
     weights: Unit | None
@@ -226,17 +251,20 @@ class Colorizer:
         drawing = read_drawing(as_file(sketch), clean_lines=clean_lines)
         look.check(drawing)
         check_spots([match for match in matches if isinstance(match, PointColor)], drawing)
-        placement = self._place(drawing.size, size, cell=self.model.cell_sizes[0])
-        reference_placements = [reference.placement for reference in references]
-        self._check_pairs(placement, reference_placements)
-        lines = working_sketch(drawing.ink, placement.inner_height, placement.inner_width)
-        bias = logit_bias(pairs, placement, reference_placements)  # checks the points too
+        framings = find_framings(drawing.ink)
+        bubbles = find_bubbles(drawing.ink)
+        if look.color_bubbles:
+            bubbles = np.zeros_like(bubbles)
+        ink = np.where(stretched(bubbles, drawing.ink), np.uint8(0), drawing.ink)
+        panels = [
+            self._prepare_panel(ink, framing, references, size, of_panel)
+            for framing, of_panel in zip(framings, _by_panel(pairs, framings), strict=True)
+        ]
         return Prepared(
             drawing=drawing,
-            sketch=placement.pad(lines, image.WHITE),
-            placement=placement,
+            bubbles=bubbles,
+            panels=tuple(panels),
             references=tuple(references),
-            bias=bias,
             look=look,
             spots=_spots(matches, references, flat=look.flat),
         )
@@ -251,27 +279,18 @@ class Colorizer:
         first, *others = prepared
         if not all(first.can_batch(other) for other in others):
             raise ValueError(
-                "the drawings of a batch must have equal working shapes and no matches; "
-                "see Prepared.can_batch"
+                "the drawings of a batch must have one panel of equal working shapes and no "
+                "matches; see Prepared.can_batch"
             )
-        bias = None if first.bias is None else torch.from_numpy(first.bias).to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bfloat16):
-            output = self._generator(
-                sketch=self._tensor([drawing.sketch[..., None] for drawing in prepared]),
-                reference=[
-                    self._tensor([reference.picture for reference in references])
-                    for references in zip(*(item.references for item in prepared), strict=True)
-                ],
-                bias=bias,
-            )
-        weights: Sequence[Unit | None] = [None] * len(prepared)
-        if with_weights and output.logits is not None:
-            weights = list(output.logits.softmax(dim=-1).cpu().numpy())
-        pictures = image.to_uint8(output.picture)
-        return [
-            Prediction(item.placement.crop(picture), weight)
-            for item, picture, weight in zip(prepared, pictures, weights, strict=True)
-        ]
+        if others:
+            outputs = self._run_model([item.panels[0] for item in prepared], prepared, with_weights)
+            return [
+                Prediction(_laid(item, [picture]), weight)
+                for item, (picture, weight) in zip(prepared, outputs, strict=True)
+            ]
+        outputs = [self._run_model([panel], [first], with_weights)[0] for panel in first.panels]
+        pictures, weights = zip(*outputs, strict=True)
+        return [Prediction(_laid(first, pictures), weights[0] if len(weights) == 1 else None)]
 
     def finish(self, prepared: Prepared, prediction: Prediction) -> Colored:
         """Bring the model's colours to the drawing's size, with their borders on its lines."""
@@ -280,7 +299,7 @@ class Colorizer:
             colors=prepared.look.apply(prediction.colors, prepared.drawing, prepared.spots),
             attention=Attention(
                 prediction.weights,
-                prepared.placement,
+                prepared.panels[0].placement,
                 tuple(reference.placement for reference in prepared.references),
             ),
             flat=prepared.look.flat,
@@ -312,18 +331,58 @@ class Colorizer:
             )
         return size
 
+    def _prepare_panel(
+        self,
+        ink: Picture,
+        framing: Framing,
+        references: Sequence[Reference],
+        size: int | None,
+        matches: Sequence[PointMatch],
+    ) -> Panel:
+        placement = self._place(
+            ink.shape, size, cell=self.model.cell_sizes[0], window=framing.window
+        )
+        reference_placements = [reference.placement for reference in references]
+        self._check_pairs(placement, reference_placements)
+        seen = framing.without_frame(ink)
+        sketch = working_sketch(seen, placement.inner_height, placement.inner_width)
+        bias = logit_bias(matches, placement, reference_placements)
+        return Panel(framing, placement, placement.pad(sketch, image.WHITE), bias)
+
+    def _run_model(
+        self, panels: Sequence[Panel], drawings: Sequence[Prepared], with_weights: bool
+    ) -> list[tuple[Picture, Unit | None]]:
+        """Return colours on the grid and attention weights of one panel of each drawing."""
+        bias = None if panels[0].bias is None else torch.from_numpy(panels[0].bias).to(self.device)
+        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bfloat16):
+            output = self._generator(
+                sketch=self._tensor([panel.sketch[..., None] for panel in panels]),
+                reference=[
+                    self._tensor([reference.picture for reference in references])
+                    for references in zip(*(item.references for item in drawings), strict=True)
+                ],
+                bias=bias,
+            )
+        weights: Sequence[Unit | None] = [None] * len(panels)
+        if with_weights and output.logits is not None:
+            weights = list(output.logits.softmax(dim=-1).cpu().numpy())
+        return list(zip(image.to_uint8(output.picture), weights, strict=True))
+
     def _largest(self, *, references: int) -> int:
         """Return the largest size at which square pictures have at most _MAX_PAIRS pairs."""
         ratio = math.sqrt(math.prod(self.model.cell_sizes)) / self.model.stride
         return int(_MAX_CELLS * ratio / references**0.25) * self.model.stride
 
-    def _place(self, shape: tuple[int, ...], size: int | None, *, cell: int) -> Placement:
+    def _place(
+        self, shape: tuple[int, ...], size: int | None, *, cell: int, window: Window | None = None
+    ) -> Placement:
         return place(
             *shape,
             size=self.check_size(size),
             stride=cell,
             multiple=self.model.stride,
             square=self.model.attention == "none",
+            window=window,
         )
 
     def _tensor(self, pictures: Sequence[Picture]) -> torch.Tensor:
@@ -343,7 +402,7 @@ class Colorizer:
     def _check_pairs(self, sketch: Placement, references: Sequence[Placement]) -> None:
         queries, keys = sketch.count, sum(placement.count for placement in references)
         if self.model.attention != "none" and queries * keys > _MAX_PAIRS:
-            size = max(sketch.inner_height, sketch.inner_width)
+            size = max(sketch.shape)
             largest = self._largest(references=len(references))
             raise RefcolorError(
                 f"at size {size} this model would compare {queries} cells of the sketch with "
@@ -368,6 +427,27 @@ def _spots(
             color = references[match.reference].color_at(match.u, match.v)
             spots.append(PointColor(match.x, match.y, color))
     return tuple(spots)
+
+
+def _laid(prepared: Prepared, grids: Sequence[Picture]) -> Picture:
+    """Lay the colours of all panels on a page of paper, at the size of the largest."""
+    placements = [panel.placement for panel in prepared.panels]
+    shape = max((placement.inner_height, placement.inner_width) for placement in placements)
+    page = np.empty((*shape, 3), np.uint8)
+    page[:] = prepared.drawing.paper
+    for panel, grid in zip(prepared.panels, grids, strict=True):
+        panel.framing.lay(image.resize(panel.placement.crop(grid), *shape), page)
+    page[stretched(prepared.bubbles, page) > 0] = prepared.drawing.paper
+    return page
+
+
+def _by_panel(matches: Sequence[PointMatch], framings: Sequence[Framing]) -> list[list[PointMatch]]:
+    """Return the matches of each panel; those outside of all panels belong to the first."""
+    by_panel: list[list[PointMatch]] = [[] for _ in framings]
+    for match in matches:
+        inside = (k for k, f in enumerate(framings) if f.window.contains(match.x, match.y))
+        by_panel[next(inside, 0)].append(match)
+    return by_panel
 
 
 def _is_fast_in_bfloat16(device: torch.device) -> bool:

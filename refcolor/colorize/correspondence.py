@@ -34,8 +34,8 @@ def draw_correspondence(
     attention = colored.attention
     if attention.weights is None:
         raise RefcolorError(
-            "this model has no attention to be shown; take a model trained with "
-            "model.attention scft or sga"
+            "this model has no attention to be shown, or the page several panels; take a model "
+            "trained with model.attention scft or sga, and a single panel"
         )
     if at is not None and not attention.sketch.contains(*at):
         raise RefcolorError(

@@ -29,11 +29,13 @@ class Look:
     flat: each region of the drawing gets one colour; else colours vary as the model has them.
     tolerance: CIELAB distance below which colours become one, as in `find_regions`.
     keep: (H, W) bool, True where the drawing stays paper; see `read_mask`.
+    color_bubbles: whether speech bubbles get colours; else they stay paper.
     """
 
     flat: bool = True
     tolerance: float = TOLERANCE
     keep: Mask | None = None
+    color_bubbles: bool = False
 
     def __post_init__(self) -> None:
         """Raise UsageError for a tolerance below 0."""

@@ -50,7 +50,7 @@ def test_a_folder_is_coloured_by_name(here: Path, refcolor: Callable[..., Ended]
 
 
 def test_flat_colors_and_colors_of_ones_own(here: Path, refcolor: Callable[..., Ended]) -> None:
-    """The circle takes the colour of its spot, in flat and soft colours; the frame stays paper."""
+    """The box takes the colour of its spot, in flat and soft colours; around it is paper."""
     mask = np.zeros((64, 40), np.uint8)
     mask[:, :10] = 255
     image.write(Path("mask.png"), mask)
@@ -63,8 +63,8 @@ def test_flat_colors_and_colors_of_ones_own(here: Path, refcolor: Callable[..., 
     flat, soft = (image.read(Path(f"{look}/a.png")) for look in ("flat", "soft"))
     assert flat[32, 20].tolist() == [0x3A, 0x7B, 0xD5]
     assert np.abs(np.median(soft[28:36, 16:24], axis=(0, 1)) - flat[32, 20]).max() <= 8
-    assert (flat[8, 20:30] == 255).all()
-    assert (flat[20:40, 5:9] == 255).all()
+    assert (flat[8, 20:26] == 255).all()
+    assert (flat[20:40, 7:9] == 255).all()
 
 
 @pytest.mark.parametrize(

@@ -16,11 +16,11 @@ SIZE = 32  # pixels at which the tiny models work; their stride is 4
 
 
 def line_art(height: int, width: int) -> Picture:
-    """Draw a frame and a circle, 2 pixels wide, in pure black on white: (H, W, 3) uint8."""
+    """Draw an ellipse and a box in it, 2 pixels wide, in pure black on white: (H, W, 3) uint8."""
     drawn = Image.new("RGB", (width, height), "white")
     draw = ImageDraw.Draw(drawn)
-    draw.rectangle((3, 3, width - 4, height - 4), outline="black", width=2)
-    draw.ellipse(
+    draw.ellipse((3, 3, width - 4, height - 4), outline="black", width=2)
+    draw.rectangle(
         (width // 4, height // 4, width * 3 // 4, height * 3 // 4), outline="black", width=2
     )
     return np.array(drawn)

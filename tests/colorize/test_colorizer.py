@@ -7,6 +7,7 @@ import sys
 from io import BytesIO
 from pathlib import Path
 
+import cv2
 import numpy as np
 import pytest
 from PIL import Image
@@ -44,6 +45,66 @@ def test_the_lines_of_the_drawing_are_kept(colorizer: Colorizer) -> None:
     assert black.any()
     assert not picture[black].any()
     assert np.ptp(picture[~black].astype(int), axis=0).max() > 0
+
+
+def test_a_frame_stays_and_outside_of_it_is_paper(colorizer: Colorizer) -> None:
+    """The model sees a framed drawing as what the frame encloses, and colours nothing else."""
+    drawing, paper = line_art(168, 126), np.uint8([250, 240, 220])
+    page = np.full((210, 168, 3), paper)
+    page[17:193, 17:151] = 0
+    page[20:190, 20:148] = paper
+    page[21:189, 21:147][drawing == 0] = 0
+    colored = colorizer.colorize(page, blocks(64, 64))
+    outside = np.ones((210, 168), bool)
+    outside[17:193, 17:151] = False
+    assert (colored.picture[outside] == paper).all()
+    assert not colored.picture[17:20, 17:151].any()
+    assert (colored.colors[30:180, 30:138] != paper).all()
+    reference = colorizer.place_reference(blocks(64, 64))
+    alone, framed = (colorizer.prepare(picture, [reference]) for picture in (drawing, page))
+    assert np.mean(alone.panels[0].sketch != framed.panels[0].sketch) < 0.05
+
+
+def test_panels_are_coloured_each_at_its_own_size(colorizer: Colorizer) -> None:
+    """Two framed drawings are two inputs of the model; the gutter stays paper; a hint is in one."""
+    page = np.full((220, 340, 3), 255, np.uint8)
+    for left in (10, 180):
+        page[10:210, left : left + 150] = 0
+        page[13:207, left + 3 : left + 147] = 255
+        page[20:200, left + 10 : left + 140] = line_art(180, 130)
+    reference = colorizer.place_reference(blocks(64, 64))
+    match = PointMatch(250, 110, 9, 9)
+    prepared = colorizer.prepare(page, [reference], matches=[match])
+    first, second = sorted(prepared.panels, key=lambda panel: panel.framing.window.left)
+    assert first.bias is None
+    assert second.bias is not None
+    assert first.sketch.shape == second.sketch.shape == (32, 24)
+    assert not prepared.can_batch(prepared)
+    assert prepared.pairs == 2 * 48 * 64
+    colored = colorizer.finish(prepared, colorizer.run([prepared])[0])
+    assert (colored.colors[:, 165:175] == 255).all()
+    for left in (20, 190):
+        assert (colored.colors[20:200, left : left + 130] != 255).any(axis=2).all()
+    assert colored.attention.weights is None
+
+
+def test_a_bubble_stays_paper_unless_it_shall_have_colours(colorizer: Colorizer) -> None:
+    """The model does not see the lettering, and the inside of the bubble is paper."""
+    page = np.zeros((480, 480), np.uint8)
+    cv2.rectangle(page, (20, 250), (460, 460), 255, 3)
+    cv2.ellipse(page, (200, 120), (150, 80), 0, 0, 360, 255, 3)
+    cv2.putText(page, "LETTERING", (80, 130), cv2.FONT_HERSHEY_SIMPLEX, 1.4, 255, 3)
+    reference = colorizer.place_reference(blocks(64, 64))
+    plain, colored = (
+        colorizer.prepare(255 - page, [reference], look=Look(color_bubbles=color))
+        for color in (False, True)
+    )
+    assert (plain.panels[0].sketch[6:10, 8:18] == 255).all()
+    assert (colored.panels[0].sketch[6:10, 8:18] < 255).any()
+    for prepared, stays in ((plain, True), (colored, False)):
+        colors = colorizer.finish(prepared, colorizer.run([prepared])[0]).colors
+        assert (colors[60:180, 110:290] > 245).all() == stays
+        assert (colors[260:450, 30:450] != 255).any(axis=2).all()
 
 
 def test_every_kind_of_source_gives_the_same_picture(colorizer: Colorizer, tmp_path: Path) -> None:
@@ -125,7 +186,10 @@ def test_more_references_than_memory_is_for_are_refused_before_any_work(
     with pytest.raises(RefcolorError, match=r"8100 cells .* of 2 references, .* take size 300 or"):
         colorizer.colorize(line_art(60, 60), [blocks(60, 60)] * 2, size=360)
     references = [colorizer.place_reference(blocks(60, 60), size=300)] * 2
-    assert colorizer.prepare(line_art(60, 60), references, size=300).sketch.shape == (300, 300)
+    assert colorizer.prepare(line_art(60, 60), references, size=300).panels[0].sketch.shape == (
+        300,
+        300,
+    )
 
 
 @pytest.mark.parametrize("preset", sorted((ROOT / "presets").glob("*.yaml")), ids=lambda p: p.stem)
@@ -181,7 +245,7 @@ def test_drawings_of_one_shape_go_through_together(colorizer: Colorizer) -> None
     """A drawing in a batch gets the colours that it gets alone, to within rounding."""
     reference = colorizer.place_reference(blocks(60, 60))
     prepared = [colorizer.prepare(line_art(60, w), [reference]) for w in (60, 58, 57)]
-    assert prepared[0].sketch.shape == prepared[1].sketch.shape
+    assert prepared[0].panels[0].sketch.shape == prepared[1].panels[0].sketch.shape
     together = colorizer.run(prepared[:2])
     for one, prediction in zip(prepared, together, strict=False):
         alone = colorizer.run([one])[0].colors

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from refcolor.colorize.placement import place
+from refcolor.lines.frames import Window
 
 SIZES = [(600, 400), (31, 97), (1, 500), (64, 64), (7, 3)]
 
@@ -80,6 +81,25 @@ def test_padding_and_cutting_are_inverse() -> None:
     assert np.array_equal(placed.crop(padded), picture)
     ground = (padded == [1, 2, 3]).all(axis=2)
     assert ground.sum() == padded[..., 0].size - picture[..., 0].size
+
+
+def test_a_window_of_a_page_takes_the_whole_grid() -> None:
+    """A window of 50 x 40 at (60, 20) of 200 x 100 pixels, at 25 pixels on 28 x 20.
+
+    The grid begins at row 30 - 1 of the page in half its size, and at column 10.
+    """
+    placed = place(200, 100, size=25, stride=4, window=Window(60, 20, 50, 40))
+    assert (placed.inner_height, placed.inner_width, placed.shape) == (100, 50, (28, 20))
+    assert (placed.top, placed.left) == (-29, -10)
+    page = np.arange(5000).reshape(100, 50).astype(np.uint8)
+    grid = placed.pad(page, 0)
+    assert np.array_equal(grid, page[29:57, 10:30])
+    again = placed.crop(grid)
+    assert np.array_equal(again, np.pad(grid, ((29, 43), (10, 20)), mode="edge"))
+    # Half a cell, 2 pixels of the grid, are 4 of the page.
+    assert placed.center(0) == (24, 62)
+    assert placed.cell_at(24, 62) == placed.cell_at(0, 0) == placed.cells()[0, 0] == 0
+    assert placed.cell_at(99, 199) == 7 * 5 - 1
 
 
 @pytest.mark.parametrize(("x", "y"), [(-1, 0), (400, 0), (0, 600), (float("nan"), 0)])
