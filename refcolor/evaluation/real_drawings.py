@@ -39,9 +39,9 @@ _ASPECT_TOLERANCE = 0.02  # largest relative difference of two aspect ratios
 class _Row:
     sketch: str
     reference: str
-    truth: str
-    labels: str = ""
-    reference_labels: str = ""
+    truth: str | None  # None: the row ends before this column
+    labels: str | None = None
+    reference_labels: str | None = None
 
 
 @dataclasses.dataclass(frozen=True)
@@ -111,8 +111,8 @@ def real_drawings(
 ) -> Measured:
     """Colour each drawing after its reference and compare it with its truth, where that is known.
 
-    The colours, without the drawing's lines, are compared at the model's working size; each number
-    has the baselines of `_answers`, but real_white_kept.
+    The colours, without the drawing's lines, are compared at the model's working size. Each number
+    but real_white_kept has the baselines grey_, mean_color_, figure_color_, copy_ and paper_.
     size: working size in pixels; by default that of the training pictures.
     change: applied to each page before it is coloured. Its second argument is the next pair's page.
     Raises RefcolorError, which names the row, for pictures that cannot be used or differ in shape.

@@ -137,8 +137,8 @@ def test_a_truth_of_another_size_is_scaled(folder: Path) -> None:
 
 def test_without_a_truth_there_is_only_the_sheet(folder: Path) -> None:
     """Drawings without truth are coloured and shown; the columns of labels may be missing."""
-    header = "sketch,reference,truth"
-    pairs = read_real_pairs(_table(folder, "sketch.png,reference.png,\n" * 2, header))
+    rows = "sketch.png,reference.png,\nsketch.png,reference.png"
+    pairs = read_real_pairs(_table(folder, rows, "sketch,reference,truth"))
     measured = real_drawings(Fake(halves(RED, RED)), pairs)
     known = {name: number for name, number in measured.numbers.items() if number == number}
     assert known == {"real_pairs": 2, "real_truths": 0}
