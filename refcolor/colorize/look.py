@@ -70,6 +70,7 @@ class Look:
                 drawing.ink,
                 tolerance=self.tolerance,
                 spots=[(spot.x, spot.y) for spot in spots],
+                paper=drawing.paper,
             )
             if self.flat:
                 filled = regions.colors[regions.labels]

@@ -29,6 +29,7 @@ _GAP, _NARROW = 5.5, 0.6
 _OPEN = 2.0  # tolerances by which colours must differ where no such gap separates the basins
 _DEEP = 0.5  # share of a basin's largest distance from which pixels vote: edges are unreliable
 _SPECK = 1e-4  # share of the picture; smaller regions join the nearest region
+_BLANK = 4.0  # CIELAB distance from the paper below which a region is paper
 _MIN_SPECK = 10  # pixels
 # Specks are hatching, and not joined, if they cover this share of a window around them; the windows
 # along the longer side.
@@ -59,6 +60,7 @@ def find_regions(
     *,
     tolerance: float = TOLERANCE,
     spots: Sequence[tuple[float, float]] = (),
+    paper: Picture | None = None,
 ) -> Regions:
     """Find the regions of a drawing and the colour of each, by the vote of the model's colours.
 
@@ -71,6 +73,7 @@ def find_regions(
         colours differ by twice that.
     spots: points (x, y) of the drawing; two of them never share a region, unless nothing at all
         lies between them.
+    paper: as in `share_colors`.
     """
     height, width = ink.shape
     strength = line_strength(ink)
@@ -100,7 +103,7 @@ def find_regions(
     medians = _medians(lab[deep], region[deep], count + 1)[1:]
     return Regions(
         _enlarge(region, strength < _WALL) - np.uint16(1),
-        share_colors(medians, areas[kept], tolerance),
+        share_colors(medians, areas[kept], tolerance, paper=paper),
         tuple(int(number[root[point]]) - 1 for point in points),
     )
 
@@ -254,18 +257,29 @@ def _medians(values: Unit, labels: npt.NDArray[np.integer], count: int) -> Unit:
     return medians
 
 
-def share_colors(lab: Unit, areas: npt.NDArray[np.intp], tolerance: float) -> Picture:
+def share_colors(
+    lab: Unit, areas: npt.NDArray[np.intp], tolerance: float, *, paper: Picture | None = None
+) -> Picture:
     """Give regions of similar colours the colour of the largest of them.
 
-    lab: (N, 3), the colours in CIELAB.  areas: (N,).  Returns (N, 3) uint8 sRGB.
+    lab: (N, 3), the colours in CIELAB.  areas: (N,).
+    paper: (3,) uint8; regions that have almost this colour get it, and share it with no others.
+    Returns (N, 3) uint8 sRGB.
     """
-    shared, remaining = lab.copy(), np.ones(len(lab), bool)
+    blank = np.zeros(len(lab), bool)
+    if paper is not None:
+        distance = np.linalg.norm(lab - to_lab(paper[None, None])[0, 0], axis=1)
+        blank = distance < min(tolerance, _BLANK)
+    shared, remaining = lab.copy(), ~blank
     for largest in np.argsort(-areas, kind="stable"):
         if remaining[largest]:
             similar = remaining & (np.linalg.norm(lab - lab[largest], axis=1) < tolerance)
             shared[similar] = lab[largest]
             remaining &= ~similar
-    return np.asarray(from_lab(shared[None])[0], np.uint8)
+    colors = np.asarray(from_lab(shared[None])[0], np.uint8)
+    if paper is not None:
+        colors[blank] = paper
+    return colors
 
 
 def _enlarge(

@@ -79,6 +79,15 @@ def test_regions_of_similar_colors_share_one() -> None:
     assert not np.array_equal(far.colors[0], far.colors[1])
 
 
+@pytest.mark.parametrize("color", [(250, 252, 255), (255, 240, 230)])
+def test_paper_is_shared_with_no_other_color(color: tuple[int, int, int]) -> None:
+    """Almost white is paper; a pale skin, 10 units from it, is not, in a page of white."""
+    paper = np.full(3, 255, np.uint8)
+    regions = find_regions(halves((255, 255, 255), color), two_rooms(0), paper=paper)
+    assert color_at(regions, 50, 50) == (255, 255, 255)
+    assert color_at(regions, 50, 200) == ((255, 255, 255) if color[0] == 250 else color)
+
+
 def test_a_speck_joins_its_neighbor() -> None:
     """An enclosed dot of paper below a ten-thousandth of the page is not a region."""
     ink = page(256, 256)
