@@ -235,7 +235,7 @@ def _kept(regions: npt.NDArray[np.intp], areas: npt.NDArray[np.intp]) -> npt.NDA
     kept = areas >= max(_MIN_SPECK, _SPECK * regions.size)
     kept[0] = False
     speck = ~kept[regions] & (regions > 0)
-    window = max(regions.shape) // _CROWD_WINDOWS
+    window = -(-max(regions.shape) // _CROWD_WINDOWS)
     crowd = cv2.blur(speck.astype(np.float32), (window, window))
     density = np.bincount(regions.ravel(), crowd.ravel(), len(areas)) / np.maximum(areas, 1)
     kept |= (density > _CROWD) & (areas >= _MIN_SPECK)
