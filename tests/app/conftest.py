@@ -115,17 +115,17 @@ def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         text=True,
     )
     assert process.stdout
-    said = ""
-    while not (found := re.search(r"The page is at (\S+)", said)):
+    output = ""
+    while not (address := re.search(r"The page is at (\S+)", output)):
         line = process.stdout.readline()
-        assert line, said
-        said += line
+        assert line, output
+        output += line
     try:
-        yield Server(found[1].rstrip("/"), model, files, process)
+        yield Server(address[1].rstrip("/"), model, files, process)
     finally:
         process.send_signal(signal.SIGINT)
-        rest, _ = process.communicate(timeout=2 * PATIENCE)
-    assert "Traceback" not in rest, rest
+        remaining, _ = process.communicate(timeout=2 * PATIENCE)
+    assert "Traceback" not in remaining, remaining
     assert list(files.glob("refcolor-app-*")) == []
 
 

@@ -18,18 +18,18 @@ from .conftest import png, two_colors
 Sheets = tuple[Sheet, Sheet, Sheet]
 
 
-def test_another_drawing_forgets_what_belonged_to_the_last_one(
+def test_a_new_drawing_drops_the_spot_and_matches_of_the_old_one(
     scene: Scene, sheets: Sheets
 ) -> None:
-    """Spot and matches are places of a drawing, so they go with it; references stay."""
+    """The spot and the matches are positions in the drawing; the references stay."""
     matched = actions.add_match(actions.select_spot(scene, 5, 7), 1, 2)
     changed = actions.put_drawing(actions.select_spot(matched, 5, 7), sheets[1])
     assert changed.drawing is sheets[1] and changed.references == scene.references
     assert (changed.spot, changed.matches) == (None, ())
 
 
-def test_a_match_joins_the_spot_with_the_place_in_the_reference_in_view(scene: Scene) -> None:
-    """Spot (5, 7) and place (30, 40) of the second reference are one match; the spot is done."""
+def test_a_match_joins_the_spot_with_a_position_in_the_reference_in_view(scene: Scene) -> None:
+    """Spot (5, 7) and (30, 40) of the second reference become a match; no spot stays selected."""
     shown = actions.choose_reference(actions.select_spot(scene, 5, 7), 1)
     matched = actions.add_match(shown, 30, 40)
     assert matched.matches == (PointMatch(x=5, y=7, u=30, v=40, reference=1),)
@@ -37,18 +37,18 @@ def test_a_match_joins_the_spot_with_the_place_in_the_reference_in_view(scene: S
 
 
 @pytest.mark.parametrize(
-    ("given", "color"),
+    ("text", "color"),
     [("#C8553d", "#C8553d"), ("rgba(200, 85.4, 61, 1)", "#c8553d"), (None, None)],
 )
-def test_a_spot_takes_any_color(scene: Scene, given: str | None, color: str | None) -> None:
-    """As browsers write it, or None for paper; the spot is done."""
-    matched = actions.add_color(actions.select_spot(scene, 5, 7), given)
+def test_a_spot_takes_any_color(scene: Scene, text: str | None, color: str | None) -> None:
+    """A spot takes a colour as browsers write it, or None for paper; then no spot is selected."""
+    matched = actions.add_color(actions.select_spot(scene, 5, 7), text)
     assert matched.matches == (PointColor(5, 7, color),)
     assert matched.spot is None
 
 
-def test_a_color_of_the_palette_is_one_of_the_reference(scene: Scene) -> None:
-    """The first reference is half red and half green, give or take what WebP loses."""
+def test_the_palette_holds_colors_of_the_reference(scene: Scene) -> None:
+    """The first reference is half red and half green, up to what WebP changes."""
     colors = [
         actions.add_palette_color(actions.select_spot(scene, 5, 7), index).matches[0]
         for index in range(2)
@@ -57,35 +57,35 @@ def test_a_color_of_the_palette_is_one_of_the_reference(scene: Scene) -> None:
     assert np.abs(np.subtract(levels, [(30, 160, 60), (200, 40, 30)])).max() <= 12
 
 
-def test_colors_of_ones_own_stay_when_a_reference_goes(scene: Scene, sheets: Sheets) -> None:
-    """They belong to the drawing."""
+def test_chosen_colors_stay_when_a_reference_is_removed(scene: Scene, sheets: Sheets) -> None:
+    """A chosen colour belongs to the drawing, not to a reference."""
     matched = actions.add_color(actions.select_spot(scene, 5, 7), "#102030")
     for left in (actions.drop_reference(matched, 0), actions.put_reference(matched, sheets[0])):
         assert left.matches == matched.matches
 
 
-def test_places_outside_come_to_the_edge(scene: Scene) -> None:
-    """A click that a browser reports just outside of the picture is its last pixel."""
+def test_clicks_outside_a_picture_are_clipped_to_it(scene: Scene) -> None:
+    """A click that a browser reports just outside of the picture becomes its last pixel."""
     assert actions.select_spot(scene, -3, 500).spot == (0, 96)
     matched = actions.add_match(actions.select_spot(scene, 5, 7), 61.0, -0.5)
     assert (matched.matches[0].u, matched.matches[0].v) == (60, 0)
 
 
-def test_matches_follow_their_reference(scene: Scene) -> None:
-    """When the first reference goes, its matches go, and those of the second count anew."""
+def test_matches_are_renumbered_when_a_reference_is_removed(scene: Scene) -> None:
+    """Matches of the first reference go with it; those of the second become those of the first."""
     matches = tuple(PointMatch(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
     left = actions.drop_reference(replace(scene, matches=matches, chosen=1), 0)
     assert [match.reference for match in left.matches] == [0]
     assert left.references == scene.references[1:] and left.chosen == 0
 
 
-def test_the_last_reference_can_go(scene: Scene) -> None:
-    """Without references nothing is in view."""
+def test_the_last_reference_can_be_removed(scene: Scene) -> None:
+    """Without references none is in view."""
     empty = actions.drop_reference(actions.drop_reference(scene, 1), 0)
     assert empty.references == () and empty.reference is None
 
 
-def test_a_replaced_reference_takes_its_matches_along(scene: Scene, sheets: Sheets) -> None:
+def test_replacing_a_reference_removes_its_matches(scene: Scene, sheets: Sheets) -> None:
     """Matches of the other reference stay."""
     matches = tuple(PointMatch(x=1, y=1, u=1, v=1, reference=index) for index in (0, 1))
     changed = actions.put_reference(replace(scene, matches=matches), sheets[0])
@@ -94,7 +94,7 @@ def test_a_replaced_reference_takes_its_matches_along(scene: Scene, sheets: Shee
 
 
 def test_new_references_come_into_view(scene: Scene, sheets: Sheets) -> None:
-    """Two more stand behind the two that were there, and the third is shown."""
+    """Two more references are added behind the two old ones, and the third is shown."""
     more = actions.add_references(scene, [sheets[0], sheets[1]])
     assert len(more.references) == 4 and more.chosen == 2
 
@@ -119,8 +119,10 @@ def test_new_references_come_into_view(scene: Scene, sheets: Sheets) -> None:
         (lambda scene: actions.add_references(scene, scene.references * 4), "8 pictures at most"),
     ],
 )
-def test_refusals(scene: Scene, act: Callable[[Scene], Scene], message: str) -> None:
-    """What cannot be done is said in a line."""
+def test_impossible_actions_are_refused(
+    scene: Scene, act: Callable[[Scene], Scene], message: str
+) -> None:
+    """An action that cannot be done raises an error with a message of one line."""
     with pytest.raises(RefcolorError, match=message):
         act(scene)
 
@@ -132,7 +134,7 @@ def test_matches_are_limited(scene: Scene) -> None:
         actions.add_match(full, 1, 1)
 
 
-def test_coloring_is_what_the_colorizer_does(
+def test_the_page_colors_as_the_colorizer_does(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
     """The result has the bytes that `Colorizer.colorize` gives for the same files and hints."""
@@ -141,14 +143,14 @@ def test_coloring_is_what_the_colorizer_does(
     hinted = actions.add_color(actions.select_spot(matched, 10, 10), "#102030")
     result = actions.color(hinted, colorizer, size=48, clean_lines=False, flat=True)
     assert scene.drawing is not None
-    wanted = colorizer.colorize(
+    expected = colorizer.colorize(
         scene.drawing.data,
         [reference.data for reference in scene.references],
         size=48,
         matches=[PointMatch(60, 50, 30, 70), PointColor(10, 10, "#102030")],
         look=Look(flat=True),
     )
-    assert np.array_equal(result.colored.picture, wanted.picture)
+    assert np.array_equal(result.colored.picture, expected.picture)
     assert result.colored.picture.shape == (97, 131, 3)
 
 
@@ -165,13 +167,15 @@ def test_coloring_needs_both_pictures(
     scene_of: Callable[[Scene], Scene],
     message: str,
 ) -> None:
-    """Which picture is missing is said."""
+    """The message names the picture that is missing."""
     with pytest.raises(RefcolorError, match=message):
         actions.color(scene_of(scene), make_colorizer(), size=32, clean_lines=False)
 
 
-def test_a_painting_is_no_drawing(scene: Scene, make_colorizer: Callable[..., Colorizer]) -> None:
-    """The refusal of `read_drawing` reaches the page."""
+def test_a_painting_is_not_a_drawing(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """The error of `read_drawing` reaches the page."""
     painting = Sheet.read("painting.png", png(two_colors(71, 73)))
     with pytest.raises(PictureError):
         actions.color(
@@ -179,10 +183,10 @@ def test_a_painting_is_no_drawing(scene: Scene, make_colorizer: Callable[..., Co
         )
 
 
-def test_a_look_turns_to_the_reference_that_gave_most(
+def test_selecting_a_spot_shows_the_reference_with_most_attention(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
-    """What all cells of all references gave sums to 1, and the largest share comes into view."""
+    """The shares of all cells of all references sum to 1; the reference with the most is shown."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     looked = actions.select_spot(actions.take_result(scene, result), 60, 50)
     shares = [float(part.sum()) for part in actions.attention_at(looked)]
@@ -190,7 +194,7 @@ def test_a_look_turns_to_the_reference_that_gave_most(
     assert looked.chosen == int(np.argmax(shares))
 
 
-def test_a_result_of_other_pictures_explains_nothing(
+def test_a_result_of_other_references_has_no_attention_to_show(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
     """After the references changed, a spot has no attention to show."""
@@ -199,10 +203,12 @@ def test_a_result_of_other_pictures_explains_nothing(
     assert actions.attention_at(actions.select_spot(changed, 60, 50)) == []
 
 
-def test_a_model_without_attention_explains_nothing(
+def test_a_model_without_attention_has_no_weights_to_show(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
     """Attention `none` colours after one reference and has no weights."""
-    one = actions.drop_reference(scene, 1)
-    result = actions.color(one, make_colorizer(attention="none"), size=32, clean_lines=False)
-    assert actions.attention_at(actions.select_spot(actions.take_result(one, result), 60, 50)) == []
+    single = actions.drop_reference(scene, 1)
+    result = actions.color(single, make_colorizer(attention="none"), size=32, clean_lines=False)
+    assert (
+        actions.attention_at(actions.select_spot(actions.take_result(single, result), 60, 50)) == []
+    )

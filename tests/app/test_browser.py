@@ -1,4 +1,4 @@
-"""What a person does on the page, in a real browser: from a dropped file to a saved picture."""
+"""The page in a real browser, from a dropped file to a saved picture."""
 
 from collections.abc import Callable, Iterator
 from io import BytesIO
@@ -32,7 +32,7 @@ pytestmark = [
 def open_page(
     server: Server, browser: "Browser", tmp_path: Path, request: pytest.FixtureRequest
 ) -> Iterator[Callable[..., "Page"]]:
-    """Open the page in a tab of some width; photographed at the end, `<test>-<width>.png`."""
+    """Open the page in a tab of some width; photograph it at the end as `<test>-<width>.png`."""
     tabs: list[Page] = []
 
     def open_tab(width: int = 1300, scheme: str = "light") -> "Page":
@@ -76,15 +76,15 @@ def color(page: "Page") -> None:
 
 
 def click(page: "Page", panel: str, x: float, y: float) -> None:
-    """Click a place of a picture, in shares of its width and height."""
+    """Click a picture at a position given as fractions of its width and height."""
     frame = page.locator(f"#{panel} .frame")
     box = frame.bounding_box()
     assert box
     frame.click(position={"x": x * box["width"], "y": y * box["height"]})
 
 
-def saved(page: "Page", name: str) -> tuple[str, bytes]:
-    """Press a button that saves; the name and the bytes of the file."""
+def save(page: "Page", name: str) -> tuple[str, bytes]:
+    """Press a button that saves; return the file's name and bytes."""
     with page.expect_download() as download:
         page.locator(f"#save-{name}").click()
     return download.value.suggested_filename, Path(download.value.path()).read_bytes()
@@ -101,7 +101,7 @@ def test_from_a_dropped_file_to_a_saved_picture(
     drop(page, "reference", REFERENCE)
     color(page)
     colorizer = Colorizer.load(server.model)
-    name, first = saved(page, "picture")
+    name, first = save(page, "picture")
     assert name == "my_drawing_0_colored.png"
     plain = colorizer.colorize(DRAWING, REFERENCE)
     assert np.array_equal(np.array(Image.open(BytesIO(first))), plain.picture)
@@ -131,21 +131,21 @@ def test_from_a_dropped_file_to_a_saved_picture(
     page.locator("#save-psd:enabled").wait_for()
     match = PointMatch(x=x * 211, y=y * 157, u=u * 101, v=v * 127)
     matched = colorizer.colorize(DRAWING, REFERENCE, matches=[match])
-    again = np.array(Image.open(BytesIO(saved(page, "picture")[1])))
-    assert np.array_equal(again, matched.picture)
-    assert not np.array_equal(again, plain.picture)
+    second_save = np.array(Image.open(BytesIO(save(page, "picture")[1])))
+    assert np.array_equal(second_save, matched.picture)
+    assert not np.array_equal(second_save, plain.picture)
 
     for kind, file in (("colors", "my_drawing_0_colors.png"), ("lines", "my_drawing_0_lines.png")):
-        name, data = saved(page, kind)
+        name, data = save(page, kind)
         assert name == file and Image.open(BytesIO(data)).size == (211, 157)
-    name, data = saved(page, "psd")
+    name, data = save(page, "psd")
     assert name == "my_drawing_0.psd" and data.startswith(b"8BPS")
 
     page.get_by_label("Take match 1 away").click()
     page.locator("#matches li").wait_for(state="detached")
 
 
-def test_a_spot_takes_a_color_of_ones_own(server: Server, open_page: Callable[..., "Page"]) -> None:
+def test_a_spot_takes_a_chosen_color(server: Server, open_page: Callable[..., "Page"]) -> None:
     """Flat colours, one region in a colour of the palette, one in any, one as paper: the saved
     pixels are those of `Colorizer.colorize` with the same look.
     """
@@ -165,25 +165,27 @@ def test_a_spot_takes_a_color_of_ones_own(server: Server, open_page: Callable[..
         for number in range(3)
     ]
     color(page)
-    picture = np.array(Image.open(BytesIO(saved(page, "colors")[1])))[..., :3]
+    picture = np.array(Image.open(BytesIO(save(page, "colors")[1])))[..., :3]
     levels = [f"rgb({', '.join(map(str, picture[y, 105].tolist()))})" for y in (78, 16, 1)]
     assert levels == shown
     assert shown[1:] == ["rgb(200, 85, 61)", "rgb(255, 255, 255)"]
 
 
-def test_samples_are_there_at_once(open_page: Callable[..., "Page"]) -> None:
-    """Without any file of one's own: press Colour, then take other samples."""
+def test_samples_can_be_colored_without_a_file(open_page: Callable[..., "Page"]) -> None:
+    """Without any upload: press Colour, then choose other samples."""
     page = open_page()
     color(page)
     page.get_by_label("Take this drawing (2)").click()
     page.locator("#result .note").wait_for()
     page.get_by_label("Take these colours (3)").click()
     color(page)
-    assert saved(page, "picture")[0] == "drawing-2_colored.png"
+    assert save(page, "picture")[0] == "drawing-2_colored.png"
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_a_narrow_screen_shows_everything(open_page: Callable[..., "Page"], scheme: str) -> None:
+def test_a_narrow_screen_needs_no_sideways_scrolling(
+    open_page: Callable[..., "Page"], scheme: str
+) -> None:
     """At 400 px nothing lies outside to the right, and the pictures are as wide as the screen."""
     page = open_page(400, scheme)
     drop(page, "reference", REFERENCE, REFERENCE, add=True)
@@ -193,7 +195,7 @@ def test_a_narrow_screen_shows_everything(open_page: Callable[..., "Page"], sche
     page.locator("#reference .overlay:visible").wait_for()
     assert page.evaluate("document.documentElement.scrollWidth") <= 400
     shown = page.locator("a, button, label, input:not([type=file])").filter(visible=True).all()
-    boxes = [box for one in shown if (box := one.bounding_box())]
+    boxes = [box for element in shown if (box := element.bounding_box())]
     assert len(boxes) > 20
     assert max(box["x"] + box["width"] for box in boxes) <= 400
     box = page.locator("#result .stage").bounding_box()
@@ -201,7 +203,7 @@ def test_a_narrow_screen_shows_everything(open_page: Callable[..., "Page"], sche
 
 
 def tab_to(page: "Page", selector: str) -> None:
-    """Press Tab until the focus is there."""
+    """Press Tab until an element has the focus."""
     for _ in range(40):
         page.keyboard.press("Tab")
         if page.evaluate("s => document.activeElement.matches(s)", selector):
@@ -210,7 +212,7 @@ def tab_to(page: "Page", selector: str) -> None:
 
 
 def choose_by_keyboard(page: "Page", panel: str, picture: bytes) -> None:
-    """Go to a panel's link for files, and choose one."""
+    """Tab to a panel's link for files, and choose a file."""
     before = page.locator(f"#{panel} .picture").get_attribute("src")
     with page.expect_file_chooser() as chooser:
         tab_to(page, f"#{panel} .title input[data-add=no]")
@@ -222,7 +224,7 @@ def choose_by_keyboard(page: "Page", panel: str, picture: bytes) -> None:
     )
 
 
-def test_a_keyboard_is_enough(server: Server, open_page: Callable[..., "Page"]) -> None:
+def test_everything_works_by_keyboard(server: Server, open_page: Callable[..., "Page"]) -> None:
     """Choose both pictures, place a match with the arrow keys, colour, save: the saved pixels are
     those of `Colorizer.colorize` with that match.
     """
@@ -245,16 +247,16 @@ def test_a_keyboard_is_enough(server: Server, open_page: Callable[..., "Page"]) 
     with page.expect_download() as download:
         page.keyboard.press("Enter")
     match = PointMatch(x=0.48 * 211, y=0.38 * 157, u=0.5 * 101, v=0.5 * 127)
-    wanted = Colorizer.load(server.model).colorize(DRAWING, REFERENCE, matches=[match])
-    assert np.array_equal(np.array(Image.open(download.value.path())), wanted.picture)
+    expected = Colorizer.load(server.model).colorize(DRAWING, REFERENCE, matches=[match])
+    assert np.array_equal(np.array(Image.open(download.value.path())), expected.picture)
 
 
-def test_focus_is_seen(open_page: Callable[..., "Page"]) -> None:
-    """Wherever Tab leads, a line of at least 2 px shows it, from the first link to the last."""
+def test_focus_is_visible(open_page: Callable[..., "Page"]) -> None:
+    """Every element that Tab reaches has an outline of at least 2 px while it has the focus."""
     page = open_page()
     drop(page, "reference", REFERENCE, add=True)
     color(page)
-    seen: dict[str, bool] = {}
+    visible: dict[str, bool] = {}
     for _ in range(60):  # past the last one, Tab comes back to the first
         page.keyboard.press("Tab")
         name, outlined = page.evaluate("""() => {
@@ -265,14 +267,16 @@ def test_focus_is_seen(open_page: Callable[..., "Page"]) -> None:
             style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
           ];
         }""")
-        seen[name] = outlined
-    del seen["BODY"]
-    assert [name for name, outlined in seen.items() if not outlined] == []
-    assert len(seen) >= 24
+        visible[name] = outlined
+    del visible["BODY"]
+    assert [name for name, outlined in visible.items() if not outlined] == []
+    assert len(visible) >= 24
 
 
-def test_focus_stays_in_a_list_that_shrinks(open_page: Callable[..., "Page"]) -> None:
-    """Of three references the last is taken away: the one before it has the focus."""
+def test_removing_the_last_reference_focuses_the_one_before(
+    open_page: Callable[..., "Page"],
+) -> None:
+    """Of three references the last is removed: the one before it gets the focus."""
     page = open_page()
     drop(page, "reference", REFERENCE, REFERENCE, add=True)
     page.get_by_label("Take picture 3 away").focus()
@@ -281,8 +285,8 @@ def test_focus_stays_in_a_list_that_shrinks(open_page: Callable[..., "Page"]) ->
     assert page.evaluate("document.activeElement.ariaLabel") == "Take picture 2 away"
 
 
-def test_a_second_click_starts_nothing(open_page: Callable[..., "Page"]) -> None:
-    """Busy is seen, the button is off meanwhile, and one result comes of three clicks."""
+def test_a_second_click_does_not_start_a_second_coloring(open_page: Callable[..., "Page"]) -> None:
+    """While the page is busy the button is disabled; three clicks give one result."""
     page = open_page()
     page.evaluate("""() => {
       window.started = 0;
@@ -305,10 +309,10 @@ def test_a_second_click_starts_nothing(open_page: Callable[..., "Page"]) -> None
         (DRAWING[: len(DRAWING) // 2], "damaged or cut short"),
     ],
 )
-def test_refusals_are_one_line_on_the_page(
+def test_an_unusable_file_shows_a_message_and_changes_nothing(
     open_page: Callable[..., "Page"], data: bytes, message: str
 ) -> None:
-    """What was there before is still there after a file that cannot be used."""
+    """After a file that cannot be used the page still shows what it showed before."""
     page = open_page()
     page.locator("#drawing .title input").set_input_files(
         {"name": "x.png", "mimeType": "image/png", "buffer": data}
@@ -317,8 +321,8 @@ def test_refusals_are_one_line_on_the_page(
     color(page)
 
 
-def test_a_painting_is_refused_in_words(open_page: Callable[..., "Page"]) -> None:
-    """A picture in the place of the drawing is refused when it is coloured; the page goes on."""
+def test_a_painting_as_drawing_shows_a_message(open_page: Callable[..., "Page"]) -> None:
+    """A coloured picture used as the drawing is refused when Colour is pressed."""
     page = open_page()
     drop(page, "drawing", REFERENCE)
     page.locator("#color").click()
@@ -328,24 +332,24 @@ def test_a_painting_is_refused_in_words(open_page: Callable[..., "Page"]) -> Non
     color(page)
 
 
-def test_everything_comes_from_this_machine(server: Server, browser: "Browser") -> None:
-    """No request goes anywhere else, and Gradio's footer is not there."""
+def test_the_page_requests_nothing_from_other_hosts(server: Server, browser: "Browser") -> None:
+    """No request goes to another host, and Gradio's footer is removed."""
     page = browser.new_page()
     page.set_default_timeout(1000 * PATIENCE)
-    asked: list[str] = []
-    page.on("request", lambda request: asked.append(request.url))
+    requests: list[str] = []
+    page.on("request", lambda request: requests.append(request.url))
     page.goto(server.address)
     page.locator("#drawing .picture-panel.full").wait_for()
     color(page)
-    assert len(asked) > 10
+    assert len(requests) > 10
     local = (server.address, "data:", "blob:")
-    assert [address for address in asked if not address.startswith(local)] == []
+    assert [address for address in requests if not address.startswith(local)] == []
     assert page.locator("footer:visible").count() == 0
     page.close()
 
 
-def test_a_closed_page_leaves_no_files(server: Server, browser: "Browser") -> None:
-    """Files of a page are there while it is open, and gone soon after it was closed."""
+def test_closing_a_page_removes_its_files(server: Server, browser: "Browser") -> None:
+    """The files of a page exist while it is open, and are removed soon after it was closed."""
     page = browser.new_page()
     page.set_default_timeout(1000 * PATIENCE)
     page.goto(server.address)

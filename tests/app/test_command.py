@@ -1,4 +1,4 @@
-"""`refcolor app`: what it makes of its options, and how it ends when it cannot serve."""
+"""`refcolor app`: how its options reach the server, and how it ends when it cannot serve."""
 
 import importlib.util
 import socket
@@ -14,29 +14,29 @@ from refcolor.app.serve import FIRST_PORT, _find_port
 from refcolor.colorize import colorizer
 from refcolor.errors import RefcolorError
 
-from ..cli.conftest import Ended, refcolor
+from ..cli.conftest import CommandResult, refcolor
 from ..colorize.material import save_tiny
 
 __all__ = ["refcolor"]
 
 
 @pytest.fixture
-def served(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
-    """Give what is asked of `serve`, in a folder with a model in `mine` and none in `models`."""
+def serve_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[list[dict[str, Any]]]:
+    """Record the calls of `serve`, in a folder with a model in `mine` and none in `models`."""
     monkeypatch.chdir(tmp_path)
     save_tiny(tmp_path / "mine")
-    asked: list[dict[str, Any]] = []
-    monkeypatch.setattr(serve, "serve", lambda model, **rest: asked.append({"model": model} | rest))
+    calls: list[dict[str, Any]] = []
+    monkeypatch.setattr(serve, "serve", lambda model, **rest: calls.append({"model": model} | rest))
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
-    yield asked
+    yield calls
 
 
-def test_without_options_only_this_machine_is_served(
-    served: list[dict[str, Any]], refcolor: Callable[..., Ended]
+def test_the_defaults_are_loopback_a_free_port_and_a_browser(
+    serve_calls: list[dict[str, Any]], refcolor: Callable[..., CommandResult]
 ) -> None:
-    """The page listens at 127.0.0.1, at any free port, and is opened in a browser."""
+    """Without options the page listens at 127.0.0.1, at any free port, and a browser opens it."""
     assert refcolor("app", "--model", "mine").code == 0
-    assert served[0] | {"model": None} == {
+    assert serve_calls[0] | {"model": None} == {
         "model": None,
         "host": "127.0.0.1",
         "port": None,
@@ -45,30 +45,30 @@ def test_without_options_only_this_machine_is_served(
 
 
 def test_options_reach_the_server(
-    served: list[dict[str, Any]], refcolor: Callable[..., Ended]
+    serve_calls: list[dict[str, Any]], refcolor: Callable[..., CommandResult]
 ) -> None:
     """Another address and port, another device, and no browser."""
     options = "--host 0.0.0.0 --port 8123 --device cpu --no-browser"
     assert refcolor("app", "--model", "mine", *options.split()).code == 0
-    (asked,) = served
-    assert (asked["host"], asked["port"], asked["browser"]) == ("0.0.0.0", 8123, False)
-    assert asked["model"].device.type == "cpu"
+    (call,) = serve_calls
+    assert (call["host"], call["port"], call["browser"]) == ("0.0.0.0", 8123, False)
+    assert call["model"].device.type == "cpu"
 
 
 def test_the_default_is_the_model_of_the_package(
-    served: list[dict[str, Any]],
-    refcolor: Callable[..., Ended],
+    serve_calls: list[dict[str, Any]],
+    refcolor: Callable[..., CommandResult],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
     """Without --model the page serves the model that comes with refcolor."""
     monkeypatch.setattr(colorizer, "DEMO", tmp_path / "mine")
-    ended = refcolor("app")
-    assert (ended.code, len(served)) == (0, 1)
+    result = refcolor("app")
+    assert (result.code, len(serve_calls)) == (0, 1)
 
 
 @pytest.mark.parametrize(
-    ("options", "code", "said"),
+    ("options", "code", "message"),
     [
         ("--model nowhere", 1, "nowhere does not hold a model"),
         ("--model mine --device cuda:99", 1, "runtime.device is cuda:99, but this machine has"),
@@ -78,27 +78,27 @@ def test_the_default_is_the_model_of_the_package(
         ("--port http", 2, "a port is a number from 1 to 65535, got 'http'"),
     ],
 )
-def test_refusals(
-    served: list[dict[str, Any]],
-    refcolor: Callable[..., Ended],
+def test_options_that_cannot_work_are_refused(
+    serve_calls: list[dict[str, Any]],
+    refcolor: Callable[..., CommandResult],
     options: str,
     code: int,
-    said: str,
+    message: str,
 ) -> None:
     """One line says what, what was given, and what to do; nothing is served."""
-    ended = refcolor("app", *options.split())
-    assert (ended.code, served) == (code, [])
-    assert said in ended.last
+    result = refcolor("app", *options.split())
+    assert (result.code, serve_calls) == (code, [])
+    assert message in result.last
 
 
-def test_gradio_is_asked_for(
-    refcolor: Callable[..., Ended], monkeypatch: pytest.MonkeyPatch
+def test_without_gradio_the_message_says_how_to_install_it(
+    refcolor: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without Gradio, one line says how to install it."""
     monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    ended = refcolor("app")
-    assert ended.code == 1
-    assert ended.err.strip() == (
+    result = refcolor("app")
+    assert result.code == 1
+    assert result.err.strip() == (
         "refcolor: the page needs Gradio; install it: pip install 'refcolor[app]'"
     )
 
@@ -106,41 +106,45 @@ def test_gradio_is_asked_for(
 @pytest.mark.parametrize(
     ("host", "warned"), [("127.0.0.1", False), ("0.0.0.0", True), ("192.0.2.1", True)]
 )
-def test_a_page_for_others_is_warned_of(
+def test_an_address_that_others_can_reach_prints_a_warning(
     host: str, warned: bool, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """One line says who can come in, and how to prevent it."""
+    """One line says who can connect, and how to prevent it."""
     monkeypatch.setattr(serve, "running", MagicMock())
     ctrl_c = {"Event.return_value.wait.side_effect": KeyboardInterrupt}
     monkeypatch.setattr(serve, "threading", Mock(**ctrl_c))
     serve.serve(Mock(), host=host, port=None, browser=False)
-    said = capsys.readouterr().err
-    assert (f"everybody who reaches {host} can use this page" in said) is warned
-    assert len(said.splitlines()) == warned
+    stderr = capsys.readouterr().err
+    assert (f"everybody who reaches {host} can use this page" in stderr) is warned
+    assert len(stderr.splitlines()) == warned
 
 
 @pytest.fixture
-def taken() -> Iterator[int]:
-    """Give a port that somebody else listens at."""
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        yield other.getsockname()[1]
+def busy_port() -> Iterator[int]:
+    """Give a port at which another socket listens."""
+    with socket.create_server(("127.0.0.1", 0)) as server:
+        yield server.getsockname()[1]
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "0.0.0.0"])
-def test_a_taken_port_is_refused_with_the_reason(taken: int, host: str) -> None:
-    """Whoever named a port wants no other."""
-    with pytest.raises(RefcolorError, match=f"{host} port {taken}: Address already in use; name"):
-        _find_port(host, taken)
+def test_a_named_port_in_use_is_an_error(busy_port: int, host: str) -> None:
+    """A port that the user named is not replaced by another."""
+    with pytest.raises(
+        RefcolorError, match=f"{host} port {busy_port}: Address already in use; name"
+    ):
+        _find_port(host, busy_port)
 
 
-def test_without_a_wish_the_next_port_is_taken(taken: int, monkeypatch: pytest.MonkeyPatch) -> None:
-    """A second page on the same machine gets a port of its own."""
+def test_without_port_the_next_free_port_is_used(
+    busy_port: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A second page on the same machine gets the next free port."""
     assert FIRST_PORT == 7860
-    monkeypatch.setattr(serve, "FIRST_PORT", taken)
-    assert taken < _find_port("127.0.0.1", None) < taken + serve.PORTS
+    monkeypatch.setattr(serve, "FIRST_PORT", busy_port)
+    assert busy_port < _find_port("127.0.0.1", None) < busy_port + serve.PORTS
 
 
 def test_an_address_of_another_machine_is_refused_at_once() -> None:
-    """192.0.2.1 belongs to nobody (RFC 5737), so no other port is tried."""
+    """192.0.2.1 belongs to no machine (RFC 5737), so no other port is tried."""
     with pytest.raises(RefcolorError, match=r"192\.0\.2\.1 port 7860: Cannot assign"):
         _find_port("192.0.2.1", None)

@@ -1,4 +1,4 @@
-"""Two things at once on one page: nothing that was asked for is lost."""
+"""Simultaneous events of one page: no update is lost."""
 
 import asyncio
 import threading
@@ -17,7 +17,7 @@ REQUEST = SimpleNamespace(session_hash="a")
 
 @pytest.fixture
 def fire(sessions: Sessions) -> Callable[..., Any]:
-    """Give a function that does what an event of the page does: `fire("drawing", "files", ...)`."""
+    """Give a function that runs the handler of an event: `fire("drawing", "files", ...)`."""
     gradio = pytest.importorskip("gradio", reason="gradio is missing")
     from refcolor.app.page import Board
 
@@ -36,8 +36,8 @@ def fire(sessions: Sessions) -> Callable[..., Any]:
     return fire
 
 
-def together(*calls: Callable[[], Any]) -> list[Any]:
-    """Make every call in a thread of its own; what each returned or raised, in order."""
+def run_in_threads(*calls: Callable[[], Any]) -> list[Any]:
+    """Make every call in its own thread; returns what each returned or raised, in order."""
     answers: list[Any] = [None] * len(calls)
 
     def answer(place: int, call: Callable[[], Any]) -> None:
@@ -54,23 +54,23 @@ def together(*calls: Callable[[], Any]) -> list[Any]:
     return answers
 
 
-def test_files_dropped_on_both_wells_at_once_are_all_there(
+def test_simultaneous_uploads_of_drawing_and_references_are_all_kept(
     fire: Callable[..., Any],
     sessions: Sessions,
     sheets: tuple[Sheet, Sheet, Sheet],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A drawing and references are decoded at the same time, and the page has both in the end."""
+    """A drawing and references are decoded at the same time, and the page keeps all of them."""
     drawing, warm, cold = sheets
-    given = {"drawing": [cold], "references": [warm, drawing]}
+    uploads = {"drawing": [cold], "references": [warm, drawing]}
     both_decode = threading.Barrier(2, timeout=10)
 
     def receive(paths: Sequence[str]) -> list[Sheet]:
         both_decode.wait()
-        return given[paths[0]]
+        return uploads[paths[0]]
 
     monkeypatch.setattr(sessions, "receive", receive)
-    answers = together(
+    answers = run_in_threads(
         lambda: fire("drawing", "files", paths=["drawing"], add=False),
         lambda: fire("reference", "files", paths=["references"], add=True),
     )
@@ -80,13 +80,13 @@ def test_files_dropped_on_both_wells_at_once_are_all_there(
     assert scene.references == (warm, warm, drawing)
 
 
-def test_a_step_waits_for_the_one_before(
+def test_events_of_a_page_run_one_after_another(
     fire: Callable[..., Any],
     sessions: Sessions,
     sheets: tuple[Sheet, Sheet, Sheet],
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """References that arrive while a drawing is put in its place are not undone by it."""
+    """References that arrive while a drawing is stored are not overwritten by it."""
     _, warm, cold = sheets
     take = actions.put_drawing
     meanwhile = threading.Thread(

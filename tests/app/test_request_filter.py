@@ -1,4 +1,4 @@
-"""What every request must pass."""
+"""The filter that every request to the page passes."""
 
 import asyncio
 from typing import Any
@@ -10,8 +10,8 @@ pytest.importorskip("starlette")
 from refcolor.app.request_filter import RequestFilter
 
 
-def ask(path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str]]:
-    """Send a request through the guard to a server that answers 200 to everything."""
+def request(path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str, str]]:
+    """Send a request through the filter to a server that answers 200 to everything."""
     sent: list[Any] = []
 
     async def server(scope: Any, receive: Any, send: Any) -> None:
@@ -42,26 +42,26 @@ def ask(path: str, headers: dict[str, str] | None = None) -> tuple[int, dict[str
         ("/gradio_api/proxy=anything", 403),
     ],
 )
-def test_nothing_is_fetched_from_elsewhere(path: str, status: int) -> None:
-    """Gradio would fetch an address that it is asked for as a file."""
-    assert ask(path)[0] == status
+def test_addresses_are_never_fetched(path: str, status: int) -> None:
+    """Gradio would fetch an address that a request names as a file."""
+    assert request(path)[0] == status
 
 
 @pytest.mark.parametrize(
     ("length", "status"), [("1000", 200), ("1001", 413), ("-1", 413), ("many", 413)]
 )
 def test_large_bodies_are_refused(length: str, status: int) -> None:
-    """A body that says it is too large is not read."""
-    assert ask("/", {"content-length": length})[0] == status
+    """A body whose Content-Length is too large is not read."""
+    assert request("/", {"content-length": length})[0] == status
 
 
-def test_a_body_must_say_how_large_it_is() -> None:
-    """Sent in pieces, an upload could be of any size."""
-    assert ask("/", {"transfer-encoding": "chunked"})[0] == 411
+def test_a_body_needs_a_content_length() -> None:
+    """A chunked upload could have any size."""
+    assert request("/", {"transfer-encoding": "chunked"})[0] == 411
 
 
 @pytest.mark.parametrize("path", ["/", "/gradio_api/proxy=x"])
-def test_browsers_are_told_to_stay_here(path: str) -> None:
-    """Every answer, also a refusal, names this server as the only one to load from."""
-    policy = ask(path)[1]["content-security-policy"]
+def test_every_response_has_a_content_security_policy(path: str) -> None:
+    """Every response, errors too, names this server as the only origin to load from."""
+    policy = request(path)[1]["content-security-policy"]
     assert "default-src 'self'" in policy and "http" not in policy

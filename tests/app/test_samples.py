@@ -1,4 +1,4 @@
-"""The pictures to begin with."""
+"""The sample pictures of a new page."""
 
 import numpy as np
 import pytest

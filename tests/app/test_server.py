@@ -1,4 +1,4 @@
-"""What the server of the page answers to whom."""
+"""Which requests the server of the page answers."""
 
 import socket
 import sys
@@ -14,7 +14,7 @@ from .conftest import Server
 
 
 def get(address: str, **headers: str) -> tuple[int, bytes]:
-    """Ask for an address; status and body."""
+    """Request an address; returns status and body."""
     opener = urllib.request.build_opener(urllib.request.ProxyHandler({}))
     request = urllib.request.Request(address, headers=headers)
     try:
@@ -27,7 +27,7 @@ def get(address: str, **headers: str) -> tuple[int, bytes]:
 
 @pytest.mark.slow
 def test_only_the_page_is_served(server: Server, root: Path) -> None:
-    """Files of this machine, of the folder it was started in, and of the model are 403."""
+    """Files of this machine, of the working directory and of the model are answered with 403."""
     assert get(server.address)[0] == 200
     paths = [
         "/etc/passwd",
@@ -47,13 +47,13 @@ def test_only_the_page_is_served(server: Server, root: Path) -> None:
 
 
 @pytest.mark.slow
-def test_a_name_of_elsewhere_is_not_this_machine(server: Server) -> None:
-    """A page that makes its own name point here (DNS rebinding) gets nothing."""
+def test_a_foreign_host_name_is_refused(server: Server) -> None:
+    """A page whose own name resolves to this machine (DNS rebinding) gets nothing."""
     assert get(server.address, Host="evil.example")[0] == 400
 
 
 @pytest.mark.slow
-def test_only_this_machine_is_listened_to(server: Server) -> None:
+def test_the_server_listens_on_loopback_only(server: Server) -> None:
     """The port is bound at 127.0.0.1, not at the machine's other addresses."""
     port = int(server.address.rpartition(":")[2])
     listening = Path("/proc/net/tcp").read_text().splitlines()[1:]
@@ -80,6 +80,6 @@ def test_only_this_machine_is_listened_to(server: Server) -> None:
         ("sessions.local", False),
     ],
 )
-def test_what_counts_as_this_machine(host: str, loopback: bool) -> None:
+def test_loopback_addresses_need_no_warning(host: str, loopback: bool) -> None:
     """Any other address makes the program warn."""
     assert _is_loopback(host) is loopback

@@ -1,4 +1,4 @@
-"""Open pages, their files, and what was uploaded."""
+"""Open pages, their files, and their uploads."""
 
 import threading
 from collections.abc import Callable
@@ -18,7 +18,7 @@ UPLOAD = "0123456789abcdef" * 4
 
 
 def upload(folder: Path, data: bytes, name: str = "box.png") -> Path:
-    """Put a file where Gradio puts what was uploaded."""
+    """Put a file where Gradio puts uploads."""
     file = folder / UPLOAD / name
     file.parent.mkdir()
     file.write_bytes(data)
@@ -26,22 +26,22 @@ def upload(folder: Path, data: bytes, name: str = "box.png") -> Path:
 
 
 def test_a_page_begins_with_the_samples(sessions: Sessions) -> None:
-    """Drawing and reference are there before anything was uploaded."""
+    """A new page has a drawing and a reference before any upload."""
     scene = sessions.get("a").scene
     assert scene.drawing is sessions.samples.drawings[0]
     assert scene.references == sessions.samples.references[:1]
 
 
-def test_pages_know_nothing_of_each_other(sessions: Sessions) -> None:
-    """What one does is not seen by another."""
-    one, other = sessions.get("a"), sessions.get("b")
-    one.scene = actions.select_spot(one.scene, 3, 3)
+def test_pages_are_independent(sessions: Sessions) -> None:
+    """A change of one page is not visible in another."""
+    first, second = sessions.get("a"), sessions.get("b")
+    first.scene = actions.select_spot(first.scene, 3, 3)
     assert sessions.get("a").scene.spot and sessions.get("b").scene.spot is None
-    assert one.folder != other.folder
+    assert first.folder != second.folder
 
 
-def test_a_closed_page_leaves_nothing(sessions: Sessions, tmp_path: Path) -> None:
-    """Its files are gone, and so is what it looked at; closing twice does no harm."""
+def test_closing_a_page_removes_its_files_and_scene(sessions: Sessions, tmp_path: Path) -> None:
+    """Its files and its scene are removed; closing twice does no harm."""
     (sessions.get("a").folder / "result.png").write_bytes(b"x")
     sessions.close("a")
     sessions.close("a")
@@ -63,13 +63,13 @@ def colored(sessions: Sessions) -> Callable[[str], Result]:
     return color
 
 
-def test_a_page_that_is_closed_while_it_is_looked_up_is_still_given(
+def test_a_page_closed_during_its_lookup_is_still_returned(
     sessions: Sessions, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Whoever was first gets the page, whose files are gone by then."""
+    """The caller gets the page, whose files are already removed."""
 
-    class Unlucky:
-        """A lock; as soon as it is let go of for the first time, the page is closed."""
+    class ClosingLock:
+        """A lock that closes the page as soon as it is released for the first time."""
 
         def __enter__(self) -> None:
             lock.acquire()
@@ -80,26 +80,26 @@ def test_a_page_that_is_closed_while_it_is_looked_up_is_still_given(
             sessions.close("a")
 
     lock = sessions._lock
-    monkeypatch.setattr(sessions, "_lock", Unlucky())
+    monkeypatch.setattr(sessions, "_lock", ClosingLock())
     assert not sessions.get("a").folder.exists()
 
 
 def test_nothing_is_written_for_a_closed_page(
     sessions: Sessions, colored: Callable[[str], Result]
 ) -> None:
-    """A result that comes after the page was closed leaves no file."""
+    """A result that arrives after the page was closed writes no file."""
     session, result = sessions.get("a"), colored("a")
     sessions.close("a")
     assert session.save(result) == {}
 
 
-def test_the_end_waits_for_what_is_being_written(
+def test_closing_all_pages_waits_for_a_file_being_written(
     sessions: Sessions,
     colored: Callable[[str], Result],
     tmp_path: Path,
     monkeypatch: pytest.MonkeyPatch,
 ) -> None:
-    """A file that is half there when all pages are closed goes with them; none comes after."""
+    """A half-written file is removed when all pages close, and none is written afterwards."""
     session, other = sessions.get("a"), sessions.get("b")
     began, goes_on = threading.Event(), threading.Event()
 
@@ -125,7 +125,7 @@ def test_the_end_waits_for_what_is_being_written(
 
 
 def test_pages_are_limited(sessions: Sessions, tmp_path: Path) -> None:
-    """The page that was opened first makes room for one too many."""
+    """When the limit is exceeded, the oldest page is closed."""
     for number in range(MAX_PAGES + 1):
         sessions.get(str(number))
     assert len(list(tmp_path.iterdir())) == MAX_PAGES
@@ -135,7 +135,7 @@ def test_pages_are_limited(sessions: Sessions, tmp_path: Path) -> None:
 
 
 def test_an_upload_is_read_and_removed(sessions: Sessions, tmp_path: Path) -> None:
-    """From then on the picture is in memory only."""
+    """After the upload the picture is in memory only."""
     file = upload(tmp_path, png(line_art(41, 43)))
     (sheet,) = sessions.receive([str(file)])
     assert (sheet.name, sheet.height, sheet.width) == ("box.png", 41, 43)
@@ -143,7 +143,7 @@ def test_an_upload_is_read_and_removed(sessions: Sessions, tmp_path: Path) -> No
 
 
 def test_a_refused_upload_is_removed_too(sessions: Sessions, tmp_path: Path) -> None:
-    """What is no picture is not kept either."""
+    """A file that is not a picture is removed as well."""
     file = upload(tmp_path, b"no picture")
     with pytest.raises(PictureError):
         sessions.receive([str(file)])
@@ -162,7 +162,7 @@ def test_only_uploads_are_read(sessions: Sessions, tmp_path: Path, path: str) ->
 
 
 def test_a_link_instead_of_an_upload_is_not_followed(sessions: Sessions, tmp_path: Path) -> None:
-    """What counts is where a path leads."""
+    """The path is resolved before it is checked."""
     file = upload(tmp_path, b"")
     file.unlink()
     file.symlink_to("/etc/passwd")
@@ -173,7 +173,7 @@ def test_a_link_instead_of_an_upload_is_not_followed(sessions: Sessions, tmp_pat
 def test_an_upload_of_the_same_bytes_under_another_name_stays(
     sessions: Sessions, tmp_path: Path
 ) -> None:
-    """Gradio puts both into one folder, which goes with the last of them."""
+    """Gradio puts both into one folder, which is removed with the last of them."""
     file = upload(tmp_path, png(line_art(41, 43)))
     copy = file.with_name("copy.png")
     copy.write_bytes(file.read_bytes())
@@ -183,7 +183,9 @@ def test_an_upload_of_the_same_bytes_under_another_name_stays(
     assert list(tmp_path.iterdir()) == []
 
 
-def test_files_of_a_result(sessions: Sessions, colored: Callable[[str], Result]) -> None:
+def test_a_new_result_replaces_all_files_of_the_old_one(
+    sessions: Sessions, colored: Callable[[str], Result]
+) -> None:
     """Picture, two layers and a PSD bear the drawing's name; the next result replaces them all."""
     session = sessions.get("a")
     files = session.save(colored("a"))
@@ -193,16 +195,16 @@ def test_files_of_a_result(sessions: Sessions, colored: Callable[[str], Result])
         "lines": "box_lines.png",
         "psd": "box.psd",
     }
-    again = session.save(colored("a"))
+    replacements = session.save(colored("a"))
     assert not any(path.exists() for path in files.values())
-    written = {path for path in session.folder.rglob("*") if path.is_file()}
-    assert written == set(again.values())
+    existing = {path for path in session.folder.rglob("*") if path.is_file()}
+    assert existing == set(replacements.values())
 
 
-def test_a_result_that_a_newer_one_overtook_is_not_saved(
+def test_the_files_are_those_of_the_newest_result(
     sessions: Sessions, colored: Callable[[str], Result]
 ) -> None:
-    """The files are those of the newest result, whichever is written first."""
+    """The order in which two results are written does not matter."""
     session = sessions.get("a")
     first, second = colored("a"), colored("a")
     files = session.save(second)

@@ -1,4 +1,4 @@
-"""What a page shows."""
+"""What a page shows of its scene."""
 
 import base64
 from collections.abc import Callable
@@ -18,24 +18,24 @@ from refcolor.colorize.placement import place
 from .conftest import two_colors
 
 
-def opened(address: str) -> Image.Image:
+def decode(address: str) -> Image.Image:
     """Open the picture of a data: address."""
     return Image.open(BytesIO(base64.b64decode(address.partition(",")[2])))
 
 
-def test_what_is_shown_is_small(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
+def test_large_pictures_are_reduced_for_display(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
     """A picture of 3000 x 1500 is sent as 1024 x 512; a small one as it is."""
-    assert opened(address_of(two_colors(1500, 3000), VIEW_SIDE)).size == (1024, 512)
-    assert opened(sheets[0].view).size == (131, 97)
+    assert decode(address_of(two_colors(1500, 3000), VIEW_SIDE)).size == (1024, 512)
+    assert decode(sheets[0].view).size == (131, 97)
 
 
-def test_folders_are_no_part_of_a_name(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
-    """A name that points elsewhere is cut down to its last part."""
+def test_folders_are_cut_off_a_file_name(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
+    """A name with folders is reduced to its last part."""
     assert Sheet.read("../../etc/box.png", sheets[0].data).name == "box.png"
 
 
-def test_pins_stand_on_both_ends_of_a_match(scene: Scene) -> None:
-    """The drawing shows all ends, the reference in view only its own."""
+def test_both_ends_of_a_match_have_a_pin(scene: Scene) -> None:
+    """The drawing shows all matches, the reference in view only its own."""
     matches = (PointMatch(3, 5, 7, 11, reference=1), PointMatch(13, 17, 19, 23, reference=0))
     shown = replace(scene, matches=matches)
     assert views.drawing_view(shown)["markers"] == [
@@ -45,15 +45,15 @@ def test_pins_stand_on_both_ends_of_a_match(scene: Scene) -> None:
     assert views.reference_view(shown)["markers"] == [{"number": 2, "x": 19, "y": 23}]
 
 
-def test_the_list_names_the_color_that_is_asked_for(scene: Scene) -> None:
-    """The upper half of the first reference is (200, 40, 30), give or take what WebP loses."""
+def test_the_list_shows_the_color_of_each_match(scene: Scene) -> None:
+    """The upper half of the first reference is (200, 40, 30), up to what WebP changes."""
     (entry,) = views.match_list(replace(scene, matches=(PointMatch(1, 1, 30, 10),)))
     color = [int(entry["color"][at : at + 2], 16) for at in (1, 3, 5)]
     assert np.abs(np.subtract(color, (200, 40, 30))).max() <= 12
     assert entry["text"] == "takes this colour of picture 1"
 
 
-def test_the_list_has_colors_of_ones_own_and_paper(scene: Scene) -> None:
+def test_the_list_shows_chosen_colors_and_paper(scene: Scene) -> None:
     """They are numbered with the matches, and only the drawing shows their points."""
     matches = (PointColor(3, 5, "#102030"), PointColor(7, 9, None))
     shown = replace(scene, matches=matches)
@@ -66,10 +66,10 @@ def test_the_list_has_colors_of_ones_own_and_paper(scene: Scene) -> None:
 
 
 def test_the_overlay_is_transparent_where_the_color_came_from() -> None:
-    """Of 2 x 3 cells one gave everything: it is clear, the far corner is as dark as it gets."""
+    """Of 2 x 3 cells one has all attention: it is clear, the farthest corner the darkest."""
     heat = np.zeros((2, 3), np.float32)
     heat[1, 2] = 0.5
-    opacity = np.asarray(opened(views.attention_overlay(heat, place(20, 30, size=30, stride=10))))[
+    opacity = np.asarray(decode(views.attention_overlay(heat, place(20, 30, size=30, stride=10))))[
         ..., 3
     ]
     assert opacity.shape == (20, 30)
@@ -79,14 +79,14 @@ def test_the_overlay_is_transparent_where_the_color_came_from() -> None:
 def test_the_overlay_leaves_padding_out() -> None:
     """A reference of 30 x 25 on cells of 10 fills 3 x 3 of them; the overlay has its shape."""
     placed = place(30, 25, size=30, stride=10)
-    assert opened(views.attention_overlay(np.ones((3, 3), np.float32), placed)).size == (25, 30)
+    assert decode(views.attention_overlay(np.ones((3, 3), np.float32), placed)).size == (25, 30)
 
 
-def test_advice_follows_what_was_done(
+def test_the_advice_names_the_next_step(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
-    """From the empty page to a match, the sentence says what comes next."""
-    said = [
+    """From the empty page to a match, the sentence says what to do next."""
+    sentences = [
         views.advice(Scene()),
         views.advice(replace(scene, references=())),
         views.advice(scene),
@@ -95,7 +95,7 @@ def test_advice_follows_what_was_done(
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
     looking = actions.select_spot(colored, 9, 9)
-    said += [
+    sentences += [
         views.advice(colored),
         views.advice(looking),
         views.advice(actions.add_match(looking, 9, 9)),
@@ -109,15 +109,15 @@ def test_advice_follows_what_was_done(
         "The bright places",
         "Press Colour to use",
     )
-    assert [text.startswith(begin) for text, begin in zip(said, beginnings, strict=True)] == [
+    assert [text.startswith(begin) for text, begin in zip(sentences, beginnings, strict=True)] == [
         True
     ] * 7
 
 
-def test_a_result_is_shown_until_its_drawing_goes(
+def test_a_new_drawing_hides_the_result_of_the_old_one(
     scene: Scene, sheets: tuple[Sheet, Sheet, Sheet], make_colorizer: Callable[..., Colorizer]
 ) -> None:
-    """The coloured picture of another drawing would be taken for this one's."""
+    """The coloured picture of another drawing would be mistaken for that of this one."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
     assert views.result_view(colored)["picture"] == result.view
@@ -129,7 +129,7 @@ def test_a_result_is_shown_until_its_drawing_goes(
 def test_the_reference_has_an_overlay_while_a_spot_is_selected(
     scene: Scene, make_colorizer: Callable[..., Colorizer], looking: bool
 ) -> None:
-    """Shares of the references are written on their small pictures, and sum to about 100 %."""
+    """Each reference's share stands on its thumbnail; the shares sum to about 100 %."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
     view = views.reference_view(actions.select_spot(colored, 60, 50) if looking else colored)
@@ -140,10 +140,10 @@ def test_the_reference_has_an_overlay_while_a_spot_is_selected(
         assert 99 <= sum(int(share.rstrip("%")) for share in shares) <= 101
 
 
-def test_a_ring_marks_the_place_that_gave_most(
+def test_a_ring_marks_the_position_with_most_attention(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
-    """A cell of the second reference gave everything: it comes into view, ringed there."""
+    """A cell of the second reference has all attention: it is shown, with a ring at the cell."""
     result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
     attention = result.colored.attention
     assert attention.weights is not None
@@ -152,9 +152,9 @@ def test_a_ring_marks_the_place_that_gave_most(
     weights = np.zeros_like(attention.weights)
     weights[:, first.rows * first.columns + cell] = 1
     colored = replace(result.colored, attention=replace(attention, weights=weights))
-    taken = actions.take_result(scene, replace(result, colored=colored))
-    view = views.reference_view(actions.select_spot(taken, 60, 50))
+    scene_with_result = actions.take_result(scene, replace(result, colored=colored))
+    view = views.reference_view(actions.select_spot(scene_with_result, 60, 50))
     assert view["chosen"] == 1
     assert [thumb["share"] for thumb in view["thumbs"]] == ["0%", "100%"]
     assert second.cell_at(*view["spot"]) == cell
-    assert views.reference_view(taken)["spot"] is None
+    assert views.reference_view(scene_with_result)["spot"] is None

@@ -1,4 +1,4 @@
-"""The command line, called as a person calls it, in this process."""
+"""The command line, called in this process."""
 
 import sys
 from collections.abc import Callable
@@ -10,8 +10,8 @@ from refcolor.cli import main
 
 
 @dataclass(frozen=True)
-class Ended:
-    """How a command ended."""
+class CommandResult:
+    """Exit code and output of a command."""
 
     code: int
     out: str
@@ -26,10 +26,10 @@ class Ended:
 @pytest.fixture
 def refcolor(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> Callable[..., Ended]:
-    """Run `refcolor ...` and give exit code and output."""
+) -> Callable[..., CommandResult]:
+    """Run `refcolor ...` and return exit code and output."""
 
-    def run(*arguments: object) -> Ended:
+    def run(*arguments: object) -> CommandResult:
         monkeypatch.setattr(sys, "argv", ["refcolor", *map(str, arguments)])
         capsys.readouterr()
         try:
@@ -37,7 +37,7 @@ def refcolor(
             code = 0
         except SystemExit as end:
             code = int(end.code or 0)
-        said = capsys.readouterr()
-        return Ended(code, said.out, said.err)
+        output = capsys.readouterr()
+        return CommandResult(code, output.out, output.err)
 
     return run

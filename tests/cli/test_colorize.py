@@ -1,4 +1,4 @@
-"""`refcolor colorize` and `refcolor match`, as a person calls them."""
+"""`refcolor colorize` and `refcolor match` from the command line."""
 
 import os
 import shutil
@@ -16,12 +16,12 @@ from refcolor.colorize import colorizer
 from refcolor.io import image
 from tests.colorize.material import blocks, line_art, save_tiny
 
-from .conftest import Ended
+from .conftest import CommandResult
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """A folder with three drawings and two references, and a tiny model as that of the package."""
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """A folder with three drawings and two references; the default model is a tiny one."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setattr(colorizer, "DEMO", save_tiny(tmp_path / "package"))
     for index, name in enumerate("abc"):
@@ -31,35 +31,37 @@ def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_a_drawing_is_coloured(here: Path, refcolor: Callable[..., Ended]) -> None:
-    """OUT that ends like a picture is the picture, in the drawing's own size."""
-    ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "x/y.png")
-    assert (ended.code, ended.out) == (0, "coloured: 1\n")
+def test_a_drawing_is_coloured(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
+    """An OUT with a picture's extension is the result, in the drawing's own size."""
+    result = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "x/y.png")
+    assert (result.code, result.out) == (0, "coloured: 1\n")
     assert image.read(Path("x/y.png")).shape == (64, 40, 3)
 
 
-def test_a_folder_is_coloured_by_name(here: Path, refcolor: Callable[..., Ended]) -> None:
-    """The drawing without a partner is reported, the others are done, and the code is 1."""
-    ended = refcolor("colorize", "drawings", "--reference", "colors", "--output", "out")
-    assert ended.code == 1
+def test_a_folder_is_coloured_by_name(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
+    """A drawing without a reference of its name is reported; the others are done, the code is 1."""
+    result = refcolor("colorize", "drawings", "--reference", "colors", "--output", "out")
+    assert result.code == 1
     assert sorted(os.listdir("out")) == ["a.png", "b.png"]
-    assert "failed: drawings/c.png has no reference called c" in ended.err
-    assert ended.last == "refcolor: 1 failed, as listed above; all else is done"
-    again = refcolor("colorize", "drawings", "--reference", "colors", "--output", "out")
-    assert again.out == "coloured: 0, 2 were there already (--force makes them again)\n"
+    assert "failed: drawings/c.png has no reference called c" in result.err
+    assert result.last == "refcolor: 1 failed, as listed above; all else is done"
+    second = refcolor("colorize", "drawings", "--reference", "colors", "--output", "out")
+    assert second.out == "coloured: 0, 2 were there already (--force makes them again)\n"
 
 
-def test_flat_colors_and_colors_of_ones_own(here: Path, refcolor: Callable[..., Ended]) -> None:
+def test_flat_colors_and_chosen_colors(
+    folder: Path, refcolor: Callable[..., CommandResult]
+) -> None:
     """The box takes the colour of its spot, in flat and soft colours; around it is paper."""
     mask = np.zeros((64, 40), np.uint8)
     mask[:, :10] = 255
     image.write(Path("mask.png"), mask)
     hints = ("--match", "20,32=#3a7bd5", "--keep", "mask.png", "--keep", "20,8")
     for look in ("--flat", "--soft"):
-        ended = refcolor(
+        result = refcolor(
             "colorize", "drawings/a.png", "-r", "colors/a.png", "-o", look[2:], look, *hints
         )
-        assert ended.code == 0
+        assert result.code == 0
     flat, soft = (image.read(Path(f"{look}/a.png")) for look in ("flat", "soft"))
     assert flat[32, 20].tolist() == [0x3A, 0x7B, 0xD5]
     assert np.abs(np.median(soft[28:36, 16:24], axis=(0, 1)) - flat[32, 20]).max() <= 8
@@ -82,58 +84,60 @@ def test_flat_colors_and_colors_of_ones_own(here: Path, refcolor: Callable[..., 
         ),
     ],
 )
-def test_a_wrong_hint_is_one_line(
-    here: Path, refcolor: Callable[..., Ended], option: tuple[str, ...], message: str
+def test_a_wrong_hint_is_refused(
+    folder: Path, refcolor: Callable[..., CommandResult], option: tuple[str, ...], message: str
 ) -> None:
-    """It is refused before any work, with what would be right."""
-    ended = refcolor("colorize", "drawings", "-r", "colors/a.png", "-o", "out", *option)
-    assert ended.code == 2
-    assert message in ended.last
+    """It is refused before any work, with an example of a right one."""
+    result = refcolor("colorize", "drawings", "-r", "colors/a.png", "-o", "out", *option)
+    assert result.code == 2
+    assert message in result.last
     assert not Path("out").exists()
 
 
-def test_a_mask_of_another_size_stops_no_other_drawing(
-    here: Path, refcolor: Callable[..., Ended]
+def test_a_mask_of_another_size_fails_only_those_drawings(
+    folder: Path, refcolor: Callable[..., CommandResult]
 ) -> None:
-    """The drawing that it fits is coloured; the others are listed with both sizes."""
+    """The drawing that fits the mask is coloured; the others are listed with both sizes."""
     image.write(Path("mask.png"), np.zeros((64, 41), np.uint8))
-    ended = refcolor(
+    result = refcolor(
         *("colorize", "drawings", "-r", "colors/a.png", "-o", "out", "--keep", "mask.png")
     )
-    assert ended.code == 1
+    assert result.code == 1
     assert os.listdir("out") == ["b.png"]
     assert (
-        "a.png: the mask of what stays paper has 41 x 64 pixels, the drawing 40 x 64" in ended.err
+        "a.png: the mask of what stays paper has 41 x 64 pixels, the drawing 40 x 64" in result.err
     )
 
 
-def test_layers_and_psd(here: Path, refcolor: Callable[..., Ended]) -> None:
-    """Colours, lines and a document lie beside the result."""
+def test_layers_and_psd(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
+    """Colours, lines and a PSD lie beside the result."""
     refcolor(
         *("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out", "--layers", "--psd")
     )
     assert sorted(os.listdir("out")) == ["a.png", "a.psd", "a_colors.png", "a_lines.png"]
 
 
-def test_a_table_of_pairs(here: Path, refcolor: Callable[..., Ended]) -> None:
-    """One line after two references, one that would leave the folder: that one is refused."""
+def test_a_line_of_a_table_may_name_several_references(
+    folder: Path, refcolor: Callable[..., CommandResult]
+) -> None:
+    """A line with two references is done; a line whose output would leave the folder is refused."""
     Path("pairs.csv").write_text(
         "sketch,reference,reference2,output\n"
         "drawings/a.png,colors/a.png,colors/b.png,\n"
         "drawings/b.png,colors/a.png,,../b\n"
     )
-    ended = refcolor("colorize", "--pairs", "pairs.csv", "-o", "out")
-    assert ended.code == 1
+    result = refcolor("colorize", "--pairs", "pairs.csv", "-o", "out")
+    assert result.code == 1
     assert os.listdir("out") == ["a.png"]
     assert not Path("b.png").exists()
-    assert "pairs.csv line 3: output '../b' would leave the folder out" in ended.err
+    assert "pairs.csv line 3: output '../b' would leave the folder out" in result.err
 
 
 @pytest.mark.slow
-def test_ctrl_c_leaves_whole_results_and_the_next_call_goes_on(
-    here: Path, refcolor: Callable[..., Ended]
+def test_ctrl_c_leaves_complete_results_and_the_next_call_makes_the_rest(
+    folder: Path, refcolor: Callable[..., CommandResult]
 ) -> None:
-    """It ends with one line and 130; what was finished is complete and is not made again."""
+    """It ends with one line and 130; finished results are complete and are not made again."""
     image.write(Path("many/0.png"), line_art(256, 256))
     for index in range(1, 100):
         shutil.copy("many/0.png", f"many/{index}.png")
@@ -145,24 +149,24 @@ def test_ctrl_c_leaves_whole_results_and_the_next_call_goes_on(
         # Tests in the background ignore Ctrl-C, and what they start would too.
         preexec_fn=lambda: signal.signal(signal.SIGINT, signal.SIG_DFL),
     )
-    while not list(here.glob("out/1?.png")):
+    while not list(folder.glob("out/1?.png")):
         assert process.poll() is None, "it ended before it could be stopped"
         time.sleep(0.01)
     process.send_signal(signal.SIGINT)
-    _, said = process.communicate(timeout=60)
+    _, stderr = process.communicate(timeout=60)
     assert process.returncode == 130
-    assert said.endswith("\nrefcolor: stopped. The same command goes on from here.\n")
-    assert "Traceback" not in said
+    assert stderr.endswith("\nrefcolor: stopped. The same command goes on from here.\n")
+    assert "Traceback" not in stderr
     files = sorted(os.listdir("out"))
     assert all(image.read(Path("out", name)).shape == (256, 256, 3) for name in files)
-    done = [name for name in files if "_" not in name]
-    assert 0 < len(done) < 100
-    ended = refcolor(*arguments)
-    there = f"{len(done)} were there already (--force makes them again)"
-    assert ended.out == f"coloured: {100 - len(done)}, {there}\n"
+    finished = [name for name in files if "_" not in name]
+    assert 0 < len(finished) < 100
+    result = refcolor(*arguments)
+    skipped = f"{len(finished)} were there already (--force makes them again)"
+    assert result.out == f"coloured: {100 - len(finished)}, {skipped}\n"
 
 
-def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
+def test_a_match_changes_the_picture(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
     """The same drawing with and without a hint differs."""
     command = ("colorize", "drawings/a.png", "-r", "colors/a.png", "-o")
     refcolor(*command, "plain.png")
@@ -172,7 +176,7 @@ def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended])
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["drawings/a.png", "-o", "out"], "no reference was named"),
         (["drawings", "-r", "colors/a.png", "-o", "drawings"], "would be overwritten"),
@@ -182,55 +186,55 @@ def test_a_match_changes_the_picture(here: Path, refcolor: Callable[..., Ended])
         (["drawings/a.png", "-r", "colors/a.png"], "required: -o/--output"),
     ],
 )
-def test_wrong_use_is_one_line_and_code_2(
-    here: Path, refcolor: Callable[..., Ended], arguments: list[str], said: str
+def test_wrong_arguments_print_one_line_and_exit_with_2(
+    folder: Path, refcolor: Callable[..., CommandResult], arguments: list[str], message: str
 ) -> None:
-    """What makes no sense is refused before any work, and nothing is written."""
-    ended = refcolor("colorize", *arguments)
-    assert ended.code == 2
-    assert said in ended.last
-    assert "Traceback" not in ended.err
-    assert not list(here.glob("out/*"))
+    """Arguments that contradict each other are refused before any work; nothing is written."""
+    result = refcolor("colorize", *arguments)
+    assert result.code == 2
+    assert message in result.last
+    assert "Traceback" not in result.err
+    assert not list(folder.glob("out/*"))
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         (["--model", "colors"], "colors does not hold a model"),
         (["--match", "500,1=1,1"], "500,1 lies outside of the sketch, which is 40 x 64"),
     ],
 )
-def test_what_cannot_be_is_one_line_and_code_1(
-    here: Path, refcolor: Callable[..., Ended], arguments: list[str], said: str
+def test_impossible_values_print_one_line_and_exit_with_1(
+    folder: Path, refcolor: Callable[..., CommandResult], arguments: list[str], message: str
 ) -> None:
-    """A size, device, model or spot that does not fit is said in a line."""
-    ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out", *arguments)
-    assert ended.code == 1
-    assert said in ended.err
-    assert "Traceback" not in ended.err
+    """A size, device, model or spot that does not fit is reported in one line."""
+    result = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out", *arguments)
+    assert result.code == 1
+    assert message in result.err
+    assert "Traceback" not in result.err
 
 
-def test_a_place_that_cannot_be_written_is_one_line(
-    here: Path, refcolor: Callable[..., Ended]
+def test_an_output_folder_that_cannot_be_created_is_reported(
+    folder: Path, refcolor: Callable[..., CommandResult]
 ) -> None:
-    """OUT below a file cannot be made: each drawing is reported, and no traceback shown."""
+    """OUT below a file cannot be created: each drawing is reported, without a traceback."""
     Path("file").touch()
-    ended = refcolor("colorize", "drawings", "-r", "colors/a.png", "-o", "file/out")
-    assert ended.code == 1
-    assert "Not a directory" in ended.err
-    assert "Traceback" not in ended.err
+    result = refcolor("colorize", "drawings", "-r", "colors/a.png", "-o", "file/out")
+    assert result.code == 1
+    assert "Not a directory" in result.err
+    assert "Traceback" not in result.err
 
 
 def test_the_default_is_the_model_of_the_package_even_beside_a_trained_one(
-    here: Path, refcolor: Callable[..., Ended]
+    folder: Path, refcolor: Callable[..., CommandResult]
 ) -> None:
-    """models/ is used only where --model names it; a name that is wrong is an error."""
+    """models/ is used only where --model names it; a name that does not exist is an error."""
     save_tiny(Path("models"), seed=1)
     colored = {}
     for name, model in (("default", []), ("mine", ["models"]), ("same", ["package"])):
         options = ["--model", *model] if model else []
-        ended = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", name, *options)
-        assert ended.code == 0
+        result = refcolor("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", name, *options)
+        assert result.code == 0
         colored[name] = Path(name, "a.png").read_bytes()
     assert colored["default"] == colored["same"] != colored["mine"]
     wrong = refcolor(
@@ -240,10 +244,10 @@ def test_the_default_is_the_model_of_the_package_even_beside_a_trained_one(
     assert "nowhere does not hold a model" in wrong.err
 
 
-def test_match_draws_a_picture(here: Path, refcolor: Callable[..., Ended]) -> None:
-    """The name of the picture is printed; a spot gives another one."""
-    ended = refcolor("match", "drawings/a.png", "colors/a.png", "-o", "who.png")
-    assert (ended.code, ended.out) == (0, "who.png\n")
+def test_match_draws_a_picture(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
+    """The name of the picture is printed; --spot gives another one."""
+    result = refcolor("match", "drawings/a.png", "colors/a.png", "-o", "who.png")
+    assert (result.code, result.out) == (0, "who.png\n")
     spot = refcolor("match", "drawings/a.png", "colors/a.png", "-o", "at.png", "--at", "20,30")
     assert spot.code == 0
     whole, single = (image.read(Path(f"{name}.png")) for name in ("who", "at"))
@@ -252,7 +256,7 @@ def test_match_draws_a_picture(here: Path, refcolor: Callable[..., Ended]) -> No
 
 
 @pytest.mark.parametrize(
-    ("arguments", "code", "said"),
+    ("arguments", "code", "message"),
     [
         (["-o", "who.jpg"], 2, "write -o who.png"),
         (["-o", "drawings/a.png"], 2, "one of the pictures given"),
@@ -260,11 +264,15 @@ def test_match_draws_a_picture(here: Path, refcolor: Callable[..., Ended]) -> No
         (["-o", "who.png", "--at", "99,1"], 1, "99,1 lies outside of the drawing"),
     ],
 )
-def test_match_refuses_in_one_line(
-    here: Path, refcolor: Callable[..., Ended], arguments: list[str], code: int, said: str
+def test_match_refuses_wrong_names_and_spots(
+    folder: Path,
+    refcolor: Callable[..., CommandResult],
+    arguments: list[str],
+    code: int,
+    message: str,
 ) -> None:
-    """Names and spots that make no sense."""
-    ended = refcolor("match", "drawings/a.png", "colors/a.png", *arguments)
-    assert ended.code == code
-    assert said in ended.err
-    assert "Traceback" not in ended.err
+    """Wrong names and spots print one line."""
+    result = refcolor("match", "drawings/a.png", "colors/a.png", *arguments)
+    assert result.code == code
+    assert message in result.err
+    assert "Traceback" not in result.err

@@ -1,4 +1,4 @@
-"""`--help` teaches, and comes at once."""
+"""`--help` explains each command, and starts fast."""
 
 import subprocess
 import sys
@@ -8,41 +8,43 @@ import pytest
 
 from refcolor.cli import main
 
-from .conftest import Ended
+from .conftest import CommandResult
 
 HEAVY = ("torch", "numpy", "PIL", "cv2", "mlflow", "gradio", "pydantic")
 
 
-def test_help_lists_every_command(refcolor: Callable[..., Ended]) -> None:
-    """Each command stands there with what it does."""
-    said = refcolor("--help")
-    assert said.code == 0
+def test_help_lists_every_command(refcolor: Callable[..., CommandResult]) -> None:
+    """Each command is listed with a description."""
+    result = refcolor("--help")
+    assert result.code == 0
     for command in main.COMMANDS:
         name = command.__name__.rpartition(".")[2]
-        assert f"\n    {name} " in said.out
+        assert f"\n    {name} " in result.out
 
 
 def test_help_imports_nothing_heavy() -> None:
-    """`refcolor --help` answers at once: what a command needs is imported when it runs."""
+    """`refcolor --help` imports neither torch nor other packages that take long to import."""
     program = (
         "import sys; from refcolor.cli.main import main\n"
         "sys.argv = ['refcolor', '--help']\n"
         "try: main()\n"
         "except SystemExit: print(*sys.modules)"
     )
-    done = subprocess.run(
+    process = subprocess.run(
         [sys.executable, "-c", program], capture_output=True, text=True, check=True
     )
-    assert not set(done.stdout.split()) & set(HEAVY)
+    assert not set(process.stdout.split()) & set(HEAVY)
 
 
 @pytest.mark.parametrize(
     "command", ["colorize", "match", "app", "sketch", "metrics", "export", "card"]
 )
-def test_help_of_a_command_has_examples(refcolor: Callable[..., Ended], command: str) -> None:
-    """Every example begins with the command, and names only options that there are."""
-    said = refcolor(command, "--help")
-    options, _, examples = said.out.partition("Examples:")
+def test_help_of_a_command_has_examples(
+    refcolor: Callable[..., CommandResult], command: str
+) -> None:
+    """Every example begins with the command, and names only options that exist."""
+    result = refcolor(command, "--help")
+    options, _, examples = result.out.partition("Examples:")
     lines = [line.strip() for line in examples.splitlines() if "refcolor " in line]
     assert len(lines) >= 2
     for line in lines:
@@ -51,6 +53,6 @@ def test_help_of_a_command_has_examples(refcolor: Callable[..., Ended], command:
             assert not word.startswith("-") or word in options
 
 
-def test_without_a_command_it_is_wrong_use(refcolor: Callable[..., Ended]) -> None:
-    """Nothing asked is nothing done, with exit code 2."""
+def test_without_a_command_the_exit_code_is_2(refcolor: Callable[..., CommandResult]) -> None:
+    """Calling refcolor without a command is a usage error."""
     assert refcolor().code == 2

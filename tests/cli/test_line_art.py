@@ -1,4 +1,4 @@
-"""Line art of a folder: the preset's fixed settings, what exists stays, what fails is told."""
+"""Line art of a folder: fixed settings, existing files are kept, failures are reported."""
 
 from pathlib import Path
 
@@ -39,17 +39,17 @@ def test_a_folder_is_drawn_with_the_settings_of_the_preset(pictures: Path, tmp_p
         np.testing.assert_array_equal(drawn, sketch_picture(picture, PRESETS["tag2pix"]))
 
 
-def test_a_new_name_changes_no_drawing(pictures: Path, tmp_path: Path) -> None:
-    """Unlike in the pipeline the settings do not hang on the name."""
+def test_the_drawing_does_not_depend_on_the_file_name(pictures: Path, tmp_path: Path) -> None:
+    """Unlike in the pipeline the settings are not drawn from the name."""
     draw(pictures / "a.png", tmp_path / "one")
     (pictures / "a.png").rename(pictures / "renamed.png")
     draw(pictures / "renamed.png", tmp_path / "two")
-    one, two = tmp_path / "one/a.png", tmp_path / "two/renamed.png"
-    assert one.read_bytes() == two.read_bytes()
+    first, second = tmp_path / "one/a.png", tmp_path / "two/renamed.png"
+    assert first.read_bytes() == second.read_bytes()
 
 
 def test_several_presets_get_a_folder_each(pictures: Path, tmp_path: Path) -> None:
-    """The same names lie in a folder for each preset, with other drawings."""
+    """Each preset's folder has the same names, with other drawings."""
     assert draw(pictures, tmp_path / "out", *PRESETS).drawn == 6
     drawn = [(tmp_path / "out" / preset / "sub/b.png").read_bytes() for preset in PRESETS]
     assert len(set(drawn)) == 3
@@ -67,16 +67,16 @@ def test_the_size_is_that_of_the_longer_side(
     np.testing.assert_array_equal(drawn, sketch_picture(scaled, PRESETS["default"]))
 
 
-def test_a_name_that_its_ending_makes_too_long_is_cut(pictures: Path, tmp_path: Path) -> None:
-    """A picture may be called by 255 letters without an extension."""
+def test_a_name_too_long_with_its_extension_is_cut(pictures: Path, tmp_path: Path) -> None:
+    """A picture's name may have 255 letters without an extension."""
     named = (pictures / "a.png").rename(tmp_path / ("x" * 255))
     assert draw(named, tmp_path / "out") == Drawn(1, 0, (), ())
     (drawn,) = (tmp_path / "out").iterdir()
     assert len(drawn.name) == 255 and drawn.suffix == ".png"
 
 
-def test_what_exists_is_kept(pictures: Path, tmp_path: Path) -> None:
-    """A second run draws only what is missing, unless it is asked to draw again."""
+def test_existing_drawings_are_kept(pictures: Path, tmp_path: Path) -> None:
+    """A second run draws only what is missing, unless --force is given."""
     out = tmp_path / "out"
     draw(pictures, out)
     (out / "a.png").unlink()
@@ -87,8 +87,8 @@ def test_what_exists_is_kept(pictures: Path, tmp_path: Path) -> None:
     assert (out / "sub/b.png").read_bytes() != b"mine"
 
 
-def test_a_broken_picture_stops_no_other(pictures: Path, tmp_path: Path) -> None:
-    """It is named in one line, the rest is drawn, and a later run tries it again."""
+def test_a_damaged_picture_does_not_stop_the_others(pictures: Path, tmp_path: Path) -> None:
+    """It is reported in one line, the rest is drawn, and a later run tries it again."""
     (pictures / "broken.jpg").write_bytes(b"no picture at all")
     result = draw(pictures, tmp_path / "out")
     assert (result.drawn, len(result.failed)) == (2, 1)
@@ -97,8 +97,10 @@ def test_a_broken_picture_stops_no_other(pictures: Path, tmp_path: Path) -> None
     assert draw(pictures, tmp_path / "out").failed == result.failed
 
 
-def test_odd_drawings_are_named(pictures: Path, tmp_path: Path) -> None:
-    """An even picture gives no lines, the old preset floods the dark: both are told."""
+def test_drawings_with_too_little_or_too_much_ink_are_reported(
+    pictures: Path, tmp_path: Path
+) -> None:
+    """An even picture gives no lines, the old preset fills dark areas: both are reported."""
     image.write(pictures / "even.png", np.full((64, 64, 3), 200, np.uint8))
     night = np.full((64, 64, 3), 230, np.uint8)
     night[:, :40] = 20
@@ -108,7 +110,7 @@ def test_odd_drawings_are_named(pictures: Path, tmp_path: Path) -> None:
     assert any("night.png is 62% ink, more than" in line for line in flagged)
 
 
-def test_processes_change_nothing(pictures: Path, tmp_path: Path) -> None:
+def test_the_number_of_processes_does_not_change_the_bytes(pictures: Path, tmp_path: Path) -> None:
     """Two processes write the same bytes as one."""
     draw(pictures, tmp_path / "one")
     draw_line_art([pictures], tmp_path / "two", presets=["default"], workers=2)
@@ -116,8 +118,8 @@ def test_processes_change_nothing(pictures: Path, tmp_path: Path) -> None:
         assert (tmp_path / "one" / name).read_bytes() == (tmp_path / "two" / name).read_bytes()
 
 
-def test_sources_are_never_drawn_over(pictures: Path) -> None:
-    """Drawing a file into its own folder under its own name is refused, forced or not."""
+def test_source_pictures_are_never_overwritten(pictures: Path) -> None:
+    """Drawing a file into its own folder under its own name is refused, with --force too."""
     with pytest.raises(UsageError, match=r"a\.png would be drawn over"):
         draw(pictures / "a.png", pictures, force=True)
 
@@ -129,14 +131,14 @@ def test_results_inside_the_source_are_not_drawn_again(pictures: Path) -> None:
 
 
 @pytest.mark.parametrize("size", [0, 8193])
-def test_a_size_that_makes_no_sense_is_refused(pictures: Path, tmp_path: Path, size: int) -> None:
+def test_an_impossible_size_is_refused(pictures: Path, tmp_path: Path, size: int) -> None:
     """Nothing is drawn."""
     with pytest.raises(UsageError, match=f"--size must be 1 to 8192 pixels, got {size}"):
         draw(pictures, tmp_path / "out", size=size)
 
 
 def test_a_file_as_output_is_refused(pictures: Path, tmp_path: Path) -> None:
-    """A name of a file for the folder of results is wrong use."""
+    """An output folder that is a file is a usage error."""
     (tmp_path / "out").touch()
     with pytest.raises(UsageError, match="out is a file; name a folder"):
         draw(pictures, tmp_path / "out")

@@ -1,4 +1,4 @@
-"""The commands card, export, sketch and metrics: what they print, and how they end."""
+"""The commands card, export, sketch and metrics: output and exit codes."""
 
 import json
 from collections.abc import Callable
@@ -16,9 +16,9 @@ from refcolor.io import image
 from refcolor.lines import sketch as xdog
 
 from ..colorize.material import blocks, line_art, save_tiny
-from .conftest import Ended
+from .conftest import CommandResult
 
-Run = Callable[..., Ended]
+Run = Callable[..., CommandResult]
 
 
 @pytest.fixture
@@ -37,78 +37,76 @@ def pictures(tmp_path: Path) -> Path:
 
 
 def test_presets_are_those_of_the_pipeline() -> None:
-    """The command names every preset that there is: it does not import them for its help."""
+    """The command lists every preset without importing them, which would slow its help."""
     assert set(sketch.PRESETS) == set(xdog.PRESETS)
 
 
-def test_sketch_draws_keeps_and_fails(pictures: Path, tmp_path: Path, refcolor: Run) -> None:
-    """0 when all is drawn, 0 when all is there, 1 with a line for what fails."""
+def test_exit_codes_of_sketch(pictures: Path, tmp_path: Path, refcolor: Run) -> None:
+    """0 when all is drawn or exists already, 1 with a line for each failure."""
     out = tmp_path / "lines"
     arguments = (pictures, "-o", out, "--preset", "all", "--size", 48, "--workers", 1)
-    said = refcolor("sketch", *arguments)
-    assert said.code == 0
-    assert said.out == f"9 drawn into {out}\n"
+    result = refcolor("sketch", *arguments)
+    assert result.code == 0
+    assert result.out == f"9 drawn into {out}\n"
     (pictures / "broken.png").write_bytes(b"no")
-    said = refcolor("sketch", *arguments)
-    assert said.code == 1
-    assert said.out == f"0 drawn into {out}, 9 were there already (--force draws them again)\n"
-    assert "broken.png is not a picture" in said.err
-    assert said.err.endswith("refcolor: 3 could not be drawn; they are listed above\n")
+    result = refcolor("sketch", *arguments)
+    assert result.code == 1
+    assert result.out == f"0 drawn into {out}, 9 were there already (--force draws them again)\n"
+    assert "broken.png is not a picture" in result.err
+    assert result.err.endswith("refcolor: 3 could not be drawn; they are listed above\n")
 
 
-def test_sketch_of_nothing_is_wrong_use(tmp_path: Path, refcolor: Run) -> None:
-    """A folder that is missing ends with 2 and one line."""
-    said = refcolor("sketch", tmp_path / "nowhere", "-o", tmp_path)
-    assert said.code == 2
-    (line,) = said.err.strip().splitlines()
+def test_sketch_of_a_missing_folder_exits_with_2(tmp_path: Path, refcolor: Run) -> None:
+    """The message is one line."""
+    result = refcolor("sketch", tmp_path / "nowhere", "-o", tmp_path)
+    assert result.code == 2
+    (line,) = result.err.strip().splitlines()
     assert "nowhere does not exist" in line
 
 
 def test_metrics_prints_numbers_or_json(pictures: Path, tmp_path: Path, refcolor: Run) -> None:
-    """The same numbers both ways; names without a partner are told beside them."""
+    """Both forms have the same numbers; unpaired names are listed beside them."""
     image.write(tmp_path / "b/0.png", image.read(pictures / "0.png")[:, ::-1])
     image.write(tmp_path / "b/1.png", image.read(pictures / "1.png"))
-    said = refcolor("metrics", pictures, tmp_path / "b", "--workers", 1)
-    assert said.code == 0
-    assert f"only in {pictures}: 2" in said.err
-    rows = dict(line.rsplit(maxsplit=1) for line in said.out.splitlines())
+    result = refcolor("metrics", pictures, tmp_path / "b", "--workers", 1)
+    assert result.code == 0
+    assert f"only in {pictures}: 2" in result.err
+    rows = dict(line.rsplit(maxsplit=1) for line in result.out.splitlines())
     assert rows["pairs"] == "2"
-    said = refcolor("metrics", pictures, tmp_path / "b", "--json", "--workers", 1)
-    assert said.code == 0
-    found = json.loads(said.out)
-    assert found["pictures"]["1"]["ssim"] == 1
-    assert found["alone"] == [["2"], []]
+    result = refcolor("metrics", pictures, tmp_path / "b", "--json", "--workers", 1)
+    assert result.code == 0
+    numbers = json.loads(result.out)
+    assert numbers["pictures"]["1"]["ssim"] == 1
+    assert numbers["alone"] == [["2"], []]
     for name in ("ssim", "ms_ssim", "psnr", "delta_e", "fid_random", "kid_random"):
-        assert float(rows[name]) == pytest.approx(found[name], rel=1e-5)
+        assert float(rows[name]) == pytest.approx(numbers[name], rel=1e-5)
 
 
-def test_metrics_fails_with_what_cannot_be_measured(
-    pictures: Path, tmp_path: Path, refcolor: Run
-) -> None:
-    """A pair of two sizes ends with 1 after all other numbers; a missing folder with 2."""
+def test_exit_codes_of_metrics(pictures: Path, tmp_path: Path, refcolor: Run) -> None:
+    """1 after all other numbers for a pair of two sizes; 2 for a missing folder."""
     image.write(tmp_path / "b/0.png", np.zeros((20, 30, 3), np.uint8))
     image.write(tmp_path / "b/1.png", image.read(pictures / "1.png"))
-    said = refcolor("metrics", pictures, tmp_path / "b", "--workers", 1)
-    assert said.code == 1
-    assert "0.png is 64 x 64 and" in said.err
-    assert "pairs               1\n" in said.out
-    said = refcolor("metrics", pictures, tmp_path / "nowhere")
-    assert said.code == 2
+    result = refcolor("metrics", pictures, tmp_path / "b", "--workers", 1)
+    assert result.code == 1
+    assert "0.png is 64 x 64 and" in result.err
+    assert "pairs               1\n" in result.out
+    result = refcolor("metrics", pictures, tmp_path / "nowhere")
+    assert result.code == 2
 
 
-def test_metrics_without_inception_names_the_option(
+def test_metrics_without_weights_names_the_option(
     pictures: Path,
     monkeypatch: pytest.MonkeyPatch,
     tmp_path: Path,
     refcolor: Run,
 ) -> None:
-    """Weights that cannot be fetched are one line that names the option, not a parameter."""
+    """Weights that cannot be fetched give one line that names the option, not a parameter."""
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
     (tmp_path / "checkpoints").mkdir()
     WEIGHTS.path.write_bytes(b"another file")
-    said = refcolor("metrics", pictures, pictures, "--features", "inception")
-    assert said.code == 1
-    (line,) = said.err.strip().splitlines()
+    result = refcolor("metrics", pictures, pictures, "--features", "inception")
+    assert result.code == 1
+    (line,) = result.err.strip().splitlines()
     assert "give --features random to do without them" in line
     assert "evaluate.features" not in line
 
@@ -131,9 +129,9 @@ def test_metrics_of_a_model_on_drawings(
     """Its numbers are those of the evaluation, its rises stand below, and a sheet is written."""
     sheet = tmp_path / "sheet.png"
     common = ("metrics", "--pairs", drawings, "--model", model)
-    said = refcolor(*common, "--rises", "-o", sheet)
-    assert said.code == 0, said.err
-    rows = {name: float(number) for name, number in map(str.split, said.out.splitlines())}
+    result = refcolor(*common, "--rises", "-o", sheet)
+    assert result.code == 0, result.err
+    rows = {name: float(number) for name, number in map(str.split, result.out.splitlines())}
     pairs = read_real_pairs(drawings)
     numbers = real_drawings(Colorizer.load(model, device="cpu"), pairs).numbers
     assert (rows["real_pairs"], rows["real_truths"]) == (2, 1)
@@ -173,28 +171,30 @@ def test_rises_without_a_truth_are_wrong_use(drawings: Path, refcolor: Run) -> N
 
 
 def test_card_prints_or_writes(model: Path, tmp_path: Path, refcolor: Run) -> None:
-    """The page comes to the screen, or into a file, as the same text."""
-    said = refcolor("card", "--model", model, "--repository", tmp_path)
-    assert said.code == 0
-    page = said.out
+    """The card is printed, or written to a file with the same text."""
+    result = refcolor("card", "--model", model, "--repository", tmp_path)
+    assert result.code == 0
+    page = result.out
     assert page.startswith("---\nlicense: other\n")
-    said = refcolor("card", "--model", model, "--repository", tmp_path, "-o", tmp_path / "x/C.md")
-    assert said.code == 0
+    result = refcolor("card", "--model", model, "--repository", tmp_path, "-o", tmp_path / "x/C.md")
+    assert result.code == 0
     assert (tmp_path / "x/C.md").read_text() == page
 
 
 @pytest.mark.slow
-def test_export_says_what_it_wrote(model: Path, tmp_path: Path, refcolor: Run) -> None:
+def test_export_prints_file_size_difference_and_checksum(
+    model: Path, tmp_path: Path, refcolor: Run
+) -> None:
     """One line: file, size, difference and checksum."""
-    said = refcolor("export", "--onnx", tmp_path / "g.onnx", "--model", model)
-    assert said.code == 0
-    (line,) = said.out.strip().splitlines()
+    result = refcolor("export", "--onnx", tmp_path / "g.onnx", "--model", model)
+    assert result.code == 0
+    (line,) = result.out.strip().splitlines()
     assert line.startswith(f"{tmp_path / 'g.onnx'}: 32 x 32 pixels, ")
     assert "weights SHA-256" in line
 
 
-def test_export_of_nothing_is_one_line(tmp_path: Path, refcolor: Run) -> None:
-    """A folder without a model ends with 1."""
-    said = refcolor("export", "--onnx", tmp_path / "g.onnx", "--model", tmp_path)
-    assert said.code == 1
-    assert "does not hold a model" in said.err
+def test_export_of_a_missing_model_exits_with_1(tmp_path: Path, refcolor: Run) -> None:
+    """The message is one line."""
+    result = refcolor("export", "--onnx", tmp_path / "g.onnx", "--model", tmp_path)
+    assert result.code == 1
+    assert "does not hold a model" in result.err
