@@ -1,4 +1,4 @@
-"""Evaluation with generators whose score is known beforehand."""
+"""Evaluation of generators whose scores are known beforehand."""
 
 import functools
 import json
@@ -114,7 +114,7 @@ def data(folder: Path) -> EvaluationSet:
 
 
 class Fake:
-    """A generator that answers from uint8 sketch and reference; its attention never moves."""
+    """A generator computed from uint8 sketch and reference; its attention is the identity."""
 
     query_stride = key_stride = STRIDE
 
@@ -146,7 +146,7 @@ class Unattended(Fake):
 
 
 def _oracle() -> Callable[[Picture, Picture], Picture]:
-    """Know every answer: an unknown reference is the sketch's own picture, warped."""
+    """Give the right result: for an unknown reference, the target of the sketch, warped."""
     by_sketch = {_sketch(number).tobytes(): number for number in VALIDATION}
     by_reference = {_drawn(number, number).tobytes(): number for number in VALIDATION}
     by_reference |= {moved(_drawn(number, number)).tobytes(): number for number in VALIDATION}
@@ -196,7 +196,7 @@ def posts(data: EvaluationSet) -> EvaluationSet:
 
 
 def test_the_oracle_is_perfect(data: EvaluationSet) -> None:
-    """True answers have no difference, full similarity, and the capped PSNR, also when moved."""
+    """Right results have a difference of 0, an SSIM of 1 and the capped PSNR, also when moved."""
     numbers = _numbers(_predictions(data, Fake(_oracle())))
     for key in ("delta_e", "transfer_delta_e", "transfer_delta_e_hair", "transfer_delta_e_moved"):
         assert numbers[key] == pytest.approx(0, abs=1e-4)
@@ -219,16 +219,16 @@ def test_copying_scores_exactly_its_baseline(copied: dict[str, float]) -> None:
     assert copied["transfer_delta_e_moved"] != copied["transfer_delta_e"]
 
 
-def test_attention_that_never_moves_scores_identity(copied: dict[str, float]) -> None:
-    """Its accuracies are exactly the identities beside them, which are neither 0 nor 1."""
+def test_identity_attention_scores_its_baseline(copied: dict[str, float]) -> None:
+    """Its accuracies are exactly the identity_* beside them, which are neither 0 nor 1."""
     assert copied["attention_accuracy"] == copied["attention_identity"]
     assert copied["attention_part_accuracy"] == copied["attention_part_identity"]
     assert 0.1 < copied["attention_identity"] < 0.9
     assert 0.1 < copied["attention_part_identity"] < 0.9
 
 
-def test_fine_queries_are_judged_by_the_coarse_key_at_their_place(data: EvaluationSet) -> None:
-    """Attention that never moves scores identity on unequal grids too."""
+def test_fine_queries_are_judged_on_the_grid_of_the_keys(data: EvaluationSet) -> None:
+    """Identity attention scores its baseline on unequal grids too."""
     numbers = _numbers(_predictions(data, Fine(_copying)))
     assert numbers["attention_accuracy"] == numbers["attention_identity"]
     assert numbers["attention_part_accuracy"] == numbers["attention_part_identity"]
@@ -236,13 +236,13 @@ def test_fine_queries_are_judged_by_the_coarse_key_at_their_place(data: Evaluati
 
 
 @pytest.mark.parametrize("prefix, spoil", [("grey_", grey), ("mean_color_", mean_color)])
-def test_spoilt_answers_score_exactly_their_baseline(
+def test_grey_and_mean_colour_score_exactly_their_baselines(
     data: EvaluationSet,
     copied: dict[str, float],
     prefix: str,
     spoil: Callable[[Picture], Picture],
 ) -> None:
-    """The grey target and the reference's mean colour are the baselines that bear their names."""
+    """The grey target and the reference's mean colour are the baselines of those names."""
     oracle = _oracle()
 
     def answer(sketch: Picture, reference: Picture) -> Picture:
@@ -261,7 +261,7 @@ def test_spoilt_answers_score_exactly_their_baseline(
     assert numbers["transfer_delta_e"] > 5
 
 
-def test_the_keys_are_the_promised_ones(copied: dict[str, float]) -> None:
+def test_the_keys_of_eval_json(copied: dict[str, float]) -> None:
     """metrics/eval.json of drawn characters has these keys and no others, all finite numbers."""
     parts = [f"transfer_delta_e_{part}" for part in PARTS if part != "other"]
     baselines = ("delta_e", "ssim", "transfer_delta_e", "transfer_psnr", "histogram_distance")
@@ -290,7 +290,7 @@ def test_the_keys_are_the_promised_ones(copied: dict[str, float]) -> None:
     assert all(float(f"{value:.6g}") == value for value in copied.values())
 
 
-def test_every_key_is_explained(copied: dict[str, float]) -> None:
+def test_every_key_is_documented(copied: dict[str, float]) -> None:
     """docs/metrics.md names each number, and the prefixes of its baselines."""
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
     prefixes = ("grey_", "mean_color_", "copy_", "true_")
@@ -302,7 +302,7 @@ def test_every_key_is_explained(copied: dict[str, float]) -> None:
         assert f"`{name}`" in text or (part in PARTS and "`transfer_delta_e_<part>`" in text), key
 
 
-def test_every_pair_is_kept_and_every_sheet_written(
+def test_every_pair_and_every_sheet_is_written(
     data: EvaluationSet, copying: Report, tmp_path: Path
 ) -> None:
     """results/ holds one picture for each pair, as the generator made it; images/ the sheets."""
@@ -321,14 +321,14 @@ def test_every_pair_is_kept_and_every_sheet_written(
 
 
 def test_every_set_is_coloured_once(data: EvaluationSet) -> None:
-    """Measurements share the pictures; each set is coloured in batches of the asked size."""
+    """Measurements share the pictures; each set is coloured in batches of the given size."""
     generator = Fake(_copying)
     _numbers(_predictions(data, generator))
     assert sorted(generator.batches) == sorted([*(2 * [5, 5, 4]), *(4 * [5, 5, 2])])
 
 
-def test_ids_may_be_as_long_as_any(data: EvaluationSet, tmp_path: Path) -> None:
-    """Two ids of 200 letters are more than a file name holds: results have cut names, all kept."""
+def test_results_of_long_ids_have_shortened_names(data: EvaluationSet, tmp_path: Path) -> None:
+    """Two ids of 200 letters do not fit a file name: results have shortened names, all distinct."""
     ids = tuple(f"{name:x>200}" for name in data.pictures.ids)
     renamed = replace(data, pictures=replace(data.pictures, ids=ids))
     report = measure(_predictions(renamed), features=_features(), tagger=None)
@@ -339,17 +339,17 @@ def test_ids_may_be_as_long_as_any(data: EvaluationSet, tmp_path: Path) -> None:
         np.testing.assert_array_equal(result, _drawn(j, j))
 
 
-def test_numbers_repeat(data: EvaluationSet, copied: dict[str, float]) -> None:
-    """A second run, in other batches, gives the same numbers; another seed other warps."""
+def test_numbers_depend_on_the_seed_only(data: EvaluationSet, copied: dict[str, float]) -> None:
+    """Another batch size gives the same numbers; another seed gives other warps."""
     assert _numbers(_predictions(data, batch_size=32)) == copied
-    other = attention(_predictions(data, seed=4)).numbers
-    assert other["attention_identity"] != pytest.approx(copied["attention_identity"], rel=1e-5)
+    other_seed = attention(_predictions(data, seed=4)).numbers
+    assert other_seed["attention_identity"] != pytest.approx(copied["attention_identity"], rel=1e-5)
 
 
 def test_sets_are_compared_with_pictures_in_no_pair(
     data: EvaluationSet, copied: dict[str, float]
 ) -> None:
-    """Results and training pictures are measured against the 8 that no pair contains."""
+    """FID of results and of training pictures is against the 8 pictures that no pair contains."""
     real = _features()(data.pictures.color[6:14])
     copies = _features()(np.stack([_drawn(j, j) for _, j in PAIRS]))
     greyed = _features()(np.stack([grey(_drawn(i, i)) for i, _ in PAIRS]))
@@ -362,7 +362,7 @@ def test_sets_are_compared_with_pictures_in_no_pair(
 
 
 def test_training_pictures_are_drawn_from_a_seed() -> None:
-    """As many as asked, in order, none twice, others for another seed; all if there are fewer."""
+    """The given number, sorted, distinct, others for another seed; all if there are fewer."""
     ids = [f"{number:02d}" for number in range(30)]
     chosen = choose(ids, 12, seed=1)
     assert chosen == sorted(set(chosen)) == choose(ids, 12, seed=1)
@@ -372,7 +372,7 @@ def test_training_pictures_are_drawn_from_a_seed() -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("", "must list pairs of validation pictures, got none"),
         ("sketch,reference\na,c\n", "must list pairs .*, got c, which is not a validation picture"),
@@ -380,18 +380,18 @@ def test_training_pictures_are_drawn_from_a_seed() -> None:
         ("sketch,reference\na\n", "line 2: reference should be a valid string, got None"),
     ],
 )
-def test_pairs_that_cannot_be_judged_are_refused(text: str, said: str, tmp_path: Path) -> None:
+def test_damaged_lists_of_pairs_are_refused(text: str, message: str, tmp_path: Path) -> None:
     """An empty list, an unknown picture, a missing header and half a row are refused."""
     path = tmp_path / "pairs.csv"
     path.write_text(text)
-    with pytest.raises(RefcolorError, match=rf"pairs\.csv {said}.*; run `dvc repro split`"):
+    with pytest.raises(RefcolorError, match=rf"pairs\.csv {message}.*; run `dvc repro split`"):
         read_pairs(path, ["a", "b"])
 
 
-def test_pictures_from_elsewhere_have_no_transfer_numbers(
+def test_pictures_without_recolouring_have_no_transfer_numbers(
     posts: EvaluationSet, tmp_path: Path
 ) -> None:
-    """Without known shapes and palettes only what the pictures themselves tell is measured."""
+    """Without known shapes and palettes only the metrics of pictures themselves are measured."""
     report = measure(_predictions(posts), features=_features(), tagger=None)
     numbers = report.numbers
     assert not [key for key in numbers if "transfer" in key or "part" in key or "true" in key]
@@ -402,7 +402,7 @@ def test_pictures_from_elsewhere_have_no_transfer_numbers(
     assert (tmp_path / "confusion.csv").read_text() == "measure,part,took,share\n"
 
 
-def test_line_art_by_hand_is_shown(data: EvaluationSet) -> None:
+def test_hand_drawn_line_art_is_shown(data: EvaluationSet) -> None:
     """Each drawing is coloured after a validation picture, and only the sheet shows it."""
     with_line_art = replace(data, line_art=[_sketch(20), _sketch(21)])
     report = measure(_predictions(with_line_art), features=_features(), tagger=None)
@@ -437,7 +437,7 @@ def test_without_attention_its_numbers_are_left_out(data: EvaluationSet) -> None
 def test_too_few_pictures_leave_fid_out_and_say_so(
     data: EvaluationSet, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """With one picture outside the pairs there is no real side; the rest is measured."""
+    """With one picture outside the pairs FID is left out with a message; the rest is measured."""
     pictures = Pictures(
         *(
             side[: PAIRED + 1]
@@ -450,15 +450,15 @@ def test_too_few_pictures_leave_fid_out_and_say_so(
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("changes", "message"),
     [
         ({"features": "inception"}, r"evaluate\.features: random"),
         ({"tagger": "{tmp_path}"}, r"evaluate\.tagger must be a folder with one"),
         ({"pairs": "{tmp_path}"}, r"pairs\.csv does not exist; write it"),
     ],
 )
-def test_what_is_missing_is_refused_before_any_work(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], said: str
+def test_missing_weights_are_refused_before_any_work(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, changes: dict[str, str], message: str
 ) -> None:
     """Inception weights, a tagger's network and a table are missed before pictures are read."""
 
@@ -469,14 +469,14 @@ def test_what_is_missing_is_refused_before_any_work(
     monkeypatch.setattr("refcolor.training.weights.requests.get", refuse)
     (tmp_path / "selected_tags.csv").write_text("name\nred_hair\n")
     params = _params(**{key: text.format(tmp_path=tmp_path) for key, text in changes.items()})
-    with pytest.raises(RefcolorError, match=said):
+    with pytest.raises(RefcolorError, match=message):
         evaluate(params, models=tmp_path / "nowhere", data=tmp_path / "nowhere")
 
 
-def test_inception_features_give_the_keys_their_known_names(
+def test_only_inception_features_give_fid_and_kid(
     data: EvaluationSet, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Only with Inception features is a distance called fid or kid; `fid` says how they resize."""
+    """Distances of other features have other names; `fid` says how pictures are resized."""
 
     class FakeInception:
         name = "inception"
@@ -514,15 +514,15 @@ def test_a_tagger_is_asked_about_posts_with_named_colours(posts: EvaluationSet) 
     assert numbers["grey_tag_transfer"] < 1
 
 
-def test_a_tagger_is_not_asked_about_drawn_characters(data: EvaluationSet) -> None:
-    """Their hair is a style: no tag transfer, even where a tag reads the same."""
+def test_drawn_characters_have_no_tag_transfer(data: EvaluationSet) -> None:
+    """Their hair is a style, even where a tag has the same name."""
     tagger = Tagger(lambda batch: np.zeros((len(batch), 1), np.float32), ("bob_hair",), side=16)
     numbers = tag_transfer(_predictions(data), tagger=tagger).numbers
     assert np.isnan(list(numbers.values())).all()
 
 
-def test_another_picture_of_a_group_asks_for_the_picture_itself(data: EvaluationSet) -> None:
-    """Each sketch gets another picture of its group; its own picture is the right answer."""
+def test_with_another_picture_of_its_group_the_target_is_the_picture(data: EvaluationSet) -> None:
+    """Each sketch gets another picture of its group; its picture is the target."""
     assert [i for i, _ in data.other_pairs] == list(VALIDATION)
     assert all(i != j and i % 5 == j % 5 for i, j in data.other_pairs)
     by_sketch = {_sketch(number).tobytes(): number for number in VALIDATION}
@@ -543,7 +543,7 @@ def test_another_picture_of_a_group_asks_for_the_picture_itself(data: Evaluation
 
 
 def test_without_two_pictures_of_a_group_its_numbers_are_left_out(data: EvaluationSet) -> None:
-    """Pictures that are alone make no pair, and without any pair nothing is coloured."""
+    """Pictures that are alone in their groups make no pair, and nothing is coloured."""
     groups = ("a", "b", "", "c", "", "b", *map(str, range(8)))
     few = pair_others(replace(data.pictures, groups=groups), seed=0)
     assert few.tolist() == [[1, 5], [5, 1]]
@@ -553,21 +553,21 @@ def test_without_two_pictures_of_a_group_its_numbers_are_left_out(data: Evaluati
     assert (measured.numbers, measured.pictures) == ({}, {})
 
 
-def test_the_other_picture_follows_from_the_seed(data: EvaluationSet) -> None:
-    """One seed, one choice; another seed, another."""
+def test_the_other_picture_of_a_group_depends_on_the_seed(data: EvaluationSet) -> None:
+    """The same seed gives the same choice; another seed another one."""
     chosen = [pair_others(data.pictures, seed=seed).tolist() for seed in (0, 0, 1)]
     assert chosen[0] == chosen[1] != chosen[2]
 
 
 def test_a_second_reference_is_another_picture() -> None:
-    """The next reference that is neither of the two pictures; the pair itself where none is."""
+    """It is the next reference that is neither of the pair; the pair's where there is none."""
     pairs = np.array([(0, 1), (0, 2), (1, 2), (2, 0)])
     assert second_references(pairs).tolist() == [1, 0, 3, 0]
     assert second_references(np.array([(0, 1), (1, 0)])).tolist() == [0, 1]
 
 
 def test_without_a_second_reference_there_is_no_entanglement(data: EvaluationSet) -> None:
-    """Two pictures that colour each other have a cycle and no second reference."""
+    """Two pictures that are each other's references leave no second reference."""
     numbers = reference_dependence(
         _predictions(replace(data, pairs=np.array([(0, 1), (1, 0)])))
     ).numbers
@@ -576,10 +576,10 @@ def test_without_a_second_reference_there_is_no_entanglement(data: EvaluationSet
 
 
 def test_the_default_evaluation_warp_is_strong() -> None:
-    """At 64 px and 16 x 16 cells the own place is right for at most half of the queries."""
-    truths = [recolored(one, one, drawn_at=256, size=64, fit="pad") for one in CHARACTERS]
+    """At 64 px and 16 x 16 cells the identity is right for at most half of the queries."""
+    truths = [recolored(record, record, drawn_at=256, size=64, fit="pad") for record in CHARACTERS]
     colors = np.stack([truth.color for truth in truths])
-    pictures = Pictures(tuple(one.id for one in CHARACTERS), colors, colors[..., 0])
+    pictures = Pictures(tuple(record.id for record in CHARACTERS), colors, colors[..., 0])
     data = EvaluationSet(pictures, CHARACTERS, truths, np.array([(0, 1)]), NONE, colors, [], None)
     generator = SimpleNamespace(query_stride=4, key_stride=4)
     predictions = Predictions(data, generator, load(ROOT / "params.yaml").evaluate)
@@ -592,7 +592,7 @@ def test_the_default_evaluation_warp_is_strong() -> None:
 
 
 def test_only_known_foreground_is_judged() -> None:
-    """Of four right or wrong queries one lies on background and one has no known match."""
+    """Of four queries one lies on the background and one has no known match: two count."""
     background, hair = PARTS.index("background"), PARTS.index("hair")
     match = Match(key=torch.tensor([[0, 8, 8, 8]]), known=torch.tensor([[True, True, True, False]]))
     predictions = SimpleNamespace(

@@ -1,4 +1,4 @@
-"""A small plan, and rows as its runs would have left them."""
+"""A small plan, and rows as finished runs leave them."""
 
 import copy
 from collections.abc import Callable
@@ -56,7 +56,7 @@ PLAN: dict[str, Any] = {
 
 @pytest.fixture
 def plan_content() -> dict[str, Any]:
-    """Give the content of a plan, to be changed at will."""
+    """Give the content of a plan, to be changed by a test."""
     return copy.deepcopy(PLAN)
 
 
@@ -64,7 +64,7 @@ def plan_content() -> dict[str, Any]:
 def write_plan(
     tmp_path: Path, content: dict[str, Any], plan_content: dict[str, Any]
 ) -> Callable[..., Path]:
-    """Write a plan with changes by path and its parameter file; returns where the plan is."""
+    """Write a plan with changes by path and its parameter file; returns the plan's path."""
 
     def write(changes: dict[str, Any] | None = None) -> Path:
         for path, value in (changes or {}).items():

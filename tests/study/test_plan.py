@@ -14,7 +14,7 @@ WritePlan = Callable[..., Path]
 
 
 def test_the_order_of_runs(write_plan: WritePlan) -> None:
-    """Seed by seed, the halfway runs right before the run that goes on, the screening last."""
+    """Seed by seed, the halfway run right before the run that continues it, the screening last."""
     names = [run.name for run in runs(load_plan(write_plan()))]
     assert names == [
         "tiny-scft-half-0",
@@ -31,7 +31,7 @@ def test_the_order_of_runs(write_plan: WritePlan) -> None:
 
 
 def test_what_a_run_changes(write_plan: WritePlan, content: dict[str, Any]) -> None:
-    """A run sets what its part and its arm say, and the seed; the rest is the parameter file."""
+    """A run sets what its part and its arm set, and the seed; the rest is the parameter file."""
     values = {run.name: run.values for run in runs(load_plan(write_plan()))}
     assert values["tiny-triplet-1"] == {"seed": 1, "train.epochs": 4, "loss.triplet": 1}
     assert values["tiny-scft-half-0"] == {"seed": 0, "train.epochs": 2}
@@ -67,7 +67,7 @@ def test_a_plan_that_cannot_run_is_refused(
         load_plan(write_plan(changes))
 
 
-def test_the_digest_knows_plan_and_parameters(write_plan: WritePlan) -> None:
+def test_the_digest_covers_plan_and_parameters(write_plan: WritePlan) -> None:
     """Changing a word of the plan or a number of its parameter file changes the digest."""
     path = write_plan()
     before = digest(path)
@@ -83,7 +83,7 @@ def test_the_digest_knows_plan_and_parameters(write_plan: WritePlan) -> None:
     [("docs/study", 28), ("docs/study/portraits", 6), ("docs/study/additions", 18)],
 )
 def test_the_plans_of_this_repository(root: Path, folder: str, count: int) -> None:
-    """Our plans can run as they stand, and have as many runs as they were announced with."""
+    """Our plans are valid, and have as many runs as they announce."""
     planned = list(runs(load_plan(root / folder / "plan.yaml")))
     assert sum(not run.halfway for run in planned) == count
     assert len({run.name for run in planned}) == len(planned)
@@ -93,8 +93,10 @@ def test_the_plans_of_this_repository(root: Path, folder: str, count: int) -> No
     ("frozen", "preset"),
     [("sample-64.yaml", "sample-64"), ("portraits/folder-128.yaml", "folder-128")],
 )
-def test_frozen_parameters_have_the_keys_of_today(root: Path, frozen: str, preset: str) -> None:
-    """The parameter files of our plans have every key that the presets have, in their order."""
+def test_frozen_parameters_have_the_keys_of_the_presets(
+    root: Path, frozen: str, preset: str
+) -> None:
+    """The parameter files of our plans have every key of the presets, in their order."""
     study = root / "docs/study" / frozen
     load(study)
     assert list(flatten(read_yaml(study))) == list(

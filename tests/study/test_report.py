@@ -44,8 +44,8 @@ def finished(write_plan: WritePlan, make_row: MakeRow) -> Path:
         curve.write_text(CURVE)
         picture = np.full((64, 32, 3), 40 * run.seed, np.uint8)
         image.write(folder / "pictures" / f"{run.label}.png", picture)
-    for given in ("sketch", "reference", "truth"):
-        image.write(folder / "pictures" / f"{given}.png", np.zeros((64, 32, 3), np.uint8))
+    for kind in ("sketch", "reference", "truth"):
+        image.write(folder / "pictures" / f"{kind}.png", np.zeros((64, 32, 3), np.uint8))
     write_rows(folder / "runs.csv", rows)
     write_rows(folder / "halfway.csv", halfway)
     return plan
@@ -57,7 +57,7 @@ def report(plan: Path) -> str:
 
 
 def edit(plan: Path, change: Callable[[Row], Row | None]) -> None:
-    """Change rows, or leave them out where None comes back."""
+    """Change rows; a row for which the function returns None is left out."""
     file = plan.parent / "runs.csv"
     changed = map(change, read_rows(file).values())
     write_rows(file, [row for row in changed if row is not None])
@@ -80,8 +80,8 @@ def test_the_tables_of_a_finished_study(finished: Path) -> None:
 
 
 @pytest.mark.parametrize("study", ["study", "study/portraits"])
-def test_the_tables_of_the_finished_studies(root: Path, study: str) -> None:
-    """The planned comparisons on our pages are what our rows give today, to the last digit."""
+def test_the_tables_of_our_studies_follow_from_their_rows(root: Path, study: str) -> None:
+    """The planned comparisons on our pages are computed from our rows, to the last digit."""
     results = read_results(root / "docs" / study / "plan.yaml")
     page = (root / "docs" / f"{study}.md").read_text(encoding="utf-8")
     lines = [line for line in tables.comparisons(results) if line.startswith("| `")]
@@ -107,7 +107,7 @@ def test_equal_files_give_equal_bytes(finished: Path) -> None:
 
 
 def test_a_study_without_a_row(write_plan: WritePlan) -> None:
-    """Before the first run the tables say what is planned, and show no figure."""
+    """Before the first run the tables list what is planned, and have no figure."""
     text = report(write_plan())
     assert "**0 runs finished, 0 failed, 10 not run yet.**" in text
     assert "not tested: fewer than two pairs" in text
@@ -116,7 +116,7 @@ def test_a_study_without_a_row(write_plan: WritePlan) -> None:
 
 
 def test_failed_and_missing_runs_are_named(finished: Path) -> None:
-    """A failed run leaves its pair, a missing one is named, and no number is made up for either."""
+    """A failed run drops its pair, a missing one is listed; neither gets a number."""
 
     def change(row: Row) -> Row | None:
         if row.experiment == "tiny-triplet-2":
@@ -131,14 +131,14 @@ def test_failed_and_missing_runs_are_named(finished: Path) -> None:
     assert "+1.9 (one pair, no interval)" in text
 
 
-def test_a_plan_that_changed_after_a_run_shows(finished: Path) -> None:
-    """Words that were changed after the data are pointed at."""
+def test_a_plan_changed_after_a_run_is_reported(finished: Path) -> None:
+    """Words that were changed after the runs are listed."""
     finished.write_text(finished.read_text().replace("Does it help?", "Did it help?"))
     assert "**The plan was changed after 10 of these runs**" in report(finished)
 
 
 def test_a_small_difference_is_called_small(finished: Path) -> None:
-    """An interval within the smallest difference that matters is told as such."""
+    """An interval within the smallest difference that matters is reported as such."""
 
     def change(row: Row) -> Row:
         nearly = {0: 0.01, 1: -0.02, 2: 0.02}[row.seed] if row.arm == "triplet" else 0.0
@@ -149,16 +149,16 @@ def test_a_small_difference_is_called_small(finished: Path) -> None:
 
 
 def test_rows_that_are_not_planned_are_left_out(finished: Path) -> None:
-    """A row of an arm that the plan does not have is not a result of it."""
+    """A row of an arm that the plan does not have is not in the tables."""
     file = finished.parent / "runs.csv"
     rows = list(read_rows(file).values())
-    gone = replace(rows[0], arm="gone", experiment="tiny-gone-0", metrics={"gone_psnr": 1.0})
-    write_rows(file, [*rows, gone])
+    unplanned = replace(rows[0], arm="gone", experiment="tiny-gone-0", metrics={"gone_psnr": 1.0})
+    write_rows(file, [*rows, unplanned])
     assert "gone" not in report(finished)
 
 
-def test_a_damaged_curve_is_named(finished: Path) -> None:
-    """A curve lies in git, where a merge or a hand may spoil it."""
+def test_a_damaged_curve_is_reported(finished: Path) -> None:
+    """Curves lie in Git, where a merge or an edit may damage them."""
     (finished.parent / "curves" / "none-0.csv").write_text("step,validation\n10,good\n")
     with pytest.raises(RefcolorError, match=r"none-0\.csv is not a table of numbers .*restore it"):
         write_report(finished)

@@ -18,7 +18,7 @@ ERROR: failed to reproduce 'train': failed to run: python -m pipeline.train, exi
 
 @pytest.fixture
 def run(tmp_path: Path) -> Callable[..., str]:
-    """A repository with one commit of code, and git in it."""
+    """A repository with one commit of code; runs git in it."""
 
     def run(*command: str) -> str:
         author = ("-c", "user.name=a", "-c", "user.email=a@example.org")
@@ -36,8 +36,8 @@ def run(tmp_path: Path) -> Callable[..., str]:
 
 
 @pytest.mark.parametrize("name", ["refcolor", "IndexError"])
-def test_a_stage_that_fails_by_itself_is_a_result(name: str) -> None:
-    """The last word of refcolor or of a traceback is kept: other arms must not end with one."""
+def test_a_failed_stage_is_a_result(name: str) -> None:
+    """The last line of refcolor or of a traceback is recorded, so that the other arms can run."""
     failure = verdict(255, FAILED.format(code=1).replace("refcolor:", f"{name}:"))
     assert failure is not None and failure.stage == "train"
     message = failure.message.removeprefix("IndexError: ")
@@ -47,7 +47,7 @@ def test_a_stage_that_fails_by_itself_is_a_result(name: str) -> None:
 
 @pytest.mark.parametrize("code", [130, 143])
 def test_a_stopped_stage_stops_the_study(code: int) -> None:
-    """Ctrl-C and SIGTERM say nothing about an arm."""
+    """Ctrl-C and SIGTERM do not count as a result of the arm."""
     with pytest.raises(KeyboardInterrupt):
         verdict(255, FAILED.format(code=code))
 
@@ -60,14 +60,14 @@ def test_a_stopped_stage_stops_the_study(code: int) -> None:
         "ERROR: Unable to acquire lock. Most likely another DVC process is running",
     ],
 )
-def test_trouble_of_the_machine_is_not_a_result(output: str) -> None:
-    """A killed process, a full disk and a busy DVC end the sitting without a row."""
+def test_a_fault_of_the_machine_is_not_a_result(output: str) -> None:
+    """A killed process, a full disk and a busy DVC stop the study without a row."""
     with pytest.raises(RefcolorError, match="no row was written"):
         verdict(255, output)
 
 
 def test_only_committed_code_runs(run: Callable[..., str], tmp_path: Path) -> None:
-    """Edited or new code is refused by name; parameters and rows that changed do no harm."""
+    """Changed or new code is refused by name; changed parameters and rows are allowed."""
     plan = tmp_path / "docs" / "plan.yaml"
     (tmp_path / "params.yaml").write_text("seed: 1\n")
     (tmp_path / "docs" / "runs.csv").write_text("rows\n")
@@ -81,22 +81,22 @@ def test_only_committed_code_runs(run: Callable[..., str], tmp_path: Path) -> No
         refuse_uncommitted(tmp_path, [plan])
 
 
-def test_the_plan_comes_before_the_first_run(run: Callable[..., str], tmp_path: Path) -> None:
+def test_the_plan_must_be_committed(run: Callable[..., str], tmp_path: Path) -> None:
     """A plan that was changed or never committed is refused."""
     plan = tmp_path / "docs" / "plan.yaml"
     plan.write_text("another hypothesis\n")
     with pytest.raises(RefcolorError, match=r"docs/plan\.yaml"):
         refuse_uncommitted(tmp_path, [plan])
-    other = tmp_path / "docs" / "other.yaml"
-    other.write_text("plan\n")
+    other_plan = tmp_path / "docs" / "other.yaml"
+    other_plan.write_text("plan\n")
     with pytest.raises(RefcolorError, match=r"docs/other\.yaml"):
-        refuse_uncommitted(tmp_path, [other])
+        refuse_uncommitted(tmp_path, [other_plan])
 
 
-def test_rows_that_are_committed_leave_the_commit_of_the_code(
+def test_commits_of_rows_do_not_change_the_commit_of_the_code(
     run: Callable[..., str], tmp_path: Path
 ) -> None:
-    """Several sittings have one commit as long as only documentation changes between them."""
+    """The commit of the code stays the same while commits change only documentation."""
     code = run("rev-parse", "HEAD")
     (tmp_path / "docs" / "runs.csv").write_text("rows\n")
     run("add", "-A")

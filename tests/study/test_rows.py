@@ -11,15 +11,15 @@ from refcolor.study.rows import Row, as_text, read_rows, write_rows
 MakeRow = Callable[..., Row]
 
 
-def test_rows_come_back_as_they_were(
+def test_rows_survive_writing_and_reading(
     tmp_path: Path, write_plan: Callable[..., Path], make_row: MakeRow
 ) -> None:
-    """Writing and reading gives equal rows; a number that a run lacks stays missing."""
+    """Reading gives equal rows; a number that a run lacks stays missing."""
     plan = write_plan()
-    one, other, *_ = runs(load_plan(plan))
+    first, second, *_ = runs(load_plan(plan))
     rows = [
-        make_row(plan, one, transfer_delta_e=12.6321, ssim=0.85),
-        replace(make_row(plan, other), status="failed", message='train: a "loss", became nan'),
+        make_row(plan, first, transfer_delta_e=12.6321, ssim=0.85),
+        replace(make_row(plan, second), status="failed", message='train: a "loss", became nan'),
     ]
     write_rows(tmp_path / "new" / "runs.csv", rows)
     assert list(read_rows(tmp_path / "new" / "runs.csv").values()) == rows
@@ -27,31 +27,31 @@ def test_rows_come_back_as_they_were(
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         (("0.85", "good"), "metrics.ssim should be a valid number, .*, got 'good'"),
         (("train_key", "trainkey"), "train_key is missing"),
         (("main", "<<<<<<< HEAD\nmain"), "seed should be a valid integer, .*got None"),
     ],
 )
-def test_a_damaged_row_is_named(
+def test_a_damaged_row_is_reported(
     change: tuple[str, str],
-    said: str,
+    message: str,
     tmp_path: Path,
     write_plan: Callable[..., Path],
     make_row: MakeRow,
 ) -> None:
-    """Rows lie in git, where a merge or a hand may spoil them: the line and what to do are said."""
+    """The message has the line and what to do: rows lie in Git, where a merge may damage them."""
     plan, path = write_plan(), tmp_path / "runs.csv"
     run, *_ = runs(load_plan(plan))
     write_rows(path, [replace(make_row(plan, run, ssim=0.85), arm="main")])
     path.write_text(path.read_text().replace(*change))
-    with pytest.raises(RefcolorError, match=rf"runs\.csv line 2: {said}; restore it from git"):
+    with pytest.raises(RefcolorError, match=rf"runs\.csv line 2: {message}; restore it from git"):
         read_rows(path)
 
 
 @pytest.mark.parametrize("file", ["runs.csv", "halfway.csv", "portraits/runs.csv"])
-def test_the_rows_of_this_repository_are_kept_as_they_are(
+def test_the_rows_of_this_repository_survive_reading_and_writing(
     file: str, root: Path, tmp_path: Path
 ) -> None:
     """Our rows, read and written again, are the same bytes."""
@@ -63,7 +63,7 @@ def test_the_rows_of_this_repository_are_kept_as_they_are(
 def test_rows_stand_in_the_order_of_the_plan(
     tmp_path: Path, write_plan: Callable[..., Path], make_row: MakeRow
 ) -> None:
-    """Whatever finished first; a row of an arm that the plan lost stays, at the end."""
+    """Runs may finish in any order; a row of an arm that the plan lacks stays, at the end."""
     plan, path = write_plan(), tmp_path / "runs.csv"
     planned = list(runs(load_plan(plan)))
     rows = [make_row(plan, replace(planned[0], arm="gone"))]

@@ -1,4 +1,4 @@
-"""A whole study of tiny runs in a small repository: killed, stopped, failed, gone on with."""
+"""A whole study of tiny runs in a small repository: killed, stopped, failed, continued."""
 
 import shutil
 import signal
@@ -26,10 +26,10 @@ NAMES = {"s-scft-half-0", "s-scft-0"}
 
 @dataclass
 class Trial:
-    """A repository with a plan, and what a user does there."""
+    """A repository with a plan, and the commands of a user."""
 
     project: Project
-    said: list[str] = field(default_factory=list)
+    outputs: list[str] = field(default_factory=list)
 
     @property
     def folder(self) -> Path:
@@ -57,7 +57,7 @@ class Trial:
 
 
 def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]") -> None:
-    """Wait until something is so, while the study still runs."""
+    """Wait until a condition holds, while the study still runs."""
     limit = time.monotonic() + 240
     while not happened():
         assert process.poll() is None and time.monotonic() < limit, "it did not happen"
@@ -65,14 +65,14 @@ def wait_for(happened: Callable[[], Any], process: "subprocess.Popen[bytes]") ->
 
 
 def states(trial: Trial) -> dict[Path, int]:
-    """Say when the states of all trainings were saved."""
+    """List the times at which the states of all trainings were saved."""
     folder = trial.project.root / ".refcolor" / "checkpoints"
     return {path: path.stat().st_mtime_ns for path in folder.glob("*/*/state.pt")}
 
 
 @pytest.fixture(scope="module")
 def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
-    """A study that was killed and stopped at moments of our choice, and then came to its end."""
+    """A study that was killed and stopped at chosen moments, and then ran to its end."""
     root = tmp_path_factory.mktemp("study") / "project"
     root.mkdir()
     project = make_project(root, TINY | {"runtime.save_seconds": 0.2})
@@ -92,10 +92,10 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     # Everything dies at once in the middle of the first training, as in a power cut.
     process = trial.start()
     wait_for(lambda: states(trial), process)
-    for one in [*psutil.Process(process.pid).children(recursive=True), process]:
-        one.kill()
+    for child in [*psutil.Process(process.pid).children(recursive=True), process]:
+        child.kill()
     process.wait()
-    trial.said.append("killed")
+    trial.outputs.append("killed")
 
     # Ctrl-C once the first run has its row and the next one is under way.
     process = trial.start()
@@ -104,11 +104,11 @@ def trial(tmp_path_factory: pytest.TempPathFactory) -> Trial:
     wait_for(lambda: states(trial) != known, process)
     process.send_signal(signal.SIGINT)
     assert process.wait(90) == 130
-    trial.said.append(trial.go_on())
+    trial.outputs.append(trial.go_on())
     return trial
 
 
-def test_every_run_has_its_row(trial: Trial) -> None:
+def test_every_run_has_a_row(trial: Trial) -> None:
     """After a kill and a Ctrl-C all runs are there, with keys, cost, times and numbers."""
     rows = trial.rows() | trial.rows("halfway.csv")
     assert {name for name, row in rows.items() if row.status == "finished"} == NAMES
@@ -123,13 +123,13 @@ def test_every_run_has_its_row(trial: Trial) -> None:
     assert len({row.commit for row in rows.values()}) == 1
 
 
-def test_what_was_stopped_went_on(trial: Trial) -> None:
+def test_the_stopped_training_resumed(trial: Trial) -> None:
     """The training that was interrupted resumed from its state."""
-    assert "resumed at step" in trial.said[-1]
+    assert "resumed at step" in trial.outputs[-1]
 
 
-def test_a_failed_run_is_a_row(trial: Trial) -> None:
-    """A loss that becomes no number is recorded in the training's own words, without numbers."""
+def test_a_failed_run_has_a_row(trial: Trial) -> None:
+    """A loss that becomes NaN is recorded with the training's message, without numbers."""
     row = trial.rows()["s-triplet-0"]
     assert row.status == "failed"
     assert row.message.startswith("train: the ") and "loss became" in row.message
@@ -137,11 +137,11 @@ def test_a_failed_run_is_a_row(trial: Trial) -> None:
 
 
 def test_a_finished_study_runs_nothing(trial: Trial) -> None:
-    """Another sitting skips finished and failed runs alike, and changes no row."""
+    """Starting it again skips finished and failed runs alike, and changes no row."""
     before = (trial.folder / "runs.csv").read_bytes()
-    said = trial.go_on()
-    assert said.count("not run again") == 3
-    assert "Running stage" not in said
+    output = trial.go_on()
+    assert output.count("not run again") == 3
+    assert "Running stage" not in output
     assert (trial.folder / "runs.csv").read_bytes() == before
 
 
@@ -158,35 +158,35 @@ def test_the_users_tree_is_left_alone(trial: Trial) -> None:
     assert not (trial.project.root / "models").exists()
 
 
-def test_one_flat_mlflow_run_for_each(trial: Trial) -> None:
-    """MLflow has every run once, finished, under the experiment's name and the tag `study`."""
+def test_every_run_is_in_mlflow_once(trial: Trial) -> None:
+    """MLflow has each run, finished, under the experiment's name and the tag `study`."""
     store = sqlite3.connect(trial.project.root / "mlflow.db")
-    found = store.execute(
+    rows = store.execute(
         "select name, status from runs join tags on tags.run_uuid = runs.run_uuid "
         "where tags.key = 'study' and tags.value = 's'"
     ).fetchall()
-    finished = [name for name, status in found if status == "FINISHED"]
+    finished = [name for name, status in rows if status == "FINISHED"]
     assert sorted(finished) == sorted(NAMES)
-    assert ("s-triplet-0", "FAILED") in found
+    assert ("s-triplet-0", "FAILED") in rows
 
 
-def test_the_experiments_are_handed_over(trial: Trial) -> None:
-    """`dvc exp list` of the user's repository shows every finished run by name."""
+def test_the_users_repository_has_the_experiments(trial: Trial) -> None:
+    """`dvc exp list` of the user's repository lists every finished run by name."""
     listed = trial.project.run("dvc", "exp", "list", "--all-commits", "--name-only").split()
     assert set(listed) >= NAMES
 
 
 def test_dirty_code_is_refused(trial: Trial) -> None:
-    """A study does not start while code differs from the commit, and says which file."""
+    """A study does not start while code differs from the commit, and the message names the file."""
     file = trial.project.root / "refcolor" / "training" / "train.py"
     code = file.read_text()
     file.write_text(code + "\n# an idea\n")
-    said = trial.go_on(check=False)
+    output = trial.go_on(check=False)
     file.write_text(code)
-    assert "refcolor/training/train.py" in said and "commit or restore" in said
+    assert "refcolor/training/train.py" in output and "commit or restore" in output
 
 
-def test_another_evaluation_trains_nothing(trial: Trial) -> None:
+def test_a_changed_evaluation_reuses_the_trainings(trial: Trial) -> None:
     """When only the evaluation changed, trainings come out of DVC's cache and rows are new."""
     before = trial.rows()
     parameters = trial.folder / "params.yaml"
@@ -195,9 +195,9 @@ def test_another_evaluation_trains_nothing(trial: Trial) -> None:
     assert parameters.read_text() != text
     trial.commit()
     shutil.rmtree(trial.project.root / ".refcolor" / "study")  # a new clone is all that it costs
-    said = trial.go_on()
+    output = trial.go_on()
     after = trial.rows()
-    assert "Running stage 'train'" not in said
+    assert "Running stage 'train'" not in output
     assert after["s-scft-0"].train_key == before["s-scft-0"].train_key
     assert after["s-scft-0"].evaluate_key != before["s-scft-0"].evaluate_key
     assert after["s-scft-0"].train_seconds == before["s-scft-0"].train_seconds
@@ -205,7 +205,7 @@ def test_another_evaluation_trains_nothing(trial: Trial) -> None:
 
 
 def test_tables_and_figures_are_written(trial: Trial) -> None:
-    """`refcolor study report` makes them of what there is, pictures included."""
+    """`refcolor study report` writes them from the rows, pictures included."""
     trial.project.run("refcolor", "study", "report", "--plan", "study/plan.yaml")
     text = (trial.folder / "tables.md").read_text(encoding="utf-8")
     assert "2 runs finished, 1 failed" in text and "](plots/pictures.png)" in text

@@ -25,8 +25,8 @@ def test_seeds_are_paired_by_number_not_by_place() -> None:
     assert difference and (difference.pairs, difference.mean) == (2, 2.5)
 
 
-def test_one_pair_says_nothing_of_spread() -> None:
-    """A single pair has a difference but neither interval nor test; no pair has nothing."""
+def test_one_pair_has_no_interval() -> None:
+    """A single pair has a difference but neither interval nor test; no pair has none of them."""
     difference = paired_difference(pd.Series({1: 5.0}), pd.Series({1: 3.0}), confidence=0.95)
     assert difference and difference.mean == 2.0
     assert all(map(math.isnan, (difference.low, difference.high, difference.p)))
@@ -35,7 +35,7 @@ def test_one_pair_says_nothing_of_spread() -> None:
 
 @pytest.mark.parametrize(("shift", "p"), [(0.0, 1.0), (1.0, 0.0)])
 def test_equal_differences(shift: float, p: float) -> None:
-    """Where every pair differs by the same, the interval is that point and nothing divides by 0."""
+    """Where every pair has the same difference, the interval is a point; nothing divides by 0."""
     baseline = pd.Series([2.0, 4.0])
     difference = paired_difference(baseline + shift, baseline, confidence=0.95)
     assert difference and (difference.low, difference.high, difference.p) == (shift, shift, p)
@@ -50,5 +50,5 @@ def test_equal_differences(shift: float, p: float) -> None:
     ],
 )
 def test_holm_worked_by_hand(values: list[float], adjusted: list[float]) -> None:
-    """Adjusted p-values never fall, are at most 1, and keep their places."""
+    """Adjusted p-values never decrease, are at most 1, and keep their order."""
     assert holm(pd.Series(values)).to_list() == pytest.approx(adjusted, nan_ok=True)

@@ -21,8 +21,8 @@ from refcolor.training.checkpoint import save_model
 TEST = TestSet(shape_seed=5, palette_seed=6, count=20)
 
 
-def test_every_character_has_something_unseen() -> None:
-    """Each wears hair or clothes that nothing else in refcolor draws; every such style occurs."""
+def test_every_character_has_an_unseen_style() -> None:
+    """Each wears hair or clothes that no other drawn character has; every such style occurs."""
     records = unseen_characters(TEST)
     worn = {(record.attributes["hair"], record.attributes["clothes"]) for record in records}
     for hair, clothes in worn:
@@ -33,8 +33,8 @@ def test_every_character_has_something_unseen() -> None:
     assert not set(UNSEEN_CLOTHES) & set(CLOTHES)
 
 
-def test_a_record_is_drawn_as_it_says() -> None:
-    """The unseen style that a record names is what is drawn, and again with another palette."""
+def test_a_record_determines_its_drawing() -> None:
+    """The unseen style that a record names is drawn, and again with another palette."""
     record = unseen_characters(TEST)[0]
     usual = drawn.list_drawn(SampleParams(shape_seed=5, palette_seed=6, size=64), 1)[0]
     assert usual.attributes["hair"] != record.attributes["hair"] in UNSEEN_HAIR_STYLES or (
@@ -43,10 +43,10 @@ def test_a_record_is_drawn_as_it_says() -> None:
     assert (drawn.draw(record, size=64).ink != drawn.draw(usual, size=64).ink).any()
 
 
-def test_the_test_set_is_what_the_stages_would_make(
+def test_the_test_set_is_made_as_by_the_stages(
     tmp_path: Path, make_params: Callable[..., Params]
 ) -> None:
-    """A picture equals that of the stage clean, and pairs, real side and floor share nobody."""
+    """A picture equals that of the stage clean; pairs, real side and floor share no character."""
     params = make_params()
     folder = tmp_path / "test"
     draw_test_set(folder, TEST, params)
@@ -86,8 +86,10 @@ def test_a_model_is_judged_by_the_true_recolouring(
     assert numbers["grey_transfer_delta_e"] < numbers["mean_color_transfer_delta_e"]
 
 
-def test_one_look_is_enough(make_row: Callable[..., Row], write_plan: Callable[..., Path]) -> None:
-    """A second model needs a word of the user; the same model is never looked at twice."""
+def test_a_model_is_tested_once(
+    make_row: Callable[..., Row], write_plan: Callable[..., Path]
+) -> None:
+    """A second model needs --again; the same model is never tested twice."""
     plan = write_plan()
     row = make_row(plan, next(runs(load_plan(plan))))
     refuse_another_look([], "a" * 16, again=False)

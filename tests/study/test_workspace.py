@@ -1,4 +1,4 @@
-"""The checkout of a study: what a kill may leave there is whole."""
+"""The checkout of a study has complete files after a kill."""
 
 import os
 from pathlib import Path
@@ -32,8 +32,8 @@ def workspace(tmp_path: Path) -> Workspace:
     return workspace
 
 
-def test_a_run_begins_with_what_the_data_stages_made(workspace: Workspace) -> None:
-    """dvc.lock forgets train and evaluate once; beginning again goes on."""
+def test_a_run_begins_with_the_outs_of_the_data_stages(workspace: Workspace) -> None:
+    """dvc.lock drops train and evaluate once; calling it again continues."""
     workspace.begin("key")
     assert set(read_lock(workspace.tree)["stages"]) == {"split"}
     assert workspace.attempt == {"key": "key"}
@@ -42,18 +42,18 @@ def test_a_run_begins_with_what_the_data_stages_made(workspace: Workspace) -> No
     assert (workspace.tree / "dvc.lock").read_text() == LOCK
 
 
-def test_a_kill_leaves_whole_files(
+def test_a_kill_leaves_complete_files(
     workspace: Workspace, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """dvc.lock and params.yaml are the old ones until the new ones are there, with comments."""
-    given, written = tmp_path / "given.yaml", workspace.tree / "params.yaml"
-    given.write_text("# first\nseed: 2  # of the run\n")
-    workspace.write_parameters(given, {"seed": 3})
-    assert written.read_text() == "# first\nseed: 3  # of the run\n"
+    """dvc.lock and params.yaml are the old ones until the new ones are written, with comments."""
+    source, target = tmp_path / "given.yaml", workspace.tree / "params.yaml"
+    source.write_text("# first\nseed: 2  # of the run\n")
+    workspace.write_parameters(source, {"seed": 3})
+    assert target.read_text() == "# first\nseed: 3  # of the run\n"
     monkeypatch.setattr(os, "replace", Mock(side_effect=KeyboardInterrupt))
     with pytest.raises(KeyboardInterrupt):
-        workspace.write_parameters(given, {"seed": 4})
+        workspace.write_parameters(source, {"seed": 4})
     with pytest.raises(KeyboardInterrupt):
         workspace.begin("key")
-    assert written.read_text() == "# first\nseed: 3  # of the run\n"
+    assert target.read_text() == "# first\nseed: 3  # of the run\n"
     assert (workspace.tree / "dvc.lock").read_text() == LOCK

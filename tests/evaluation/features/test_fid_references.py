@@ -1,8 +1,4 @@
-"""FID agrees with pytorch-fid and with clean-fid, each with its own reading, resizing and network.
-
-Where the real weights are, they are used; everywhere one random state dict, which both packages and
-ours find under the name of the real file.
-"""
+"""FID agrees with pytorch-fid and with clean-fid, each with its resizing and network."""
 
 import tempfile
 from collections.abc import Callable, Iterator
@@ -119,8 +115,8 @@ class _Pooled(nn.Module):
 
 def _ours(folders: Folders, way: Way) -> float:
     features = Inception(resize=way)
-    one, other = (np.stack([image.read(p) for p in sorted(f.iterdir())]) for f in folders)
-    return fid(features(one), features(other))
+    first, second = (np.stack([image.read(p) for p in sorted(f.iterdir())]) for f in folders)
+    return fid(features(first), features(second))
 
 
 def _theirs(folders: Folders, way: str, weights: Path) -> float:

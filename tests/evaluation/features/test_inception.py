@@ -34,14 +34,14 @@ class FakeNetwork(nn.Module):
 
 @pytest.fixture
 def fake(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Weights that nobody needs and the network above."""
+    """Replace the weights' file and the network by the fake network."""
     monkeypatch.setattr(inception, "fetch", lambda weights: weights.path)
     monkeypatch.setattr(torch, "load", lambda file, **_: {})
     monkeypatch.setattr("pytorch_fid.inception.InceptionV3", FakeNetwork)
 
 
 @pytest.mark.usefixtures("fake")
-def test_clean_pictures_reach_the_network_resized_and_normalised() -> None:
+def test_clean_features_are_resized_and_normalised_by_us() -> None:
     """35 pictures of 13 x 17 come as 32 and 3 squares of 299, (level - 128) / 128, as they are."""
     pictures = np.full((35, 13, 17, 3), 128, np.uint8)
     pictures[34] = (255, 64, 0)
@@ -56,8 +56,8 @@ def test_clean_pictures_reach_the_network_resized_and_normalised() -> None:
 
 
 @pytest.mark.usefixtures("fake")
-def test_pytorch_pictures_are_left_to_the_package() -> None:
-    """They come in their own size in [0, 1]; the package's network resizes and normalises."""
+def test_pytorch_features_are_resized_by_the_package() -> None:
+    """Pictures come in their size in [0, 1]; the package's network resizes and normalises."""
     features = Inception(resize="pytorch")
     rows = features(np.full((2, 13, 17, 3), (255, 51, 0), np.uint8))
     assert features._network.prepares == (True, True)
@@ -66,8 +66,8 @@ def test_pytorch_pictures_are_left_to_the_package() -> None:
 
 
 @pytest.mark.usefixtures("fake")
-def test_no_picture_gives_no_row() -> None:
-    """An empty set keeps the 2048 columns."""
+def test_an_empty_set_gives_zero_rows() -> None:
+    """The result has shape (0, 2048)."""
     assert Inception()(np.zeros((0, 16, 16, 3), np.uint8)).shape == (0, 2048)
 
 
@@ -82,7 +82,7 @@ def test_resizing_is_antialiased() -> None:
 
 
 def test_resizing_is_pillows_bicubic_before_rounding() -> None:
-    """It is Pillow's own result, which rounds twice; what overshoots is clipped."""
+    """It is Pillow's result without its two roundings; overshoot is clipped."""
     picture = np.random.default_rng(0).integers(90, 160, (31, 37, 3)).astype(np.uint8)
     rounded = np.asarray(Image.fromarray(picture).resize((299, 299), Image.Resampling.BICUBIC))
     apart = resize_clean(picture) - rounded
@@ -92,48 +92,50 @@ def test_resizing_is_pillows_bicubic_before_rounding() -> None:
 
 
 @pytest.fixture
-def put(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[object], None]:
-    """Put a file into an empty cache, with the checksum that is asked for."""
+def put_weights(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> Callable[[object], None]:
+    """Put a file into an empty cache, and expect its checksum."""
 
-    def put(content: object) -> None:
+    def put_weights(content: object) -> None:
         file = tmp_path / "saved"
         torch.save(content, file)
         digits = hashlib.sha256(file.read_bytes()).hexdigest()[:8]
-        asked = dataclasses.replace(
+        weights = dataclasses.replace(
             WEIGHTS, address=WEIGHTS.address.replace(WEIGHTS.checksum_prefix, digits)
         )
-        asked.path.parent.mkdir()
-        file.rename(asked.path)
-        monkeypatch.setattr(inception, "WEIGHTS", asked)
-        monkeypatch.setattr("pytorch_fid.inception.FID_WEIGHTS_URL", asked.address)
+        weights.path.parent.mkdir()
+        file.rename(weights.path)
+        monkeypatch.setattr(inception, "WEIGHTS", weights)
+        monkeypatch.setattr("pytorch_fid.inception.FID_WEIGHTS_URL", weights.address)
 
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    return put
+    return put_weights
 
 
-def test_a_file_with_code_in_it_is_refused(put: Callable[[object], None], tmp_path: Path) -> None:
+def test_a_pickle_with_code_is_refused(
+    put_weights: Callable[[object], None], tmp_path: Path
+) -> None:
     """Weights are loaded as tensors only: a pickle that calls a function never runs."""
 
     class Evil:
         def __reduce__(self) -> tuple[Callable[..., object], tuple[str]]:
             return Path.touch, (Path(tmp_path / "ran"),)
 
-    put({"x": Evil()})
+    put_weights({"x": Evil()})
     with pytest.raises(RefcolorError, match="Weights only load failed"):
         Inception()
     assert not (tmp_path / "ran").exists()
 
 
-def test_weights_of_another_network_are_refused(put: Callable[[object], None]) -> None:
-    """The error names the parameter that does without, in one line."""
-    put({"x": torch.zeros(2)})
+def test_weights_of_another_network_are_refused(put_weights: Callable[[object], None]) -> None:
+    """The error names a parameter that is missing, in one line."""
+    put_weights({"x": torch.zeros(2)})
     with pytest.raises(RefcolorError, match=r"Missing key.*evaluate\.features: random") as caught:
         Inception()
     assert "\n" not in str(caught.value)
 
 
-def test_the_packages_own_network_pools_2048_features(monkeypatch: pytest.MonkeyPatch) -> None:
-    """The real architecture, its weights left as they are made, takes what is handed to it."""
+def test_the_network_of_pytorch_fid_gives_2048_features(monkeypatch: pytest.MonkeyPatch) -> None:
+    """The real architecture with untrained weights accepts our input."""
     monkeypatch.setattr(inception, "fetch", lambda weights: weights.path)
     monkeypatch.setattr(torch, "load", lambda file, **_: {})
     monkeypatch.setattr("pytorch_fid.inception.load_state_dict_from_url", lambda url, **_: {})

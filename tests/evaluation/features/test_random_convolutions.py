@@ -1,4 +1,4 @@
-"""Random convolutions rank sets of pictures as an eye would, and are the same everywhere."""
+"""Random convolutions rank sets of pictures as an eye would, and are the same on every machine."""
 
 import functools
 import hashlib
@@ -28,19 +28,19 @@ def _blurred(picture: Stack) -> Stack:
 
 
 @pytest.mark.parametrize("seed", [0, 1, 2])
-def test_spoilt_pictures_are_farther_than_the_floor(seed: int) -> None:
-    """Two disjoint halves of drawings are nearer than blurred, grey or flat ones, on any net."""
+def test_damaged_pictures_are_farther_than_the_floor(seed: int) -> None:
+    """Two disjoint halves of drawings are nearer than blurred, grey or flat ones, for any seed."""
     features = RandomConvolutions(seed=seed)
-    one, other = _drawings()[::2], _drawings()[1::2]
-    real = features(one)
-    floor = fid(features(other), real)
+    first, second = _drawings()[::2], _drawings()[1::2]
+    real = features(first)
+    floor = fid(features(second), real)
     assert floor > 0
     for spoil in (_blurred, grey, mean_color):
-        assert fid(features(np.stack([spoil(p) for p in other])), real) > 2 * floor
+        assert fid(features(np.stack([spoil(p) for p in second])), real) > 2 * floor
 
 
 def test_features_are_means_of_every_channel_of_every_layer() -> None:
-    """16 + 32 + 64 columns, none negative, none dead, each layer normalised on drawings."""
+    """16 + 32 + 64 columns, none negative or constant, each layer normalised on drawings."""
     rows = RandomConvolutions()(_drawings())
     assert rows.shape == (96, DIMENSIONS) == (96, 112)
     assert rows.dtype == np.float64
@@ -51,8 +51,8 @@ def test_features_are_means_of_every_channel_of_every_layer() -> None:
         assert 0.25 < layer.mean() < 0.55
 
 
-def test_weights_are_the_same_everywhere() -> None:
-    """The first layer's drawn weights are these bytes; another seed gives another measure."""
+def test_weights_are_the_same_on_every_machine() -> None:
+    """The first layer's drawn weights are these bytes; another seed gives other weights."""
     drawn = np.random.default_rng(20200508).standard_normal((16, 3, 3, 3)).astype(np.float32)
     weight = RandomConvolutions()._layers[0][0].numpy()
     scale = weight / drawn

@@ -1,4 +1,4 @@
-"""Attention metrics on maps small enough to count by hand."""
+"""Metrics of the attention, on maps small enough to count by hand."""
 
 import math
 
@@ -25,7 +25,7 @@ def test_accuracy_does_not_wrap_around_rows() -> None:
 
 
 def test_accuracy_counts_only_masked_queries() -> None:
-    """Queries without a known match or of the background are neither right nor wrong."""
+    """Queries without a known match or on the background are not counted."""
     strongest, key = torch.tensor([[7, 0, 7]]), torch.tensor([[7, 7, 0]])
     mask = torch.tensor([[True, False, True]])
     assert attention_accuracy(strongest, key=key, mask=mask, cells=CELLS) == 0.5
@@ -35,7 +35,7 @@ def test_accuracy_counts_only_masked_queries() -> None:
 
 
 def test_accuracy_counts_queries_not_pictures() -> None:
-    """One of one and none of three queries are one of four, not the mean of two shares."""
+    """1 of 1 and 0 of 3 queries are 1 of 4, not the mean of the two shares."""
     strongest = torch.tensor([[7, 0, 0], [0, 0, 0]])
     key = torch.full((2, 3), 7)
     mask = torch.tensor([[True, False, False], [True, True, True]])
@@ -55,15 +55,15 @@ def test_cells_are_numbered_row_by_row() -> None:
     assert cell_parts(large, cells=CELLS, labels=15).tolist() == [list(range(15))]
 
 
-def test_the_same_place_by_hand() -> None:
-    """Two queries along a key's side share it; on equal grids every query has its own number."""
+def test_query_positions_on_the_grid_of_the_keys() -> None:
+    """Two queries along a key's side map to that key; on equal grids each query to its index."""
     assert same_place((2, 6), (1, 3)).tolist() == [0, 0, 1, 1, 2, 2] * 2
     assert same_place((4, 2), (2, 1)).tolist() == [0, 0, 0, 0, 1, 1, 1, 1]
     assert same_place(CELLS, CELLS).tolist() == list(range(15))
 
 
-def test_cells_must_hold_the_keys() -> None:
-    """A grid that has no place for a key is refused, naming both."""
+def test_keys_outside_the_grid_are_refused() -> None:
+    """A grid without a cell for a key is refused, naming both."""
     key, mask = torch.tensor([[3]]), torch.ones(1, 1, dtype=torch.bool)
     with pytest.raises(ValueError, match="must hold key 14, got 2 x 7"):
         attention_accuracy(torch.tensor([[14]]), key=key, mask=mask, cells=(2, 7))

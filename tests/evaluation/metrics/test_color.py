@@ -19,13 +19,13 @@ SHARMA = [
 ]
 
 
-@pytest.mark.parametrize("one, other, expected", SHARMA)
+@pytest.mark.parametrize("color, other_color, expected", SHARMA)
 @pytest.mark.parametrize("precision", [np.float32, np.float64])
 def test_difference_gives_the_published_values(
-    one: tuple[float, ...], other: tuple[float, ...], expected: float, precision: type
+    color: tuple[float, ...], other_color: tuple[float, ...], expected: float, precision: type
 ) -> None:
     """CIEDE2000 equals the test data of its authors, in both precisions and both orders."""
-    first, second = np.array([one], precision), np.array([other], precision)
+    first, second = np.array([color], precision), np.array([other_color], precision)
     assert difference(first, second)[0] == pytest.approx(expected, abs=1e-4)
     assert difference(second, first)[0] == pytest.approx(expected, abs=1e-4)
 
@@ -56,7 +56,7 @@ def test_scored_leaves_out_lines_and_white() -> None:
 
 
 def test_delta_e_averages_only_over_scored_pixels() -> None:
-    """One scored pixel off by a known amount gives that amount, whatever the others show."""
+    """One scored pixel off by a known amount gives that amount, whatever the others are."""
     truth = np.full((2, 3, 3), 255, np.uint8)
     truth[0, 0], truth[1, 2] = (255, 0, 0), (0, 0, 0)
     picture = np.zeros((2, 3, 3), np.uint8)
@@ -67,8 +67,8 @@ def test_delta_e_averages_only_over_scored_pixels() -> None:
     assert delta_e(picture, truth, line=line) == pytest.approx(52.88, abs=0.01)
 
 
-def test_delta_e_of_nothing_is_nan() -> None:
-    """A truth without any coloured pixel has no colour difference, not a perfect one."""
+def test_delta_e_without_a_scored_pixel_is_nan() -> None:
+    """A target without any coloured pixel has no colour difference, not a difference of 0."""
     white = np.full((5, 7, 3), 255, np.uint8)
     assert math.isnan(delta_e(white, white, line=np.zeros((5, 7), bool)))
 
@@ -79,7 +79,7 @@ def test_grey_has_equal_channels_and_keeps_light() -> None:
     np.testing.assert_array_equal(grey(primaries), [[[76] * 3, [150] * 3, [29] * 3]])
 
 
-def test_mean_color_is_rounded_and_everywhere() -> None:
+def test_mean_color_is_rounded() -> None:
     """The mean of 10 and 13 is 11.5, rounded to even: 12, at every pixel."""
     reference = np.array([[[10, 0, 255], [13, 0, 255]]], np.uint8)
     np.testing.assert_array_equal(mean_color(reference), [[[12, 0, 255], [12, 0, 255]]])

@@ -1,4 +1,4 @@
-"""Which part took which part's colour, counted by hand."""
+"""Which part of the result has the colour of which part of the reference, counted by hand."""
 
 import csv
 import math
@@ -30,7 +30,7 @@ Rgb = tuple[int, int, int]
 
 
 def _palette(**colors: Rgb) -> NDArray[np.float32]:
-    """Make (1, 6, 3) of named colours; a part that is not named is not shown."""
+    """Make (1, 6, 3) of named colours; a part that is not named is missing."""
     rows = np.full((1, len(TAKERS), 3), np.nan, np.float32)
     for part, color in colors.items():
         rows[0, TAKERS.index(part)] = lab(np.uint8([[color]]))[0, 0]
@@ -44,7 +44,7 @@ def test_parts_are_ordered_as_the_transfer_numbers() -> None:
 
 
 def test_attention_is_counted_cell_by_cell() -> None:
-    """Two hair cells look at hair and skin, one eye cell at something that is no part."""
+    """Two hair cells attend to hair and skin, one eye cell to something that is not a part."""
     label = PARTS.index
     counts = attention_counts(
         torch.tensor([[0, 1, 2, 0]]),
@@ -58,8 +58,8 @@ def test_attention_is_counted_cell_by_cell() -> None:
     assert counts.sum() == 3
 
 
-def test_a_part_that_the_reference_lacks_is_not_asked() -> None:
-    """Clothes look at hair because there are none to look at: nothing is counted."""
+def test_a_part_missing_in_the_reference_is_not_counted() -> None:
+    """Clothes attend to hair because the reference has no clothes: nothing is counted."""
     label = PARTS.index
     counts = attention_counts(
         torch.tensor([[0]]),
@@ -69,8 +69,8 @@ def test_a_part_that_the_reference_lacks_is_not_asked() -> None:
     assert not counts.any()
 
 
-def test_the_nearest_colour_has_given_it() -> None:
-    """Red hair is the reference's hair, red clothes are its hair too, grey skin is nobody's."""
+def test_a_part_is_counted_for_the_nearest_colour() -> None:
+    """Red hair is the reference's hair, red clothes count as its hair too, grey skin as none."""
     references = _palette(hair=RED, clothes=BLUE, skin=GREEN)
     results = _palette(hair=(190, 50, 45), clothes=(190, 50, 45), skin=GREY)
     counts = color_counts(results, targets=references, references=references)
@@ -81,15 +81,15 @@ def test_the_nearest_colour_has_given_it() -> None:
     assert diagonal(counts) == pytest.approx(1 / 3)
 
 
-def test_what_the_truth_cannot_tell_apart_is_not_asked() -> None:
-    """Where hair and clothes of the reference have one colour only the first of them is asked."""
+def test_parts_of_one_colour_in_the_reference_are_not_told_apart() -> None:
+    """Where hair and clothes of the reference have one colour only the first of them is counted."""
     references = _palette(hair=RED, clothes=RED, skin=GREEN)
     counts = color_counts(references, targets=references, references=references)
     assert counts.sum(axis=1).tolist() == [1, 0, 1, 0, 0, 0]
 
 
-def test_a_part_must_be_shown_in_both() -> None:
-    """Eyes that the sketch lacks and skin that the reference lacks are not asked."""
+def test_a_part_must_be_in_both_pictures() -> None:
+    """Eyes that the sketch lacks and skin that the reference lacks are not counted."""
     references = _palette(hair=RED, eyes=BLUE)
     targets = _palette(hair=RED, skin=GREEN)
     counts = color_counts(targets, targets=targets, references=references)
@@ -107,14 +107,14 @@ def test_a_part_has_its_median_colour_without_lines() -> None:
     line[1] = True
     color[2, 2:] = BLUE
     color[0, 2:] = color[2, :2] = RED
-    found = palettes([color], [Truth(color, line, parts)])
-    assert found.shape == (1, 6, 3)
-    np.testing.assert_allclose(found[0, HAIR], lab(np.uint8([[RED]]))[0, 0], atol=1e-4)
-    assert np.isnan(found[0, [EYES, SKIN, BACKGROUND]]).all()
+    medians = palettes([color], [Truth(color, line, parts)])
+    assert medians.shape == (1, 6, 3)
+    np.testing.assert_allclose(medians[0, HAIR], lab(np.uint8([[RED]]))[0, 0], atol=1e-4)
+    assert np.isnan(medians[0, [EYES, SKIN, BACKGROUND]]).all()
 
 
 def test_shares_are_of_the_row() -> None:
-    """3 of 4 is 0.75; a row that was never asked is unknown, and so is its accuracy."""
+    """3 of 4 is 0.75; a row without a count is NaN, and so is its accuracy."""
     counts = np.zeros((6, 7), np.int64)
     assert math.isnan(diagonal(counts))
     counts[HAIR, [HAIR, SKIN]] = 3, 1
@@ -125,7 +125,7 @@ def test_shares_are_of_the_row() -> None:
 
 
 def test_the_csv_has_a_row_for_each_pair_of_parts(tmp_path: Path) -> None:
-    """Seven rows for a part that was asked, none for the others, and a header in any case."""
+    """Seven rows for a part that was counted, none for the others, and always a header."""
     counts = np.zeros((6, 7), np.int64)
     counts[EYES, [EYES, NONE]] = 2, 1
     path = tmp_path / "metrics" / "confusion.csv"

@@ -1,4 +1,4 @@
-"""The picture of the curves."""
+"""The figure of the training curves."""
 
 from pathlib import Path
 
@@ -30,8 +30,8 @@ def test_a_panel_for_every_column(tmp_path: Path) -> None:
     assert blue[3] == 0
 
 
-def test_the_same_curves_give_the_same_picture(tmp_path: Path) -> None:
-    """Equal files give equal bytes, so that a forced run repeats."""
-    one = draw_curves(write(tmp_path / "one.csv", 3, ["a"]))
-    other = draw_curves(write(tmp_path / "other.csv", 3, ["a"]))
-    assert (one == other).all()
+def test_equal_curves_give_equal_bytes(tmp_path: Path) -> None:
+    """A forced run writes the same picture again."""
+    first = draw_curves(write(tmp_path / "one.csv", 3, ["a"]))
+    second = draw_curves(write(tmp_path / "other.csv", 3, ["a"]))
+    assert (first == second).all()

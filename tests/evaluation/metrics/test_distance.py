@@ -24,50 +24,50 @@ def test_fid_of_diagonal_covariances() -> None:
         axes = np.diag(deviations) * np.sqrt(5 / 2)
         return np.concatenate([axes, -axes]) + mean
 
-    one, other = cross([0, 7, 2], [1, 3, 0]), cross([1, 7, 0], [2, 3, 4])
-    np.testing.assert_allclose(np.cov(other, rowvar=False), np.diag([4, 9, 16]), atol=1e-12)
-    assert fid(one, other) == pytest.approx(22)
+    set_a, set_b = cross([0, 7, 2], [1, 3, 0]), cross([1, 7, 0], [2, 3, 4])
+    np.testing.assert_allclose(np.cov(set_b, rowvar=False), np.diag([4, 9, 16]), atol=1e-12)
+    assert fid(set_a, set_b) == pytest.approx(22)
 
 
 def test_fid_of_covariances_that_do_not_commute() -> None:
     """It agrees with a matrix root of their product taken with 50 digits."""
-    one, other = _rows(8, 17, 3), _rows(9, 11, 3, shift=0.3)
-    covariances = [np.cov(rows, rowvar=False) for rows in (one, other)]
+    set_a, set_b = _rows(8, 17, 3), _rows(9, 11, 3, shift=0.3)
+    covariances = [np.cov(rows, rowvar=False) for rows in (set_a, set_b)]
     product = covariances[0] @ covariances[1]
     assert np.abs(product - product.T).max() > 0.5
     with mpmath.workdps(50):
         first, second = (mpmath.matrix(covariance.tolist()) for covariance in covariances)
         root = mpmath.sqrtm(first * second)
         cross = float(sum(root[i, i].real for i in range(3)))
-    shift = one.mean(axis=0) - other.mean(axis=0)
+    shift = set_a.mean(axis=0) - set_b.mean(axis=0)
     expected = shift @ shift + sum(np.trace(covariance) for covariance in covariances) - 2 * cross
     assert expected > 0.5
-    assert fid(one, other) == pytest.approx(expected, rel=1e-12)
+    assert fid(set_a, set_b) == pytest.approx(expected, rel=1e-12)
 
 
 @pytest.mark.parametrize("count", [19, 101])
-def test_fid_is_the_symmetric_form(count: int) -> None:
-    """With fewer or more rows than columns it is the form by eigenvalues, clamped at 0."""
-    one, other = _rows(1, count, 43), _rows(2, count + 4, 43, shift=0.5)
-    first, second = np.cov(one, rowvar=False), np.cov(other, rowvar=False)
+def test_fid_with_any_number_of_rows(count: int) -> None:
+    """With fewer or more rows than columns it is the symmetric form by eigenvalues, at least 0."""
+    set_a, set_b = _rows(1, count, 43), _rows(2, count + 4, 43, shift=0.5)
+    first, second = np.cov(set_a, rowvar=False), np.cov(set_b, rowvar=False)
     values, vectors = np.linalg.eigh(first)
     root = (vectors * np.sqrt(values.clip(0))) @ vectors.T
     cross = np.sqrt(np.linalg.eigvalsh(root @ second @ root).clip(0)).sum()
-    shift = one.mean(axis=0) - other.mean(axis=0)
+    shift = set_a.mean(axis=0) - set_b.mean(axis=0)
     expected = shift @ shift + np.trace(first) + np.trace(second) - 2 * cross
-    assert fid(one, other) == pytest.approx(expected, rel=1e-6)
+    assert fid(set_a, set_b) == pytest.approx(expected, rel=1e-6)
 
 
-def test_fid_of_a_set_with_itself_is_nothing() -> None:
+def test_fid_of_a_set_with_itself_is_zero() -> None:
     """A set is at distance 0 of itself, to rounding, and the order does not matter."""
-    one, other = _rows(3, 29, 7), _rows(4, 31, 7)
-    assert fid(one, one) == pytest.approx(0, abs=1e-6)
-    assert fid(one, other) == pytest.approx(fid(other, one))
+    set_a, set_b = _rows(3, 29, 7), _rows(4, 31, 7)
+    assert fid(set_a, set_a) == pytest.approx(0, abs=1e-6)
+    assert fid(set_a, set_b) == pytest.approx(fid(set_b, set_a))
 
 
 def test_kid_is_the_unbiased_double_sum() -> None:
     """It agrees with the formula written as loops over pairs."""
-    one, other = _rows(5, 7, 5), _rows(6, 11, 5, shift=1.0)
+    set_a, set_b = _rows(5, 7, 5), _rows(6, 11, 5, shift=1.0)
 
     def kernel(x: Rows, y: Rows) -> float:
         return float((sum(a * b for a, b in zip(x, y, strict=True)) / 5 + 1) ** 3)
@@ -77,19 +77,19 @@ def test_kid_is_the_unbiased_double_sum() -> None:
         pairs = [(i, j) for i in range(count) for j in range(count) if i != j]
         return sum(kernel(rows[i], rows[j]) for i, j in pairs) / len(pairs)
 
-    between = sum(kernel(x, y) for x in one for y in other) / (7 * 11)
-    expected = within(one) + within(other) - 2 * between
-    assert kid(one, other) == pytest.approx(expected, rel=1e-9)
+    between = sum(kernel(x, y) for x in set_a for y in set_b) / (7 * 11)
+    expected = within(set_a) + within(set_b) - 2 * between
+    assert kid(set_a, set_b) == pytest.approx(expected, rel=1e-9)
 
 
 def test_kid_of_two_pairs_of_numbers() -> None:
     """{0, 1} and {1, 2}: 1 + 27 - 2 (1 + 1 + 8 + 27) / 4 = 9.5."""
-    one, other = np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])
-    assert kid(one, other) == pytest.approx(9.5)
+    set_a, set_b = np.array([[0.0], [1.0]]), np.array([[1.0], [2.0]])
+    assert kid(set_a, set_b) == pytest.approx(9.5)
 
 
 def test_kid_is_unbiased() -> None:
-    """Over many draws of one distribution the mean is 0, far below a single spread."""
+    """The mean over many draws of one distribution is 0, far below the spread of a single value."""
     generator = np.random.default_rng(7)
     values = [
         kid(generator.normal(size=(12, 4)), generator.normal(size=(12, 4))) for _ in range(400)
@@ -99,8 +99,8 @@ def test_kid_is_unbiased() -> None:
 
 
 @pytest.mark.parametrize("distance", [fid, kid])
-def test_distances_refuse_sets_that_are_none(distance: object) -> None:
-    """One picture has no spread, and features of two networks cannot be compared."""
+def test_sets_that_cannot_be_compared_are_refused(distance: object) -> None:
+    """One picture has no covariance, and features of two networks cannot be compared."""
     assert callable(distance)
     with pytest.raises(ValueError, match="at least 2 pictures, got 1 and 5"):
         distance(np.zeros((1, 3)), np.zeros((5, 3)))

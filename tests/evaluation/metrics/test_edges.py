@@ -1,4 +1,4 @@
-"""Entanglement counts the ink that two colourings do not share."""
+"""Entanglement counts the ink that two coloured results do not share."""
 
 import numpy as np
 import pytest
@@ -23,13 +23,13 @@ def _ink(*columns: int, side: int = 13) -> Picture:
 
 @pytest.fixture
 def lines_as_painted(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Take black pixels for lines, so that ink can be counted by hand."""
+    """Use black pixels as lines, so that ink can be counted by hand."""
     monkeypatch.setattr(edges, "sketch_picture", lambda picture, _settings: picture[..., 0])
 
 
 @pytest.mark.usefixtures("lines_as_painted")
 @pytest.mark.parametrize(
-    "one, other, expected",
+    "first, second, expected",
     [
         ((3,), (3,), 0),  # the same line
         ((3,), (4,), 0),  # within a pixel
@@ -41,12 +41,12 @@ def lines_as_painted(monkeypatch: pytest.MonkeyPatch) -> None:
         ((3,), (), 1),
     ],
 )
-def test_ink_without_ink_beside_it_counts(
-    one: tuple[int, ...], other: tuple[int, ...], expected: float
+def test_ink_without_a_neighbour_in_the_other_picture_counts(
+    first: tuple[int, ...], second: tuple[int, ...], expected: float
 ) -> None:
-    """The share of ink of both pictures with no ink of the other within one pixel."""
-    assert entanglement(_ink(*one), _ink(*other)) == pytest.approx(expected)
-    assert entanglement(_ink(*other), _ink(*one)) == pytest.approx(expected)
+    """It is the share of ink of both pictures with no ink of the other within one pixel."""
+    assert entanglement(_ink(*first), _ink(*second)) == pytest.approx(expected)
+    assert entanglement(_ink(*second), _ink(*first)) == pytest.approx(expected)
 
 
 def _drawn(shape: int, palette: int) -> Picture:
@@ -59,16 +59,16 @@ def test_true_recolourings_share_their_lines_and_other_pictures_do_not() -> None
 
     Between them lies a picture through which the reference shines.
     """
-    one, other = _drawn(3, 3), _drawn(3, 5)
-    shining = (0.5 * one + 0.5 * _drawn(8, 8)).astype(np.uint8)
-    assert entanglement(one, one) == 0
-    assert 0 < entanglement(one, other) < 0.1
-    assert entanglement(one, other) < entanglement(shining, other)
-    assert entanglement(shining, other) < entanglement(_drawn(8, 8), other)
-    assert entanglement(_drawn(8, 8), other) > 0.15
+    first, second = _drawn(3, 3), _drawn(3, 5)
+    shining = (0.5 * first + 0.5 * _drawn(8, 8)).astype(np.uint8)
+    assert entanglement(first, first) == 0
+    assert 0 < entanglement(first, second) < 0.1
+    assert entanglement(first, second) < entanglement(shining, second)
+    assert entanglement(shining, second) < entanglement(_drawn(8, 8), second)
+    assert entanglement(_drawn(8, 8), second) > 0.15
 
 
-def test_a_flat_change_of_colour_touches_no_line() -> None:
-    """Turning the hue of a drawing without touching its lightness much keeps the lines."""
+def test_a_change_of_hue_keeps_the_lines() -> None:
+    """Turning the hue of a drawing at nearly the same lightness keeps the lines."""
     picture = _drawn(4, 4)
     assert entanglement(picture, np.ascontiguousarray(picture[..., [1, 0, 2]])) < 0.1

@@ -1,4 +1,4 @@
-"""The picture of the confusion shows what the table says."""
+"""The figure of the confusion shows what the table says."""
 
 import json
 from pathlib import Path
@@ -17,19 +17,19 @@ def _counts(*places: tuple[int, int]) -> np.ndarray:
 
 
 def test_a_panel_for_each_table() -> None:
-    """Attention and colours stand side by side; without attention one panel is left."""
+    """Attention and colours are two panels; without attention one panel is left."""
     right = _counts(*((part, part) for part in range(6)))
-    both, one = (
+    both, single = (
         draw_confusion({"attention": right, "colour": right}),
         draw_confusion({"colour": right}),
     )
     assert both.dtype == np.uint8
-    assert both.shape[0] == one.shape[0]
-    assert both.shape[1] == 2 * one.shape[1]
+    assert both.shape[0] == single.shape[0]
+    assert both.shape[1] == 2 * single.shape[1]
 
 
 def test_the_dark_fields_are_the_large_shares() -> None:
-    """All hair to the first column and all background to the last: dark top left, bottom right."""
+    """All hair in the first column, all background in the last: dark top left, bottom right."""
     picture = draw_confusion({"colour": _counts((0, 0), (5, 6))}).astype(int)
     dark = picture[..., 2] - picture[..., 0] > 70  # the deepest blue; ink is nearly grey
     rows, columns = (np.flatnonzero(dark.mean(axis=axis) > 0.05) for axis in (1, 0))
@@ -40,8 +40,8 @@ def test_the_dark_fields_are_the_large_shares() -> None:
     assert fields[: height - 8, 8 - width :].mean() < 0.1
 
 
-def test_the_same_table_gives_the_same_picture() -> None:
-    """Equal counts give equal bytes, so that a forced run repeats."""
+def test_equal_tables_give_equal_bytes() -> None:
+    """A forced run writes the same picture again."""
     counts = _counts((0, 0), (1, 3), (4, 6))
     np.testing.assert_array_equal(
         draw_confusion({"attention": counts}), draw_confusion({"attention": counts.copy()})

@@ -1,4 +1,4 @@
-"""Contact sheets show what they are told, in the order they are told."""
+"""Contact sheets show the chosen pairs in order."""
 
 import numpy as np
 
@@ -6,7 +6,7 @@ from refcolor.evaluation.metrics.sheets import sheet, spread, spread_by_sketch
 
 
 def test_spread_is_even_and_keeps_both_ends() -> None:
-    """Four of ten places are 0, 3, 6 and 9; fewer pictures than asked are all shown once."""
+    """Four of ten indices are 0, 3, 6 and 9; fewer pictures than places are all shown once."""
     assert spread(10, 4) == [0, 3, 6, 9]
     assert spread(3, 12) == [0, 1, 2]
 
@@ -29,7 +29,7 @@ def test_single_references_fill_every_place() -> None:
 
 
 def test_a_last_single_reference_leaves_no_hole() -> None:
-    """Where the last sketch has a single pair, both places of its row go to the pairs before."""
+    """Where the last sketch has a single pair, both places of its row show earlier pairs."""
     sketches = [sketch for sketch in range(12) for _ in range(2)] + [12]
     chosen = spread_by_sketch(sketches)
     assert len(chosen) == len(set(chosen)) == 12

@@ -29,9 +29,9 @@ def _disturbed(picture: Picture, seed: int) -> Picture:
 
 def test_ssim_of_two_flat_pictures_is_their_luminance_term() -> None:
     """Flat 100 against flat 120 gives (2*100*120 + c1) / (100^2 + 120^2 + c1)."""
-    one, other = np.full((13, 17, 3), 100, np.uint8), np.full((13, 17, 3), 120, np.uint8)
+    first, second = np.full((13, 17, 3), 100, np.uint8), np.full((13, 17, 3), 120, np.uint8)
     c1 = 2.55**2
-    assert ssim(one, other) == pytest.approx((24000 + c1) / (24400 + c1), abs=1e-9)
+    assert ssim(first, second) == pytest.approx((24000 + c1) / (24400 + c1), abs=1e-9)
 
 
 def test_ms_ssim_agrees_with_torchmetrics_at_five_levels() -> None:
@@ -44,18 +44,18 @@ def test_ms_ssim_agrees_with_torchmetrics_at_five_levels() -> None:
 
     truth = _cloudy(3, 176, 181)
     picture = _disturbed(gaussian_filter(truth, (5, 5, 0)), 4)
-    one, other = (torch.from_numpy(p).permute(2, 0, 1)[None].double() for p in (picture, truth))
+    first, second = (torch.from_numpy(p).permute(2, 0, 1)[None].double() for p in (picture, truth))
     whole = float(
-        reference.multiscale_structural_similarity_index_measure(one, other, data_range=255.0)
+        reference.multiscale_structural_similarity_index_measure(first, second, data_range=255.0)
     )
     expected = 1.0
     for weight in (0.0448, 0.2856, 0.3001, 0.2363):
         contrast = reference.structural_similarity_index_measure(
-            one, other, data_range=255.0, return_contrast_sensitivity=True
+            first, second, data_range=255.0, return_contrast_sensitivity=True
         )[1]
         expected *= float(contrast) ** weight
-        one, other = avg_pool2d(one, 2), avg_pool2d(other, 2)
-    smallest = [p[0].permute(1, 2, 0).numpy() for p in (one, other)]
+        first, second = avg_pool2d(first, 2), avg_pool2d(second, 2)
+    smallest = [p[0].permute(1, 2, 0).numpy() for p in (first, second)]
     expected *= (
         structural_similarity(
             *smallest,
@@ -79,20 +79,20 @@ def test_ms_ssim_of_a_small_picture_is_ssim() -> None:
     assert ms_ssim(picture, truth) == pytest.approx(ssim(picture, truth), abs=1e-9)
 
 
-def test_ms_ssim_at_64_pixels_weighs_three_levels_to_one() -> None:
-    """With flat pictures every contrast term is 1, so only the last level's weight is seen."""
-    one, other = np.full((64, 64, 3), 60, np.uint8), np.full((64, 64, 3), 180, np.uint8)
+def test_the_weights_of_ms_ssim_at_64_pixels_sum_to_one() -> None:
+    """With flat pictures every contrast term is 1, so only the last level's weight matters."""
+    first, second = np.full((64, 64, 3), 60, np.uint8), np.full((64, 64, 3), 180, np.uint8)
     c1 = 2.55**2
     luminance = (2 * 60 * 180 + c1) / (60**2 + 180**2 + c1)
     weight = 0.3001 / (0.0448 + 0.2856 + 0.3001)
-    assert ms_ssim(one, other) == pytest.approx(luminance**weight, abs=1e-9)
+    assert ms_ssim(first, second) == pytest.approx(luminance**weight, abs=1e-9)
 
 
 def test_psnr_of_a_constant_error() -> None:
     """An error of 5 grey levels everywhere is 20 log10(255 / 5) = 34.1514 dB."""
-    one, other = np.full((11, 13, 3), 90, np.uint8), np.full((11, 13, 3), 95, np.uint8)
-    assert psnr(one, other) == pytest.approx(34.151404, abs=1e-6)
-    assert psnr(other, one) == psnr(one, other)
+    first, second = np.full((11, 13, 3), 90, np.uint8), np.full((11, 13, 3), 95, np.uint8)
+    assert psnr(first, second) == pytest.approx(34.151404, abs=1e-6)
+    assert psnr(second, first) == psnr(first, second)
 
 
 def test_equal_pictures_score_the_highest_values() -> None:
@@ -103,8 +103,8 @@ def test_equal_pictures_score_the_highest_values() -> None:
     assert psnr(picture, picture) == 100
 
 
-def test_structure_says_nothing_about_colour() -> None:
-    """Swapped channels keep grey SSIM high while CIEDE2000 sees another picture."""
+def test_ssim_does_not_see_colour() -> None:
+    """Swapped channels keep grey SSIM high while CIEDE2000 is large."""
     luma = _cloudy(8)[..., :1]
     tint = np.array([12, 0, -12])
     picture = np.clip(luma.astype(int) + tint, 0, 255).astype(np.uint8)
@@ -115,7 +115,7 @@ def test_structure_says_nothing_about_colour() -> None:
 
 
 @pytest.mark.parametrize("metric", [psnr, ssim, ms_ssim])
-def test_structure_refuses_pictures_that_do_not_fit(metric: object) -> None:
+def test_pictures_that_cannot_be_compared_are_refused(metric: object) -> None:
     """Another shape, another type or fewer than 11 pixels is refused, naming what was given."""
     assert callable(metric)
     small, large = np.zeros((11, 13, 3), np.uint8), np.zeros((13, 11, 3), np.uint8)

@@ -1,4 +1,4 @@
-"""Tag transfer asks only what both sides know, and counts by hand."""
+"""Tag transfer counts pairs whose colours are known on both sides."""
 
 import math
 
@@ -16,9 +16,11 @@ def _named(*answers: dict[str, float]) -> NDArray[np.float64]:
     return np.array([[answer.get(tag, 0.0) for tag in TAGS] for answer in answers])
 
 
-def _ask(scores: NDArray[np.float64], pairs: list[tuple[str, str]]) -> list[float]:
-    """Ask for hair; an empty colour is an unknown one."""
-    sides = [[{"hair": side} if side else {} for side in one] for one in zip(*pairs, strict=True)]
+def _correct(scores: NDArray[np.float64], pairs: list[tuple[str, str]]) -> list[float]:
+    """Score pairs by their hair; an empty colour is an unknown one."""
+    sides = [
+        [{"hair": side} if side else {} for side in colors] for colors in zip(*pairs, strict=True)
+    ]
     return correct_colors(
         scores, tags=TAGS, kind="hair", sketches=sides[0], references=sides[1]
     ).tolist()
@@ -30,7 +32,7 @@ def test_the_strongest_colour_of_a_kind_decides() -> None:
         {"1girl": 0.9, "blue_hair": 0.3, "red_hair": 0.2, "red_eyes": 0.8},
         {"blue_hair": 0.3, "red_hair": 0.4},
     )
-    assert _ask(scores, [("red", "blue"), ("red", "blue")]) == [1, 0]
+    assert _correct(scores, [("red", "blue"), ("red", "blue")]) == [1, 0]
 
 
 @pytest.mark.parametrize(
@@ -42,29 +44,29 @@ def test_the_strongest_colour_of_a_kind_decides() -> None:
         ("red", "light_brown"),  # no tag of the tagger
     ],
 )
-def test_what_is_not_known_is_not_asked(sketch: str, reference: str) -> None:
-    """A pair without two different known colours has no answer; the pair beside it has one."""
+def test_pairs_with_an_unknown_colour_are_nan(sketch: str, reference: str) -> None:
+    """A pair without two different known colours is NaN; the pair beside it has a score."""
     scores = _named({"blue_hair": 1}, {"blue_hair": 1})
-    found = _ask(scores, [(sketch, reference), ("red", "blue")])
-    assert math.isnan(found[0])
-    assert found[1] == 1
+    scored = _correct(scores, [(sketch, reference), ("red", "blue")])
+    assert math.isnan(scored[0])
+    assert scored[1] == 1
 
 
-def test_colours_that_occur_nowhere_do_not_compete() -> None:
+def test_colours_that_no_post_has_do_not_compete() -> None:
     """Blonde is the strongest of all tags, but no post of these pairs has it."""
-    assert _ask(_named({"blonde_hair": 0.9, "blue_hair": 0.2}), [("red", "blue")]) == [1]
+    assert _correct(_named({"blonde_hair": 0.9, "blue_hair": 0.2}), [("red", "blue")]) == [1]
 
 
-def test_a_tagger_of_something_else_answers_nothing() -> None:
-    """Without a single tag that fits, everything is unknown."""
-    found = correct_colors(
+def test_a_tagger_without_these_tags_gives_nan() -> None:
+    """Without a single tag of a colour, everything is NaN."""
+    scored = correct_colors(
         np.ones((1, 1)),
         tags=["cat"],
         kind="eyes",
         sketches=[{"eyes": "red"}],
         references=[{"eyes": "blue"}],
     )
-    assert np.isnan(found).all()
+    assert np.isnan(scored).all()
 
 
 def test_numbers_are_shares_of_answers() -> None:

@@ -1,4 +1,4 @@
-"""The transfer numbers count the right pixels of the right parts."""
+"""The transfer metrics count the right pixels of the right parts."""
 
 import math
 
@@ -37,8 +37,8 @@ def _all(color: tuple[int, int, int], like: Truth) -> NDArray[np.uint8]:
     return np.broadcast_to(np.uint8(color), like.color.shape)[None]
 
 
-def test_a_part_counts_where_both_pictures_show_it() -> None:
-    """Hair is in both; skin is missing in the reference and eyes in the sketch: both stay open."""
+def test_a_part_counts_where_both_pictures_have_it() -> None:
+    """Hair is in both; skin is missing in the reference and eyes in the sketch: both are NaN."""
     target = _truth((HAIR, RED, 5), (SKIN, RED, 7))
     case = Recoloring(target, _truth((HAIR, BLUE, 4), (EYES, BLUE, 8)))
     table = part_differences(_all(BLUE, target), [case])
@@ -46,7 +46,7 @@ def test_a_part_counts_where_both_pictures_show_it() -> None:
     assert np.flatnonzero(~np.isnan(table[0])).tolist() == [HAIR]
 
 
-def test_a_part_is_averaged_over_its_own_pixels() -> None:
+def test_a_part_is_averaged_over_its_pixels() -> None:
     """Hair right and skin wrong gives 0 and 52.88, not a mixture by area."""
     target = _truth((HAIR, BLUE, 11), (SKIN, RED, 2))
     table = part_differences(_all(BLUE, target), [Recoloring(target, target)])
@@ -54,8 +54,8 @@ def test_a_part_is_averaged_over_its_own_pixels() -> None:
     assert table[0, SKIN] == pytest.approx(RED_TO_BLUE, abs=0.01)
 
 
-def test_lines_and_white_are_not_seen() -> None:
-    """Three of six hair pixels are line and the skin is white: neither shows 4 pixels."""
+def test_lines_and_white_do_not_count_as_pixels_of_a_part() -> None:
+    """Three of six hair pixels are line and the skin is white: neither has 4 pixels."""
     truth = _truth((HAIR, RED, 2), (SKIN, WHITE, 9), (EYES, RED, 2))
     truth.line[:, 0] = True
     assert np.flatnonzero(visible(truth)).tolist() == [EYES]
@@ -66,7 +66,7 @@ def test_lines_and_white_are_not_seen() -> None:
 
 
 def test_means_go_over_parts_and_then_over_pictures() -> None:
-    """Rows (10, 20) and (40) give 15 and 40, together 27.5; background and other stay outside."""
+    """Rows (10, 20) and (40) give 15 and 40, together 27.5; background and other are left out."""
     table = np.full((3, len(PARTS)), np.nan)
     table[0, [HAIR, SKIN, BACKGROUND]] = 10, 20, 99
     table[1, HAIR] = 40
@@ -82,18 +82,18 @@ def test_means_go_over_parts_and_then_over_pictures() -> None:
     }
 
 
-def test_a_moved_reference_moves_as_a_whole() -> None:
-    """Colour, lines and parts are mirrored and shifted together; the target stays."""
-    given = _truth((HAIR, RED, 3), (SKIN, BLUE, 3))
-    given.line[1, 0] = True
-    case = Recoloring(given, given).with_reference_moved()
-    assert case.target is given
+def test_the_moved_reference_moves_colour_lines_and_parts() -> None:
+    """They are mirrored and shifted together; the target stays."""
+    reference = _truth((HAIR, RED, 3), (SKIN, BLUE, 3))
+    reference.line[1, 0] = True
+    case = Recoloring(reference, reference).with_reference_moved()
+    assert case.target is reference
     assert case.reference.parts[0].tolist() == [SKIN] * 4 + [HAIR] * 2
     assert case.reference.color[0, 3].tolist() == list(BLUE)
     assert not case.reference.line.any()
 
 
 def test_mean_of_known_leaves_out_nan() -> None:
-    """NaN is no zero, and nothing known is NaN again."""
+    """The mean of nothing but NaN is NaN."""
     assert mean_of_known(np.array([1.0, np.nan, 4.0])) == 2.5
     assert math.isnan(mean_of_known(np.array([np.nan])))

@@ -1,4 +1,4 @@
-"""The truth of a drawn character, and what a picture tells about itself."""
+"""The true recolouring of a drawn character, and what can be measured of any picture."""
 
 from functools import partial
 
@@ -21,10 +21,10 @@ def test_recolored_has_the_shape_of_one_and_the_colours_of_the_other() -> None:
     truth = redraw(CHARACTERS[3], CHARACTERS[5])
     drawing = render(draw_shape(1, 3), draw_palette(2, 5), size=256)
     np.testing.assert_array_equal(truth.color, image.square(drawing.color, 64))
-    own = redraw(CHARACTERS[3], CHARACTERS[3])
-    np.testing.assert_array_equal(truth.parts, own.parts)
-    np.testing.assert_array_equal(truth.line, own.line)
-    assert (truth.color != own.color).mean() > 0.2
+    unchanged = redraw(CHARACTERS[3], CHARACTERS[3])
+    np.testing.assert_array_equal(truth.parts, unchanged.parts)
+    np.testing.assert_array_equal(truth.line, unchanged.line)
+    assert (truth.color != unchanged.color).mean() > 0.2
 
 
 def test_parts_are_the_majority_and_lines_a_quarter_of_each_block() -> None:
@@ -37,7 +37,7 @@ def test_parts_are_the_majority_and_lines_a_quarter_of_each_block() -> None:
     assert 0.05 < truth.line.mean() < 0.25
 
 
-def test_observed_tells_background_and_lines_from_the_picture() -> None:
+def test_observed_finds_background_and_lines() -> None:
     """A red disc with a black ring on pale blue: the ring is line, the blue is background."""
     y, x = np.mgrid[-31.5:32, -31.5:32]
     radius = np.hypot(x, y)
