@@ -62,7 +62,7 @@ def lines(height: int = 80, width: int = 72) -> np.ndarray:
 
 
 def cleaned(path: Path, picture: np.ndarray, **changes: object) -> Measurement:
-    """The measurement of a picture under changed parameters."""
+    """Measure the picture under changed parameters."""
     image.write(path, picture)
     return clean_picture(path, "a", PARAMS.model_copy(update=changes))[2]
 
@@ -240,7 +240,7 @@ def test_a_column_has_no_halves(tmp_path: Path) -> None:
 
 
 def test_line_art_needs_no_colour(tmp_path: Path) -> None:
-    """A drawing becomes a grey square; it is dropped only if empty, small or unreadable."""
+    """A line drawing becomes a grey square; it is dropped only if empty, small or unreadable."""
     image.write(tmp_path / "a.png", gray_figure())
     color, drawing, measurement = clean_picture(tmp_path / "a.png", "a", PARAMS, layout="line_art")
     assert color is None
@@ -292,14 +292,14 @@ def test_measurements_round_trip(tmp_path: Path) -> None:
     ],
 )
 def test_other_files_are_errors(content: str, message: str, tmp_path: Path) -> None:
-    """An empty file or one with other columns says what was expected."""
+    """An empty file or one with other columns is refused, with the expected columns."""
     (tmp_path / "clean.csv").write_text(content)
     with pytest.raises(RefcolorError, match=message):
         read_measurements(tmp_path / "clean.csv")
 
 
 @pytest.mark.parametrize("row", ["b,1,2", "b,wide,2,3,4,5,,,", "b,1,2,3,4,5,,"])
-def test_damaged_rows_are_named(row: str, tmp_path: Path) -> None:
+def test_damaged_rows_are_refused(row: str, tmp_path: Path) -> None:
     """A row with too few columns or a word for a number is an error with its line number."""
     path = tmp_path / "clean.csv"
     write_measurements(path, [Measurement("a")])

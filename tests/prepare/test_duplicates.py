@@ -31,7 +31,7 @@ def scene(seed: int, size: int = 192) -> np.ndarray:
 
 
 def distance(first: np.ndarray, second: np.ndarray) -> int:
-    """Bits in which two pictures differ."""
+    """Count the bits in which two pictures differ."""
     return (int(dhash(first), 16) ^ int(dhash(second), 16)).bit_count()
 
 
@@ -97,8 +97,8 @@ def test_families_join_pictures_that_look_different() -> None:
     assert keys == {"a": "family:f", "b": "family:f", "c": "family:f", "d": "d"}
 
 
-def test_families_are_chains() -> None:
-    """A picture of two families joins both, in any order of the pictures."""
+def test_a_picture_of_two_families_joins_both() -> None:
+    """The order of the pictures does not matter."""
     families = {"a": ["f"], "b": ["g"], "c": ["f", "g"], "d": ["h"], "e": ["h"]}
     for order in ("abcde", "cbade", "edabc"):
         hashes = [bits(*range(50 * "abcde".index(id))) for id in order]
@@ -133,9 +133,9 @@ def test_an_added_member_rarely_changes_the_key() -> None:
 def test_a_family_keeps_its_key_when_relatives_arrive() -> None:
     """A lone picture of a known family already has the key of the whole family."""
     families = {"a": ["f"], "b": ["f"]}
-    alone = group_duplicates(["b"], [ZERO], distance=0, families=families)
+    single = group_duplicates(["b"], [ZERO], distance=0, families=families)
     both = group_duplicates(["a", "b"], [bits(0), ZERO], distance=0, families=families)
-    assert alone["b"] == both["b"] == both["a"]
+    assert single["b"] == both["b"] == both["a"]
 
 
 def test_ids_and_hashes_must_fit() -> None:

@@ -65,9 +65,9 @@ def boxes(page: Picture, color: str | Color, *, wider: int = 20) -> list[tuple[i
     before: set[tuple[int, int]] = set()
     for top, row in enumerate(is_color(page, color)):
         ends = np.flatnonzero(np.diff(row.astype(int), prepend=0, append=0)).reshape(-1, 2)
-        here = {(int(left), int(right - left)) for left, right in ends if right - left > wider}
-        positions += [(top, left, width) for left, width in sorted(here - before)]
-        before = here
+        row_boxes = {(int(left), int(right - left)) for left, right in ends if right - left > wider}
+        positions += [(top, left, width) for left, width in sorted(row_boxes - before)]
+        before = row_boxes
     return positions
 
 
@@ -112,17 +112,17 @@ def test_many_pictures_are_shown_at_even_steps(make_set: Callable[..., Set]) -> 
 
 def test_a_large_set_opens_few_files(monkeypatch: pytest.MonkeyPatch) -> None:
     """Of 54,000 pictures no more than those shown and those sampled are decoded."""
-    opened = []
+    decoded = []
 
     def read(path: Path) -> Picture:
-        opened.append(path)
+        decoded.append(path)
         return np.full((8, 8, 3), RED, np.uint8)
 
     monkeypatch.setattr(report.image, "read", read)
     inks = {f"{number:05d}": (0.1, "") for number in range(54_000)}
     draw_report(list(inks), color=Path("c"), sketch=Path("s"), inks=inks, counts=COUNTS)
-    assert len(opened) <= report.SAMPLED + 2 * report.SHOWN + 2 * len(report.QUANTILES) + 1
-    names = [int(path.stem) for path in opened]
+    assert len(decoded) <= report.SAMPLED + 2 * report.SHOWN + 2 * len(report.QUANTILES) + 1
+    names = [int(path.stem) for path in decoded]
     assert min(names) == 0
     assert max(names) == 53_999
 
@@ -209,22 +209,26 @@ def test_lines_of_the_funnel_are_shares_of_a_stage() -> None:
         "sketch": {"drawn": 20, "flagged": {"too_dark": 4}},
         "split": {"train": 9, "validation": 6, "pairs": 6, "groups": 14, "excluded": 5},
     }
-    kept, flagged, lost = report.KEPT, report.FLAGGED, report.LOST
+    kept_color, flagged, lost = report.KEPT, report.FLAGGED, report.LOST
     assert list(funnel_lines(counts)) == [
         Line("discover: 100 listed"),
-        *(Line("kept", 25, 0.25, kept), Line("small", 50, 0.5, lost)),
+        *(Line("kept", 25, 0.25, kept_color), Line("small", 50, 0.5, lost)),
         Line("other", 25, 0.25, lost),
         Line("clean: 25 listed"),
-        *(Line("kept", 20, 0.8, kept), Line("bars", 15, 0.6, flagged), Line("grey", 5, 0.2, lost)),
+        *(
+            Line("kept", 20, 0.8, kept_color),
+            Line("bars", 15, 0.6, flagged),
+            Line("grey", 5, 0.2, lost),
+        ),
         Line("sketch: 20 drawn"),
-        *(Line("unflagged", 16, 0.8, kept), Line("too_dark", 4, 0.2, flagged)),
+        *(Line("unflagged", 16, 0.8, kept_color), Line("too_dark", 4, 0.2, flagged)),
         Line("split: 14 groups, 6 pairs"),
-        *(Line("train", 9, 0.45, kept), Line("validation", 6, 0.3, kept)),
+        *(Line("train", 9, 0.45, kept_color), Line("validation", 6, 0.3, kept_color)),
         Line("excluded", 5, 0.25, lost),
     ]
 
 
-def test_a_single_lost_picture_is_seen(make_set: Callable[..., Set]) -> None:
+def test_a_single_lost_picture_is_visible(make_set: Callable[..., Set]) -> None:
     """One of a million still has a bar of a pixel."""
     counts = {"discover": {"listed": 10**6, "kept": 10**6 - 1, "dropped": {"gone": 1}}}
     page = make_set([GREY, GREY]).draw(counts)

@@ -1,4 +1,4 @@
-"""Which side a picture is on follows from its group alone; pairs stay among validation pictures."""
+"""The side of a picture follows from its group alone; pairs are made of validation pictures."""
 
 import random
 from collections.abc import Sequence
@@ -24,26 +24,26 @@ def records(count: int, **fields: object) -> list[Record]:
     return [Record(f"id-{i:03d}", "x", **fields) for i in range(count)]  # type: ignore[arg-type]
 
 
-def alone(records: Sequence[Record]) -> dict[str, str]:
-    """Put every record into its own group."""
+def singletons(records: Sequence[Record]) -> dict[str, str]:
+    """Give every record a group of its own."""
     return {record.id: record.id for record in records}
 
 
 def in_fours(records: Sequence[Record]) -> dict[str, str]:
-    """Put four records that follow each other into one group."""
+    """Give every four consecutive records one group."""
     return {record.id: f"group-{index // 4}" for index, record in enumerate(records)}
 
 
-def divided(sides: Split) -> set[str]:
-    """Name the pictures that occur in pairs."""
+def paired(sides: Split) -> set[str]:
+    """List the pictures that occur in pairs."""
     return {id for pair in sides.pairs for id in pair}
 
 
 def test_every_picture_is_on_one_side() -> None:
     """The sides are sorted, are disjoint and complete, and have about the configured sizes."""
-    all_of_them = records(700)
-    sides = split(all_of_them, alone(all_of_them), params())
-    assert sorted(sides.train + sides.validation) == [record.id for record in all_of_them]
+    pictures = records(700)
+    sides = split(pictures, singletons(pictures), params())
+    assert sorted(sides.train + sides.validation) == [record.id for record in pictures]
     assert sides.train == sorted(sides.train)
     assert sides.validation == sorted(sides.validation)
     # Binomial: 70 +- 8.
@@ -53,22 +53,22 @@ def test_every_picture_is_on_one_side() -> None:
 def test_a_picture_keeps_its_side_when_pictures_are_added() -> None:
     """The side is a function of group and seed, not of the other pictures."""
     few, many = records(200), records(700)
-    before, after = (split(x, alone(x), params()) for x in (few, many))
+    before, after = (split(x, singletons(x), params()) for x in (few, many))
     assert set(before.validation) == set(after.validation) & {record.id for record in few}
 
 
-def test_another_seed_splits_otherwise() -> None:
-    """Another seed gives another split."""
-    all_of_them = records(200)
-    first, second = (split(all_of_them, alone(all_of_them), params(seed=s)) for s in (0, 1))
+def test_another_seed_gives_another_split() -> None:
+    """The sides of two seeds differ."""
+    pictures = records(200)
+    first, second = (split(pictures, singletons(pictures), params(seed=s)) for s in (0, 1))
     assert first.validation != second.validation
 
 
 def test_a_group_is_on_one_side() -> None:
     """Near-duplicates are all training or all validation."""
-    all_of_them = records(400)
-    group_of = in_fours(all_of_them)
-    sides = split(all_of_them, group_of, params())
+    pictures = records(400)
+    group_of = in_fours(pictures)
+    sides = split(pictures, group_of, params())
     train, validation = ({group_of[id] for id in side} for side in (sides.train, sides.validation))
     assert not train & validation
     assert len(validation) * 4 == len(sides.validation)
@@ -76,41 +76,41 @@ def test_a_group_is_on_one_side() -> None:
 
 def test_hold_out_by_attribute_takes_the_group_along() -> None:
     """Pictures with the attribute are validation, and so are their near-duplicates."""
-    all_of_them = [
+    pictures = [
         Record(f"id-{i:03d}", "x", attributes={"hair": "bob" if i % 10 == 0 else "long"})
         for i in range(100)
     ]
-    group_of = in_fours(all_of_them)
-    held = {group_of[record.id] for record in all_of_them if record.attributes["hair"] == "bob"}
-    sides = split(all_of_them, group_of, params(hold_out=["hair=bob"], validation=1e-9))
+    group_of = in_fours(pictures)
+    held = {group_of[record.id] for record in pictures if record.attributes["hair"] == "bob"}
+    sides = split(pictures, group_of, params(hold_out=["hair=bob"], validation=1e-9))
     assert {id for id, group in group_of.items() if group in held} == set(sides.validation)
 
 
 def test_hold_out_by_artist_looks_at_every_artist() -> None:
     """A picture by several artists is held out with any of them; a name may hold a `=`."""
     artists = [("a",), ("b", "x=y"), ("x=y",), ("xy",), ("c",), ("x",)]
-    all_of_them = [Record(f"id-{i}", "x", artist=names) for i, names in enumerate(artists)]
-    sides = split(all_of_them, alone(all_of_them), params(hold_out=["artist=x=y"], validation=1e-9))
+    pictures = [Record(f"id-{i}", "x", artist=names) for i, names in enumerate(artists)]
+    sides = split(pictures, singletons(pictures), params(hold_out=["artist=x=y"], validation=1e-9))
     assert sides.validation == ["id-1", "id-2"]
 
 
 def test_hold_out_entries_add_up() -> None:
     """Each entry holds out its pictures, in addition to split.validation."""
-    all_of_them = [
+    pictures = [
         Record(f"id-{i:03d}", "x", attributes={"hair": str(i % 7), "clothes": str(i % 11)})
         for i in range(200)
     ]
-    usual = set(split(all_of_them, alone(all_of_them), params()).validation)
-    sides = split(all_of_them, alone(all_of_them), params(hold_out=["hair=3", "clothes=5"]))
+    usual = set(split(pictures, singletons(pictures), params()).validation)
+    sides = split(pictures, singletons(pictures), params(hold_out=["hair=3", "clothes=5"]))
     held = {f"id-{i:03d}" for i in range(200) if i % 7 == 3 or i % 11 == 5}
     assert set(sides.validation) == usual | held
 
 
 def test_a_hold_out_must_match() -> None:
     """A misspelt value is an error."""
-    all_of_them = records(200, attributes={"hair": "bob"})
+    pictures = records(200, attributes={"hair": "bob"})
     with pytest.raises(RefcolorError, match=r"split\.hold_out matches no picture: 'hair=bop'"):
-        split(all_of_them, alone(all_of_them), params(hold_out=["hair=bop"]))
+        split(pictures, singletons(pictures), params(hold_out=["hair=bop"]))
 
 
 @pytest.mark.parametrize(
@@ -123,9 +123,9 @@ def test_a_hold_out_must_match() -> None:
 )
 def test_an_empty_side_is_refused(count: int, share: float, message: str) -> None:
     """Fewer than two validation pictures, or none to train on, raise an error with the numbers."""
-    all_of_them = records(count)
+    pictures = records(count)
     with pytest.raises(RefcolorError, match=message):
-        split(all_of_them, alone(all_of_them), params(validation=share))
+        split(pictures, singletons(pictures), params(validation=share))
 
 
 def grouped(count: int, groups: int, *, address: str = "x") -> list[Record]:
@@ -144,8 +144,8 @@ def related(records: Sequence[Record]) -> dict[str, str]:
     return group_duplicates([*names], hashes, distance=24, families=names)
 
 
-def test_families_and_groups_of_real_pictures_stay_together() -> None:
-    """What a picture shares with its side: its family, its group; of a drawn one no group."""
+def test_the_unit_of_the_split_is_family_and_group() -> None:
+    """Real pictures share a side with their family and group, drawn ones with their family."""
     assert families(Record("a", "x")) == []
     assert families(Record("a", "x", family="f", group="g")) == ["f", "group:g"]
     assert families(Record("a", "http://x/a", group="f")) == ["group:f"]
@@ -154,13 +154,13 @@ def test_families_and_groups_of_real_pictures_stay_together() -> None:
 
 def test_groups_of_real_pictures_never_cross_the_split() -> None:
     """Twenty characters of ten pictures: each is on one side, and a family brings two together."""
-    all_of_them = grouped(200, 20)
-    all_of_them[0] = replace(all_of_them[0], family="both")
-    all_of_them[1] = replace(all_of_them[1], family="both")
-    group_of = related(all_of_them)
+    pictures = grouped(200, 20)
+    pictures[0] = replace(pictures[0], family="both")
+    pictures[1] = replace(pictures[1], family="both")
+    group_of = related(pictures)
     assert len(set(group_of.values())) == 19
-    sides = split(all_of_them, group_of, params(validation=0.5))
-    character = {record.id: record.group for record in all_of_them}
+    sides = split(pictures, group_of, params(validation=0.5))
+    character = {record.id: record.group for record in pictures}
     train, validation = ({character[id] for id in side} for side in (sides.train, sides.validation))
     assert train and validation and not train & validation
     assert ("g0" in train) == ("g1" in train)
@@ -169,13 +169,13 @@ def test_groups_of_real_pictures_never_cross_the_split() -> None:
 
 def test_drawn_shapes_are_held_out_one_by_one() -> None:
     """Characters of one palette are on both sides; a pair has two palettes."""
-    all_of_them = grouped(200, 20, address="sample:1/2/0")
-    sides = split(all_of_them, related(all_of_them), params(validation=0.3, references=10))
+    pictures = grouped(200, 20, address="sample:1/2/0")
+    sides = split(pictures, related(pictures), params(validation=0.3, references=10))
     assert (
         sides.validation
         == split(records(200), related(records(200)), params(validation=0.3)).validation
     )
-    palette = {record.id: record.group for record in all_of_them}
+    palette = {record.id: record.group for record in pictures}
     assert {palette[id] for id in sides.train} & {palette[id] for id in sides.validation}
     assert all(palette[sketch] != palette[reference] for sketch, reference in sides.pairs)
 
@@ -183,86 +183,84 @@ def test_drawn_shapes_are_held_out_one_by_one() -> None:
 def test_a_group_may_be_held_out_by_name() -> None:
     """`group=g1` is validation as a whole, of real and of drawn pictures."""
     for address in ("x", "sample:1/2/0"):
-        all_of_them = grouped(30, 3, address=address)
-        given = params(hold_out=["group=g1"], validation=1e-9)
-        sides = split(all_of_them, related(all_of_them), given)
-        assert sides.validation == [record.id for record in all_of_them if record.group == "g1"]
+        pictures = grouped(30, 3, address=address)
+        hold_out = params(hold_out=["group=g1"], validation=1e-9)
+        sides = split(pictures, related(pictures), hold_out)
+        assert sides.validation == [record.id for record in pictures if record.group == "g1"]
 
 
 @pytest.mark.parametrize(
-    ("count", "said"),
+    ("count", "message"),
     [
         (1, r"got 0 and 30 .* largest, g0, has 30 pictures: add pictures of other groups, or list"),
         (3, r"g0, has 10 pictures: change split\.seed, or hold .*split\.hold_out: \[group=g1\]$"),
     ],
 )
-def test_groups_that_leave_a_side_empty_are_refused_with_advice(count: int, said: str) -> None:
+def test_groups_that_leave_a_side_empty_are_refused_with_advice(count: int, message: str) -> None:
     """The message names the largest group, and one that may be held out instead."""
-    all_of_them = grouped(30, count)
-    with pytest.raises(RefcolorError, match=said):
-        split(all_of_them, related(all_of_them), params(validation=1e-9))
+    pictures = grouped(30, count)
+    with pytest.raises(RefcolorError, match=message):
+        split(pictures, related(pictures), params(validation=1e-9))
 
 
-def test_pairs_are_foreign_and_of_the_configured_number() -> None:
-    """Each sketch gets its fixed number of different references, itself never among them."""
-    all_of_them = records(300)
-    sides = split(all_of_them, alone(all_of_them), params(references=3))
-    assert divided(sides) <= set(sides.validation)
+def test_each_sketch_has_the_configured_number_of_references() -> None:
+    """The references are different from each other and from the sketch."""
+    pictures = records(300)
+    sides = split(pictures, singletons(pictures), params(references=3))
+    assert paired(sides) <= set(sides.validation)
     sketches = [sketch for sketch, _ in sides.pairs]
     assert all(sketches.count(sketch) == 3 for sketch in sketches)
     assert len(set(sides.pairs)) == len(sides.pairs)
     assert all(sketch != reference for sketch, reference in sides.pairs)
 
 
-def test_a_near_duplicate_is_not_a_foreign_reference() -> None:
+def test_a_near_duplicate_is_not_a_reference() -> None:
     """References come from other groups than the sketch's."""
-    all_of_them = records(400)
-    group_of = in_fours(all_of_them)
-    sides = split(all_of_them, group_of, params(references=50, validation=0.3))
+    pictures = records(400)
+    group_of = in_fours(pictures)
+    sides = split(pictures, group_of, params(references=50, validation=0.3))
     assert all(group_of[sketch] != group_of[reference] for sketch, reference in sides.pairs)
 
 
 def test_near_duplicates_are_references_of_a_single_group() -> None:
     """With one group held out, its members are references of each other."""
-    all_of_them = [
+    pictures = [
         Record(f"id-{i:03d}", "x", attributes={"hair": "bob" if i < 4 else "long"})
         for i in range(100)
     ]
-    sides = split(
-        all_of_them, in_fours(all_of_them), params(hold_out=["hair=bob"], validation=1e-9)
-    )
+    sides = split(pictures, in_fours(pictures), params(hold_out=["hair=bob"], validation=1e-9))
     assert {sketch for sketch, _ in sides.pairs} == set(sides.validation)
     assert all(sketch != reference for sketch, reference in sides.pairs)
 
 
 def test_the_real_side_holds_no_near_duplicate_of_a_pair() -> None:
     """A group is in pairs as a whole or not at all, so FID has no near-duplicate of a pair."""
-    all_of_them = records(400)
-    group_of = in_fours(all_of_them)
-    sides = split(all_of_them, group_of, params(validation=0.3))
-    inside = {group_of[id] for id in divided(sides)}
-    outside = {group_of[id] for id in set(sides.validation) - divided(sides)}
+    pictures = records(400)
+    group_of = in_fours(pictures)
+    sides = split(pictures, group_of, params(validation=0.3))
+    inside = {group_of[id] for id in paired(sides)}
+    outside = {group_of[id] for id in set(sides.validation) - paired(sides)}
     assert inside and outside and not inside & outside
 
 
 def test_half_of_validation_is_in_no_pair() -> None:
     """The real set of FID is disjoint from the pairs, and as large."""
-    all_of_them = records(300)
-    sides = split(all_of_them, alone(all_of_them), params())
-    apart = set(sides.validation) - divided(sides)
-    assert abs(len(apart) - len(divided(sides))) <= 1
+    pictures = records(300)
+    sides = split(pictures, singletons(pictures), params())
+    apart = set(sides.validation) - paired(sides)
+    assert abs(len(apart) - len(paired(sides))) <= 1
 
 
-def test_two_validation_pictures_make_a_pair_of_pairs() -> None:
-    """The smallest validation side still has a foreign reference each way."""
-    all_of_them = [Record(f"id-{i}", "x", attributes={"v": str(i < 2)}) for i in range(5)]
-    sides = split(all_of_them, alone(all_of_them), params(hold_out=["v=True"], validation=1e-9))
+def test_two_validation_pictures_make_two_pairs() -> None:
+    """The smallest validation side has a reference from another group each way."""
+    pictures = [Record(f"id-{i}", "x", attributes={"v": str(i < 2)}) for i in range(5)]
+    sides = split(pictures, singletons(pictures), params(hold_out=["v=True"], validation=1e-9))
     assert sides.pairs == [("id-0", "id-1"), ("id-1", "id-0")]
 
 
 def test_the_order_of_records_changes_nothing() -> None:
     """Shuffled records give the same split and the same pairs, in the same order."""
-    all_of_them = records(200)
-    shuffled = random.Random(0).sample(all_of_them, len(all_of_them))
-    group_of = in_fours(all_of_them)
-    assert split(shuffled, group_of, params()) == split(all_of_them, group_of, params())
+    pictures = records(200)
+    shuffled = random.Random(0).sample(pictures, len(pictures))
+    group_of = in_fours(pictures)
+    assert split(shuffled, group_of, params()) == split(pictures, group_of, params())

@@ -1,4 +1,4 @@
-"""A model's card tells what its repository can prove, and nothing else."""
+"""A model's card states what its repository can prove, and nothing else."""
 
 import json
 import shutil
@@ -87,15 +87,15 @@ def lock(root: Path) -> None:
     YAML().dump({"schema": "2.0", "stages": stages}, root / "dvc.lock")
 
 
-def head(card: str) -> dict[str, Any]:
+def front_matter(card: str) -> dict[str, Any]:
     """Read the YAML between the first two lines of dashes, as hubs do."""
     _, text, _ = card.split("---\n", 2)
     content: dict[str, Any] = YAML(typ="safe").load(text)
     return content
 
 
-def test_a_card_tells_data_parameters_and_numbers(repository: Repository) -> None:
-    """What the repository proves is there, the model's numbers beside the grey ones."""
+def test_a_card_has_data_parameters_and_numbers(repository: Repository) -> None:
+    """It has what the repository proves, the model's numbers beside those of grey."""
     root = repository()
     card = write_card(root / "models", root=root)
     assert "Trained on 16 of them; 11 were kept back" in card
@@ -106,22 +106,22 @@ def test_a_card_tells_data_parameters_and_numbers(repository: Repository) -> Non
     assert "not known here" not in card.lower()
 
 
-def test_the_head_is_what_hubs_read(repository: Repository) -> None:
+def test_the_front_matter_of_a_card(repository: Repository) -> None:
     """The YAML names licence, task, metrics and results."""
     root = repository()
-    found = head(write_card(root / "models", root=root))
-    assert (found["license"], found["pipeline_tag"]) == ("mit", "image-to-image")
-    assert found["metrics"] == ["ssim", "ciede2000"]
-    (result,) = found["model-index"][0]["results"]
+    metadata = front_matter(write_card(root / "models", root=root))
+    assert (metadata["license"], metadata["pipeline_tag"]) == ("mit", "image-to-image")
+    assert metadata["metrics"] == ["ssim", "ciede2000"]
+    (result,) = metadata["model-index"][0]["results"]
     assert result["dataset"]["name"] == "pictures of a private folder, 32 px"
-    assert [(one["type"], one["value"]) for one in result["metrics"]] == [
+    assert [(metric["type"], metric["value"]) for metric in result["metrics"]] == [
         ("ssim", 0.8517),
         ("ciede2000", 7.46),
     ]
 
 
-def test_the_limits_are_said_from_the_numbers(repository: Repository) -> None:
-    """Worst part, wrong parts, the attention and a misleading number, each with its figures."""
+def test_the_limits_follow_from_the_numbers(repository: Repository) -> None:
+    """Worst part, wrong parts, the attention and a misleading number, each with its values."""
     root = repository()
     card = write_card(root / "models", root=root)
     assert "visibly off: 12.6 from the true colours of a foreign reference" in card
@@ -132,16 +132,16 @@ def test_the_limits_are_said_from_the_numbers(repository: Repository) -> None:
     assert "8 x 8 cells of 4 x 4 pixels (of 32)" in card
 
 
-def test_a_useless_model_is_called_so(repository: Repository) -> None:
-    """Colours no nearer to the truth than grey are said to be no better than none."""
+def test_a_model_no_better_than_grey_is_called_so(repository: Repository) -> None:
+    """Colours no nearer to the truth than grey are stated to be no better than none."""
     root = repository(numbers=NUMBERS | {"delta_e": 18.2})
     assert "**no better than no colour at all**: 18.2 from" in write_card(
         root / "models", root=root
     )
 
 
-def test_private_paths_stay_at_home(repository: Repository) -> None:
-    """Neither the folder of the pictures nor that of first weights is published."""
+def test_private_paths_are_not_published(repository: Repository) -> None:
+    """Neither the folder of the pictures nor that of initial weights is published."""
     root = repository()
     assert "/home/ann" not in write_card(root / "models", root=root)
 
@@ -164,20 +164,20 @@ def test_a_copy_in_half_precision_is_the_same_model(repository: Repository, tmp_
 def test_other_weights_get_no_numbers(repository: Repository, tmp_path: Path) -> None:
     """A model that this repository did not train gets neither its numbers, data nor licence."""
     root = repository()
-    other = tmp_path / "other"
-    shutil.copytree(root / "models", other)
-    weights = load_file(other / GENERATOR)
+    other_model = tmp_path / "other"
+    shutil.copytree(root / "models", other_model)
+    weights = load_file(other_model / GENERATOR)
     weights["decoder.leave.bias"] += 0.01
-    save_file(weights, other / GENERATOR)
-    card = write_card(other, root=root)
+    save_file(weights, other_model / GENERATOR)
+    card = write_card(other_model, root=root)
     assert "Not measured." in card
     assert "No repository that trained these weights was at hand" in card
-    assert head(card)["license"] == "other"
+    assert front_matter(card)["license"] == "other"
     assert "12.6" not in card
 
 
 def test_retrained_weights_get_no_old_numbers(repository: Repository) -> None:
-    """After another training and before its evaluation the old eval.json does not count."""
+    """After another training and before its evaluation the old eval.json is not used."""
     root = repository()
     text = (root / "dvc.lock").read_text()
     before = content_md5(root / "models", root=root)
@@ -194,16 +194,14 @@ def test_retrained_weights_get_no_old_numbers(repository: Repository) -> None:
 
 
 @pytest.mark.parametrize(
-    ("path", "said"),
+    ("path", "message"),
     [("metrics/eval.json", "have not been judged"), ("data/manifest.jsonl", "are missing or of")],
 )
-def test_a_file_that_changed_since_does_not_count(
-    repository: Repository, path: str, said: str
-) -> None:
+def test_changed_files_are_not_used(repository: Repository, path: str, message: str) -> None:
     """Numbers or data that DVC did not write are left out, and the card says so."""
     root = repository()
     (root / path).write_text((root / path).read_text() + "\n")
-    assert said in write_card(root / "models", root=root)
+    assert message in write_card(root / "models", root=root)
 
 
 def test_artists_of_pictures_with_a_licence_are_named(repository: Repository) -> None:
@@ -230,24 +228,24 @@ def test_artists_of_pictures_with_a_licence_are_named(repository: Repository) ->
     assert "Cy" not in card
 
 
-def test_pictures_of_several_licences_leave_it_open(repository: Repository) -> None:
+def test_pictures_of_several_licences_give_no_licence(repository: Repository) -> None:
     """Where pictures have several licences or none, the card counts them and states none."""
     root = repository(licences=("MIT", "", "", "CC0-1.0"))
     card = write_card(root / "models", root=root)
-    assert head(card)["license"] == "other"
+    assert front_matter(card)["license"] == "other"
     assert "(1 MIT, 2 without one, 1 CC0-1.0)" in card
 
 
 def test_a_folder_alone_has_a_card(repository: Repository, tmp_path: Path) -> None:
-    """Without any repository the card still says what the model is, and what is missing."""
+    """Without a repository the card still describes the model, and lists what is missing."""
     card = write_card(repository() / "models", root=tmp_path / "nowhere")
     assert "32 x 32 pixels" in card
     assert "Nothing is known of its quality" in card
-    json.dumps(head(card))
+    json.dumps(front_matter(card))
 
 
-def test_weights_that_are_no_safetensors_are_refused(repository: Repository) -> None:
-    """A file with a pickle inside is named in one line and not opened further."""
+def test_weights_that_are_not_safetensors_are_refused(repository: Repository) -> None:
+    """A pickle is refused in one line and not unpickled."""
     root = repository()
     torch.save({"x": torch.zeros(2)}, root / "models" / GENERATOR)
     with pytest.raises(RefcolorError, match=r"generator.safetensors is not a safetensors file"):
@@ -255,7 +253,7 @@ def test_weights_that_are_no_safetensors_are_refused(repository: Repository) -> 
 
 
 def test_a_card_inside_an_out_is_refused(repository: Repository) -> None:
-    """models/README.md would make DVC train anew; beside it is fine."""
+    """models/README.md would make DVC train again; beside the folder is fine."""
     root = repository()
     with pytest.raises(UsageError, match="lies in models, which belongs to DVC"):
         refuse_stage_output(root / "models" / "README.md")
@@ -263,6 +261,6 @@ def test_a_card_inside_an_out_is_refused(repository: Repository) -> None:
 
 
 def test_the_repository_around_a_model_is_found(repository: Repository) -> None:
-    """From any working directory the model's own repository is asked first."""
+    """From any working directory the model's repository is used first."""
     root = repository()
     assert write_card(root / "models") == write_card(root / "models", root=root)

@@ -1,4 +1,4 @@
-"""An ONNX file says what the generator says, and is not written when it does not."""
+"""An ONNX file gives the generator's results, and is not written when it does not."""
 
 import json
 from pathlib import Path
@@ -28,18 +28,18 @@ TINY: dict[str, Any] = {"width": 2, "levels": 3, "blocks": 1, "discriminator_wid
 def model(
     folder: Path, *, attention: str = "scft", norm: str = "batch", seed: int = 0, **more: int
 ) -> Path:
-    """Save a tiny model whose norms have seen pictures."""
+    """Save a tiny model whose norms have running statistics."""
     params = ModelParams.model_validate(TINY | {"attention": attention, "norm": norm} | more)
     torch.manual_seed(seed)
     generator, discriminator = build_generator(params), Discriminator(params)
-    sketch, reference = questions(5)
+    sketch, reference = inputs(5)
     generator.train()(sketch=sketch, reference=reference)
     save_model(folder, generator=generator, discriminator=discriminator, params=params, size=SIZE)
     return folder
 
 
-def questions(count: int, size: int = SIZE) -> tuple[torch.Tensor, torch.Tensor]:
-    """Draw noise in [-1, 1]: nothing that the check of the export has seen."""
+def inputs(count: int, size: int = SIZE) -> tuple[torch.Tensor, torch.Tensor]:
+    """Draw noise in [-1, 1], which the check of the export does not use."""
     random = torch.Generator().manual_seed(7)
     return (
         torch.rand(count, 1, size, size, generator=random) * 2 - 1,
@@ -48,60 +48,58 @@ def questions(count: int, size: int = SIZE) -> tuple[torch.Tensor, torch.Tensor]
 
 
 def difference(path: Path, folder: Path, count: int, size: int = SIZE) -> float:
-    """Ask file and folder the same, and give the largest difference of their answers."""
-    sketch, reference = questions(count, size)
+    """Run file and folder on the same inputs; returns the largest difference."""
+    sketch, reference = inputs(count, size)
     session = onnxruntime.InferenceSession(path, providers=["CPUExecutionProvider"])
-    (given,) = session.run(None, {"sketch": sketch.numpy(), "reference": reference.numpy()})
+    (exported,) = session.run(None, {"sketch": sketch.numpy(), "reference": reference.numpy()})
     with torch.inference_mode():
-        wanted = load_generator(folder)(sketch=sketch, reference=reference).picture.numpy()
-    assert given.shape == wanted.shape
-    return float(np.abs(given - wanted).max())
+        expected = load_generator(folder)(sketch=sketch, reference=reference).picture.numpy()
+    assert exported.shape == expected.shape
+    return float(np.abs(exported - expected).max())
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("norm", ["batch", "instance"])
 @pytest.mark.parametrize("attention", ["scft", "sga", "none"])
-def test_the_file_answers_as_the_generator(tmp_path: Path, attention: str, norm: str) -> None:
+def test_the_file_gives_the_results_of_the_generator(
+    tmp_path: Path, attention: str, norm: str
+) -> None:
     """Every kind of model gives the same pictures in onnxruntime, in batches of any size."""
     folder = model(tmp_path / "models", attention=attention, norm=norm)
-    made = export_onnx(folder, tmp_path / "out" / "generator.onnx")
-    assert made.difference <= 1e-3
+    onnx_export = export_onnx(folder, tmp_path / "out" / "generator.onnx")
+    assert onnx_export.difference <= 1e-3
     for count in (1, 2, 5):
-        assert difference(made.path, folder, count) <= 1e-3
-    assert [path.name for path in made.path.parent.iterdir()] == ["generator.onnx"]
+        assert difference(onnx_export.path, folder, count) <= 1e-3
+    assert [path.name for path in onnx_export.path.parent.iterdir()] == ["generator.onnx"]
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("size", [32, 44])
-def test_the_file_of_a_model_with_context_answers_as_the_generator(
-    tmp_path: Path, size: int
-) -> None:
+def test_the_file_of_a_model_with_context_gives_its_results(tmp_path: Path, size: int) -> None:
     """Context and transport are in the graph, also for 11 cells, which halve to 6 and 3."""
     folder = model(tmp_path / "models", context=2, transport=1)
-    made = export_onnx(folder, tmp_path / "generator.onnx", size=size)
-    assert difference(made.path, folder, 2, size=size) <= 1e-3
+    onnx_export = export_onnx(folder, tmp_path / "generator.onnx", size=size)
+    assert difference(onnx_export.path, folder, 2, size=size) <= 1e-3
 
 
 @pytest.mark.slow
 @pytest.mark.parametrize("convex", [0, 1])
-def test_the_file_of_a_model_of_fine_queries_answers_as_the_generator(
-    tmp_path: Path, convex: int
-) -> None:
-    """Queries of 2 and keys of 4 pixels are in the graph, with either enlargement."""
+def test_the_file_of_a_model_of_fine_queries_gives_its_results(tmp_path: Path, convex: int) -> None:
+    """Queries of 2 and keys of 4 pixels are in the graph, with either upsampling."""
     strides = {"query_stride": 2, "key_stride": 4, "transport": 1}
     folder = model(tmp_path / "models", **strides, convex_upsampling=convex)
-    made = export_onnx(folder, tmp_path / "generator.onnx", size=44)
+    onnx_export = export_onnx(folder, tmp_path / "generator.onnx", size=44)
     for count in (1, 3):
-        assert difference(made.path, folder, count, size=44) <= 1e-3
+        assert difference(onnx_export.path, folder, count, size=44) <= 1e-3
 
 
 @pytest.mark.slow
-def test_the_file_says_what_it_takes(tmp_path: Path) -> None:
-    """Names, shapes, ranges, opset, version and the checksum of the weights stand in it."""
+def test_the_metadata_of_the_file(tmp_path: Path) -> None:
+    """Names, shapes, ranges, opset, version and the checksum of the weights are in the file."""
     folder = model(tmp_path / "models")
     (folder / "README.md").write_text("---\nlicense: cc0-1.0\ntags: [x]\n---\n# A model\n")
-    made = export_onnx(folder, tmp_path / "generator.onnx", size=48)
-    graph = onnx.load(made.path)
+    onnx_export = export_onnx(folder, tmp_path / "generator.onnx", size=48)
+    graph = onnx.load(onnx_export.path)
     shapes = {
         value.name: [side.dim_param or side.dim_value for side in value.type.tensor_type.shape.dim]
         for value in (*graph.graph.input, *graph.graph.output)
@@ -112,25 +110,25 @@ def test_the_file_says_what_it_takes(tmp_path: Path) -> None:
         "picture": ["batch", 3, 48, 48],
     }
     assert [(entry.domain, entry.version) for entry in graph.opset_import] == [("", export.OPSET)]
-    said = {entry.key: entry.value for entry in graph.metadata_props}
-    assert said["weights_sha256"] == made.weights == checksum(folder)
-    assert said["refcolor_version"] == graph.producer_version == refcolor.__version__
-    assert said["model_license"] == "cc0-1.0"
-    assert json.loads(said["refcolor_model"])["attention"] == "scft"
+    metadata = {entry.key: entry.value for entry in graph.metadata_props}
+    assert metadata["weights_sha256"] == onnx_export.weights == checksum(folder)
+    assert metadata["refcolor_version"] == graph.producer_version == refcolor.__version__
+    assert metadata["model_license"] == "cc0-1.0"
+    assert json.loads(metadata["refcolor_model"])["attention"] == "scft"
     for name, channels in (("sketch", 1), ("reference", 3), ("picture", 3)):
-        assert said[name].startswith(f"(batch, {channels}, 48, 48) float32 in [-1, 1]")
-    assert difference(made.path, folder, 2, size=48) <= 1e-3
+        assert metadata[name].startswith(f"(batch, {channels}, 48, 48) float32 in [-1, 1]")
+    assert difference(onnx_export.path, folder, 2, size=48) <= 1e-3
 
 
 @pytest.mark.slow
-def test_a_file_that_answers_otherwise_is_not_written(
+def test_a_file_with_other_results_is_not_written(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A graph of other weights is refused with the difference; the file of before stays."""
-    folder, other = model(tmp_path / "models"), model(tmp_path / "others", seed=1)
+    """A graph of other weights is refused with the difference; the existing file stays."""
+    folder, other_folder = model(tmp_path / "models"), model(tmp_path / "others", seed=1)
     to_onnx = export._to_onnx
     monkeypatch.setattr(
-        export, "_to_onnx", lambda _generator, size: to_onnx(load_generator(other), size)
+        export, "_to_onnx", lambda _generator, size: to_onnx(load_generator(other_folder), size)
     )
     path = tmp_path / "out" / "generator.onnx"
     path.parent.mkdir()
@@ -142,10 +140,10 @@ def test_a_file_that_answers_otherwise_is_not_written(
 
 
 @pytest.mark.parametrize("difference", [1.1e-3, float("nan")])
-def test_a_difference_too_large_or_no_number_is_refused(
+def test_a_large_difference_or_nan_is_refused(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, difference: float
 ) -> None:
-    """Just above the tolerance is refused, and so are answers that are no numbers."""
+    """Just above the tolerance is refused, and so is NaN."""
     graph = SimpleNamespace(SerializeToString=lambda: b"graph")
     monkeypatch.setattr(export, "_to_onnx", lambda *_arguments: graph)
     monkeypatch.setattr(export, "_add_metadata", lambda *_arguments: None)
@@ -165,7 +163,7 @@ def test_a_size_that_does_not_fit_is_refused(tmp_path: Path, size: int, nearest:
 
 
 def test_a_missing_package_is_named(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    """Without onnxscript one line says what to install, before the model is looked at."""
+    """Without onnxscript one line says what to install, before the model is read."""
     monkeypatch.setattr(export, "find_spec", lambda name: None if name == "onnxscript" else name)
     with pytest.raises(
         RefcolorError, match=r"needs onnxscript, not .*pip install -e '.\[export\]'"

@@ -1,4 +1,4 @@
-"""A forgotten picture is gone from data and caches, stays out, and nothing else is touched."""
+"""A forgotten picture is removed from data and caches and stays out; nothing else changes."""
 
 import json
 import shutil
@@ -56,8 +56,8 @@ def post(number: int) -> dict[str, Any]:
     }
 
 
-def answer(address: str, params: Mapping[str, str]) -> Any:
-    """Answer as the site does."""
+def respond(address: str, params: Mapping[str, str]) -> Any:
+    """Respond as the site does."""
     if address.endswith("counts/posts.json"):
         return {"counts": {"posts": len(NUMBERS)}}
     return [] if "page" in params else [post(number) for number in reversed(NUMBERS)]
@@ -79,7 +79,7 @@ def repository(tmp_path: Path, content: dict[str, Any]) -> Path:
     YAML().dump(content, place / "params.yaml")
     settings = load(place / "params.yaml")
     pages, cache = place / ".refcolor/pages", FileCache(place / ".refcolor/downloads")
-    listing = list_danbooru(settings.source, settings.filter, get=answer, pages=pages)
+    listing = list_danbooru(settings.source, settings.filter, get=respond, pages=pages)
     write_manifest(place / "data/manifest.jsonl", listing.records)
     write_manifest(place / "data/lineart.jsonl", listing.line_art)
     for record in listing.records + listing.line_art:
@@ -94,21 +94,21 @@ def repository(tmp_path: Path, content: dict[str, Any]) -> Path:
     return place
 
 
-def forgotten(repository: Path, *names: str) -> Forgotten:
-    """Forget with the usual list."""
+def forget_pictures(repository: Path, *names: str) -> Forgotten:
+    """Call forget with the usual take-down list."""
     return forget(repository, names, exclude_file=EXCLUDE)
 
 
 @pytest.mark.parametrize(
     ("name", "number"), [("danbooru-12", 12), ("12", 12), ("012", 12), ("120", 120), ("121", 121)]
 )
-def test_a_picture_is_gone_everywhere(name: str, number: int, repository: Path) -> None:
-    """All its files, its download and its post go; every other file keeps its bytes."""
+def test_a_picture_is_removed_everywhere(name: str, number: int, repository: Path) -> None:
+    """All its files, its download and its post are removed; every other file keeps its bytes."""
     before = tree(repository)
-    done = forgotten(repository, name)
+    result = forget_pictures(repository, name)
     after = tree(repository)
     deleted = {path.relative_to(repository) for path in before.keys() - after.keys()}
-    assert deleted == set(done.files)
+    assert deleted == set(result.files)
     assert len(deleted) == 10  # 9 of the data and the download
     assert after.keys() <= before.keys()
     changed = {path.name for path in after if after[path] != before[path]}
@@ -117,59 +117,59 @@ def test_a_picture_is_gone_everywhere(name: str, number: int, repository: Path) 
     holding = {path.name for path, content in after.items() if address in content}
     assert holding == {"lineart.jsonl" if number == 121 else "manifest.jsonl"}
     assert (repository / EXCLUDE).read_text() == f"# by hand\nid 7\nid {number}\n"
-    assert (done.pictures, done.posts, done.listed) == (1, 1, (f"id {number}",))
+    assert (result.pictures, result.posts, result.listed) == (1, 1, (f"id {number}",))
 
 
-def test_a_picture_is_gone_from_shards(repository: Path) -> None:
-    """Its shards are written anew without it; all other pictures are found as they were."""
+def test_a_picture_is_removed_from_shards(repository: Path) -> None:
+    """Its shards are rewritten without it; all other pictures are unchanged."""
     folders = [repository / folder for folder in FILES if folder != "results"]
     before = {
         (folder, file.name): file.read_bytes() for folder in folders for file in files(folder)
     }
     pack(*folders, above=0)
-    done = forgotten(repository, "12")
-    assert len(done.files) == 10
-    assert Path("data/raw", shard_of("danbooru-12.jpg"), "danbooru-12.sketch.png") in done.files
+    result = forget_pictures(repository, "12")
+    assert len(result.files) == 10
+    assert Path("data/raw", shard_of("danbooru-12.jpg"), "danbooru-12.sketch.png") in result.files
     after = {(folder, file.name): file.read_bytes() for folder in folders for file in files(folder)}
-    gone = before.keys() - after.keys()
-    assert len(gone) == 7 and all("danbooru-12." in name for _, name in gone)
+    removed = before.keys() - after.keys()
+    assert len(removed) == 7 and all("danbooru-12." in name for _, name in removed)
     assert after == {key: before[key] for key in after}
     address = f"{URL}/12.jpg".encode()
     assert not any(address in path.read_bytes() for path in repository.rglob("*.tar"))
-    assert forgotten(repository, "12").files == ()
+    assert forget_pictures(repository, "12").files == ()
 
 
-def test_decoded_pictures_go_as_a_whole(repository: Path) -> None:
-    """Pixels that a training kept are deleted, also what a killed one left; the rest is not."""
-    before = forgotten(repository, "12").files
-    kept = repository / ".refcolor/pictures"
+def test_the_pixel_cache_is_removed_as_a_whole(repository: Path) -> None:
+    """The pixel cache is deleted, with partial files of a killed training; nothing else is."""
+    before = forget_pictures(repository, "12").files
+    cache = repository / ".refcolor/pictures"
     for name in ("0123456789abcdef", "fedcba9876543210.part"):
-        (kept / name).mkdir(parents=True)
-        (kept / name / "color.npy").write_bytes(b"pixels")
-    done = forgotten(repository, "12")
-    assert before and [file.parent.name for file in done.files] == [
+        (cache / name).mkdir(parents=True)
+        (cache / name / "color.npy").write_bytes(b"pixels")
+    result = forget_pictures(repository, "12")
+    assert before and [file.parent.name for file in result.files] == [
         "0123456789abcdef",
         "fedcba9876543210.part",
     ]
-    assert [path.name for path in kept.iterdir()] == ["lock"]
-    assert forgotten(repository, "12").files == ()
+    assert [path.name for path in cache.iterdir()] == ["lock"]
+    assert forget_pictures(repository, "12").files == ()
 
 
 def test_every_data_folder_is_searched() -> None:
-    """The files of this test cover the folders of the code."""
+    """The files of this test cover every folder that the code names."""
     assert {Path(folder) for folder in FILES} == set(PICTURES)
 
 
-def test_several_are_forgotten_at_once_and_once(repository: Path) -> None:
-    """A repeated call, also in other words, changes nothing and says so."""
-    done = forgotten(repository, "11", "danbooru-112", "danbooru-11")
-    assert (done.pictures, len(done.files), done.posts) == (2, 20, 2)
-    assert done.listed == ("id 11", "id 112")
+def test_forgetting_is_idempotent(repository: Path) -> None:
+    """A repeated call, also with another form of the id, changes nothing and says so."""
+    result = forget_pictures(repository, "11", "danbooru-112", "danbooru-11")
+    assert (result.pictures, len(result.files), result.posts) == (2, 20, 2)
+    assert result.listed == ("id 11", "id 112")
     after = tree(repository)
-    again = forgotten(repository, "danbooru-112", "11")
+    repeated = forget_pictures(repository, "danbooru-112", "11")
     assert tree(repository) == after
-    assert (again.files, again.posts, again.listed) == ((), 0, ())
-    assert "added to data/exclude.txt: nothing new\n" in again.describe()
+    assert (repeated.files, repeated.posts, repeated.listed) == ((), 0, ())
+    assert "added to data/exclude.txt: nothing new\n" in repeated.describe()
 
 
 def test_a_stopped_call_is_finished_by_the_next(
@@ -190,19 +190,19 @@ def test_a_stopped_call_is_finished_by_the_next(
     for stop in (0, 1, 6):
         left = stop
         with pytest.raises(KeyboardInterrupt):
-            forgotten(repository, "12")
+            forget_pictures(repository, "12")
         assert "12" in read_takedown(repository / EXCLUDE).ids
     monkeypatch.undo()
-    assert len(forgotten(repository, "12").files) == 3
+    assert len(forget_pictures(repository, "12").files) == 3
     holding = [path for path, content in tree(repository).items() if b"/12.jpg" in content]
     assert holding == [repository / "data/manifest.jsonl"]
 
 
-def test_posts_that_were_never_here_can_be_excluded(repository: Path) -> None:
-    """A number that no list has is added, and that is all."""
+def test_unlisted_posts_can_be_excluded(repository: Path) -> None:
+    """A number that no list has is added to the take-down list; nothing else changes."""
     before = tree(repository)
-    done = forgotten(repository, "danbooru-999999")
-    assert (done.files, done.posts, done.listed) == ((), 0, ("id 999999",))
+    result = forget_pictures(repository, "danbooru-999999")
+    assert (result.files, result.posts, result.listed) == ((), 0, ("id 999999",))
     after = tree(repository)
     assert {path.name for path in after if after[path] != before[path]} == {"exclude.txt"}
 
@@ -211,10 +211,10 @@ def test_posts_that_were_never_here_can_be_excluded(repository: Path) -> None:
     "unknown", ["danbooru-x", "sample-000001", "../manifest", "", "other__", "\u0661\u0662", "1 2"]
 )
 def test_unknown_ids_are_refused(unknown: str, repository: Path) -> None:
-    """A typing error beside a good id changes nothing at all."""
+    """A misspelt id beside a known one changes nothing at all."""
     before = tree(repository)
     with pytest.raises(RefcolorError, match=r"nothing was forgotten: no picture is called '"):
-        forgotten(repository, "12", unknown)
+        forget_pictures(repository, "12", unknown)
     assert tree(repository) == before
 
 
@@ -223,37 +223,37 @@ def test_pictures_of_other_sources_are_forgotten_by_id(repository: Path) -> None
     (repository / "data/manifest.jsonl").write_text("")
     (repository / "data/color/a-b__c-1.png").write_text("x")
     (repository / "results/z__a-b__c-1.png").write_text("x")
-    done = forgotten(repository, "a-b__c-1")
-    assert [str(file) for file in done.files] == [
+    result = forget_pictures(repository, "a-b__c-1")
+    assert [str(file) for file in result.files] == [
         "data/color/a-b__c-1.png",
         "results/z__a-b__c-1.png",
     ]
-    assert done.listed == ("id a-b__c-1",)
-    assert forgotten(repository, "a-b__c-1").listed == ()
+    assert result.listed == ("id a-b__c-1",)
+    assert forget_pictures(repository, "a-b__c-1").listed == ()
 
 
 def test_results_whose_long_ids_were_cut_are_found(repository: Path) -> None:
-    """Sketch or reference: the result of a long pair goes, that of two other pictures stays."""
+    """Results with it as sketch or reference are removed; that of two other pictures stays."""
     ids = ["x" * 199 + last for last in "abc"]
     names = [result_name(*pair) for pair in zip(ids, [*ids[1:], ids[0]], strict=True)]
     for name in names:
         (repository / "results" / name).write_text("x")
     (repository / f"data/color/{ids[0]}.png").write_text("x")
-    done = forgotten(repository, ids[0])
-    assert {file.name for file in done.files} == {f"{ids[0]}.png", names[0], names[2]}
-    assert done.listed == (f"id {ids[0]}",)
+    result = forget_pictures(repository, ids[0])
+    assert {file.name for file in result.files} == {f"{ids[0]}.png", names[0], names[2]}
+    assert result.listed == (f"id {ids[0]}",)
 
 
 def test_a_new_clone_can_exclude(tmp_path: Path) -> None:
-    """Without data and caches only the list grows."""
+    """Without data and caches only the take-down list changes."""
     (tmp_path / "data").mkdir()
     (tmp_path / EXCLUDE).touch()
-    assert forgotten(tmp_path, "5").listed == ("id 5",)
+    assert forget_pictures(tmp_path, "5").listed == ("id 5",)
     assert list(tree(tmp_path)) == [tmp_path / EXCLUDE]
 
 
-def test_nothing_outside_is_touched(repository: Path, tmp_path: Path) -> None:
-    """Folders that are links leading out are left alone and named; links inside are followed."""
+def test_folders_outside_the_repository_are_not_touched(repository: Path, tmp_path: Path) -> None:
+    """Folders that are links to the outside are kept and named; links inside are followed."""
     outside = ("data/raw", "results", ".refcolor/downloads", ".refcolor/pages")
     for name in outside:
         target = tmp_path / "elsewhere" / name
@@ -262,26 +262,26 @@ def test_nothing_outside_is_touched(repository: Path, tmp_path: Path) -> None:
     shutil.move(repository / "data/color", repository / "big")
     (repository / "data/color").symlink_to("../big")
     before = tree(tmp_path / "elsewhere")
-    done = forgotten(repository, "12")
+    result = forget_pictures(repository, "12")
     assert tree(tmp_path / "elsewhere") == before
     assert not (repository / "big/danbooru-12.png").exists()
-    assert {str(folder) for folder in done.outside} == set(outside)
-    assert "lead out of the repository: data/raw, results, .refcolor/downloads" in done.describe()
+    assert {str(folder) for folder in result.outside} == set(outside)
+    assert "lead out of the repository: data/raw, results, .refcolor/downloads" in result.describe()
 
 
 def test_linked_pictures_lose_their_link_only(repository: Path, tmp_path: Path) -> None:
-    """Where files are links, as into DVC's cache, the link goes and its target stays."""
+    """Where files are links, as into DVC's cache, the link is removed and its target stays."""
     (tmp_path / "cached").write_text("pixels")
     (repository / "data/color/danbooru-12.png").unlink()
     (repository / "data/color/danbooru-12.png").symlink_to(tmp_path / "cached")
-    forgotten(repository, "12")
+    forget_pictures(repository, "12")
     assert not (repository / "data/color/danbooru-12.png").is_symlink()
     assert (tmp_path / "cached").read_text() == "pixels"
 
 
 @pytest.mark.parametrize("path", ["", "data", "data/none.txt", "../elsewhere.txt"])
 def test_a_list_that_cannot_be_written_is_refused(path: str, repository: Path) -> None:
-    """No file, a folder, or one outside of the repository: nothing is done, and what to set."""
+    """No file, a folder, or a file outside of the repository: nothing is done."""
     (repository.parent / "elsewhere.txt").write_text("id 1\n")
     before = tree(repository.parent)
     with pytest.raises(RefcolorError, match=r"source\.exclude_file must .*set it to data/exclude"):
@@ -295,33 +295,33 @@ def run(repository: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(command, cwd=repository, capture_output=True, text=True, check=False)
 
 
-def test_the_command_says_what_is_left_to_do(repository: Path) -> None:
-    """`refcolor forget` reads the list's name from params.yaml and tells how to clean the rest."""
-    done = run(repository, "forget", "12", "danbooru-999")
-    assert (done.returncode, done.stderr) == (0, "")
-    assert done.stdout.startswith(
+def test_the_command_prints_the_remaining_steps(repository: Path) -> None:
+    """`refcolor forget` reads the list's name from params.yaml and prints how to clean the rest."""
+    result = run(repository, "forget", "12", "danbooru-999")
+    assert (result.returncode, result.stderr) == (0, "")
+    assert result.stdout.startswith(
         "forgotten: 2; files deleted: 10; posts emptied in kept listings: 1; "
         "added to data/exclude.txt: id 12, id 999\n`dvc repro` finishes it"
     )
-    for told in ("dvc gc --workspace", "--cloud --remote", "mlflow gc", ".refcolor/checkpoints",
+    for step in ("dvc gc --workspace", "--cloud --remote", "mlflow gc", ".refcolor/checkpoints",
                  "models/", "git:", "metrics/"):  # fmt: skip
-        assert told in done.stdout
+        assert step in result.stdout
     assert "id 12\nid 999\n" in (repository / EXCLUDE).read_text()
 
 
 def test_the_command_refuses_in_one_line(repository: Path, tmp_path: Path) -> None:
-    """An unknown id, no id and a folder that is no repository are one line and an exit code."""
-    done = run(repository, "forget", "nobody")
-    assert (done.returncode, done.stdout) == (1, "")
-    assert done.stderr.strip().startswith("refcolor: nothing was forgotten")
-    assert done.stderr.strip().count("\n") == 0
+    """An unknown id, no id and a folder without repository are one line and an exit code."""
+    result = run(repository, "forget", "nobody")
+    assert (result.returncode, result.stdout) == (1, "")
+    assert result.stderr.strip().startswith("refcolor: nothing was forgotten")
+    assert result.stderr.strip().count("\n") == 0
     assert run(repository, "forget").returncode == 2
     assert "run in the folder of the repository" in run(tmp_path, "forget", "12").stderr
 
 
 def test_a_forgotten_picture_stays_out(repository: Path) -> None:
-    """Listed again, the post has no address any more and counts as excluded."""
-    forgotten(repository, "12", "121")
+    """Listed again, the post has no address and counts as excluded."""
+    forget_pictures(repository, "12", "121")
     settings = load(repository / "params.yaml")
     pages = repository / ".refcolor/pages"
 

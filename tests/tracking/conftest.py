@@ -1,4 +1,4 @@
-"""One store for all tests of tracking: making one takes seconds. Each test has its own key."""
+"""One store for all tests of tracking, since making one takes seconds. Each test has its key."""
 
 import logging
 from collections.abc import Callable, Iterator
@@ -26,7 +26,7 @@ def _plain_environment(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="session")
 def root(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """A repository's folder; a blank and an umlaut have broken addresses before."""
+    """A repository's folder; a blank and an umlaut in its name must not break addresses."""
     path: Path = tmp_path_factory.mktemp("my drawings ü")
     return path
 
@@ -47,7 +47,7 @@ def key() -> str:
 
 @pytest.fixture
 def read_run(store: Store) -> Callable[[str | None], "Run"]:
-    """Read a run as the store has it."""
+    """Read a run from the store."""
 
     def read(run_id: str | None) -> "Run":
         assert run_id

@@ -1,4 +1,4 @@
-"""`refcolor runs`: from a revision to its run, and back."""
+"""`refcolor runs`: from a revision to its run, and from a run to its revision."""
 
 import subprocess
 from collections.abc import Callable
@@ -60,7 +60,7 @@ def evaluate(root: Path, keys: tuple[str, str], curves: Path) -> str:
 
 
 def test_from_a_revision_to_its_run_and_back(git: Git, root: Path, key: str, curves: Path) -> None:
-    """Both ways name the other side, by hash, branch, id and name, from any folder."""
+    """Revision and run each name the other, by hash, branch, id and name, from any folder."""
     keys = commit(git, root, key)
     run_id = evaluate(root, keys, curves)
     head = git("rev-parse", "HEAD")
@@ -75,10 +75,10 @@ def test_from_a_revision_to_its_run_and_back(git: Git, root: Path, key: str, cur
         assert f"its result is in {head[:10]} lock {key}" in text
 
 
-def test_experiments(
+def test_a_dvc_experiment_has_a_run(
     git: Git, root: Path, key: str, curves: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A DVC experiment is found by its name, and named by its run."""
+    """A DVC experiment is found by its name, and its run names it."""
     commit(git, root, key)
     baseline = git("rev-parse", "HEAD")
     keys = commit(git, root, f"{key}-experiment")
@@ -93,8 +93,10 @@ def test_experiments(
     assert "no longer in this repository" in find(root, run_id)
 
 
-def test_evaluated_otherwise(git: Git, root: Path, key: str, curves: Path) -> None:
-    """Where only the training's run is there, that is said."""
+def test_a_run_without_its_evaluation_is_reported(
+    git: Git, root: Path, key: str, curves: Path
+) -> None:
+    """Where only the run of the training exists, the message says so."""
     keys = commit(git, root, key)
     run_id = evaluate(root, (keys[0], "0" * 16), curves)
     text = find(root, "HEAD")
@@ -102,8 +104,8 @@ def test_evaluated_otherwise(git: Git, root: Path, key: str, curves: Path) -> No
     assert run_id in text
 
 
-def test_nothing_found(git: Git, root: Path, key: str) -> None:
-    """Each way of finding nothing says what would help."""
+def test_each_failed_search_says_what_to_do(git: Git, root: Path, key: str) -> None:
+    """The message of each way of finding nothing says what would help."""
     commit(git, root, key)
     with pytest.raises(RefcolorError, match=r"no MLflow run has the train key .* of revision HEAD"):
         find(root, "HEAD")

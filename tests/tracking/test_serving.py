@@ -1,4 +1,4 @@
-"""The logged model answers as the Colorizer does, also served: JSON in, PNG out."""
+"""The logged model gives the Colorizer's results, in Python and served: JSON in, PNG out."""
 
 import base64
 import os
@@ -47,7 +47,7 @@ def png(picture: image.Picture) -> bytes:
 
 
 def text(data: bytes) -> str:
-    """Write bytes as JSON can carry them."""
+    """Encode bytes in base64, for JSON."""
     return base64.b64encode(data).decode()
 
 
@@ -70,7 +70,7 @@ def trained(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def logged(store: Store, root: Path, trained: Path) -> Path:
-    """The model, logged in a run; the folder in which MLflow keeps it."""
+    """The model, logged in a run; returns MLflow's folder of it."""
     with open_training(kind="mlflow", root=root, key="served", params={}) as tracker:
         tracker.model(trained, example=EXAMPLE)
     with quiet():
@@ -80,8 +80,8 @@ def logged(store: Store, root: Path, trained: Path) -> Path:
 
 
 @pytest.fixture(scope="module")
-def ask(logged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
-    """Serve it on a free port of this machine, from another folder; ask by JSON."""
+def served(logged: Path, tmp_path_factory: pytest.TempPathFactory) -> Iterator[Ask]:
+    """Serve the model on a free port, from another folder; returns a function that posts JSON."""
     elsewhere = tmp_path_factory.mktemp("elsewhere")
     port = _free_port()
     # What is served is the code inside the logged model, not the one under test.
@@ -129,7 +129,7 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
 
 
 def test_a_logged_model_colors_as_the_colorizer(logged: Path, trained: Path) -> None:
-    """Loaded with its code and asked for two rows, it gives the Colorizer's picture twice."""
+    """Loaded with its code and given two rows, it returns the Colorizer's picture twice."""
     import pandas as pd
 
     with quiet():
@@ -145,7 +145,9 @@ def test_a_logged_model_colors_as_the_colorizer(logged: Path, trained: Path) -> 
 
 
 @pytest.mark.parametrize("shape", ["dataframe_split", "dataframe_records", "inputs"])
-def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: str) -> None:
+def test_a_served_model_gives_the_result_of_the_logged_one(
+    served: Ask, logged: Path, shape: str
+) -> None:
     """Pictures in base64, in each form of MLflow's JSON, give the PNG of the model itself."""
     import pandas as pd
 
@@ -160,15 +162,15 @@ def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: s
         "dataframe_records": [row],
         "inputs": {name: [value] for name, value in row.items()},
     }
-    answer = ask({shape: bodies[shape]})
+    answer = served({shape: bodies[shape]})
     assert answer.status_code == 200, answer.text
-    (found,) = answer.json()["predictions"]
-    picture = base64.b64decode(found["picture"])
+    (prediction,) = answer.json()["predictions"]
+    picture = base64.b64decode(prediction["picture"])
     assert picture == expected
 
 
 @pytest.mark.parametrize(
-    ("change", "said"),
+    ("change", "message"),
     [
         ({"sketch": text(b"no picture")}, "sketch of row 0: the picture is not a picture"),
         (
@@ -178,51 +180,51 @@ def test_a_served_model_answers_as_it_does_here(ask: Ask, logged: Path, shape: s
         ({"sketch": ""}, "sketch of row 0: the picture is an empty file"),
     ],
 )
-def test_a_bad_picture_is_refused_and_the_server_lives_on(
-    ask: Ask, change: dict[str, Any], said: str
+def test_a_damaged_picture_is_refused_and_the_next_request_served(
+    served: Ask, change: dict[str, Any], message: str
 ) -> None:
-    """It is answered with 400 and our line, without a path of the machine; the next is served."""
-    good = {name: text(data) for name, data in EXAMPLE.items()}
-    answer = ask({"dataframe_records": [good | change]})
+    """The response is 400 with our message, without a path of the machine."""
+    valid = {name: text(data) for name, data in EXAMPLE.items()}
+    answer = served({"dataframe_records": [valid | change]})
     assert answer.status_code == 400
-    assert said in answer.json()["message"]
+    assert message in answer.json()["message"]
     assert "Traceback" not in answer.text
     assert str(Path.home()) not in answer.text
-    assert ask({"dataframe_records": [good, good]}).status_code == 200
+    assert served({"dataframe_records": [valid, valid]}).status_code == 200
 
 
 @pytest.mark.parametrize(
     "body", [{"dataframe_records": [{"sketch": text(EXAMPLE["sketch"])}]}, {"pictures": []}, []]
 )
-def test_what_is_no_question_is_refused(ask: Ask, body: Any) -> None:
-    """A missing column and other JSON are the sender's fault, and change nothing."""
-    assert 400 <= ask(body).status_code < 500
+def test_an_invalid_request_is_refused(served: Ask, body: Any) -> None:
+    """A missing column and other JSON give 400, and change nothing."""
+    assert 400 <= served(body).status_code < 500
     row = {name: text(data) for name, data in EXAMPLE.items()}
-    assert ask({"dataframe_records": [row]}).status_code == 200
+    assert served({"dataframe_records": [row]}).status_code == 200
 
 
-def test_what_serving_imports_is_required() -> None:
-    """Each package of pyproject.toml that the served code loads is named, or comes with one."""
+def test_every_package_that_serving_imports_is_required() -> None:
+    """Each package that the served code imports is a requirement, or comes with one."""
     program = "import sys, refcolor.tracking.serving; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     modules = {name.partition(".")[0] for name in loaded.stdout.decode().split()}
     homes = packages_distributions()
-    used = {_plain(home) for name in modules for home in homes.get(name, ())}
+    used = {_normalized(home) for name in modules for home in homes.get(name, ())}
     project = tomllib.loads((ROOT / "pyproject.toml").read_text(encoding="utf-8"))["project"]
-    declared = {_plain(line) for line in project["dependencies"]}
-    named = {_plain(name) for name in REQUIREMENTS}
-    assert used & declared <= _with_theirs(named)
+    declared = {_normalized(line) for line in project["dependencies"]}
+    named = {_normalized(name) for name in REQUIREMENTS}
+    assert used & declared <= _with_dependencies(named)
     assert named - used <= {"ruamel-yaml"}  # a namespace, of which the first part is no module
 
 
-def _with_theirs(names: set[str]) -> set[str]:
-    """Add what packages require, what that requires, and so on."""
-    found: set[str] = set()
+def _with_dependencies(names: set[str]) -> set[str]:
+    """Add what packages require, and recursively what that requires."""
+    dependencies: set[str] = set()
     while names:
-        found |= names
+        dependencies |= names
         lines = [line for name in names if _installed(name) for line in requires(name) or ()]
-        names = {_plain(line) for line in lines if "extra ==" not in line} - found
-    return found
+        names = {_normalized(line) for line in lines if "extra ==" not in line} - dependencies
+    return dependencies
 
 
 def _installed(name: str) -> bool:
@@ -232,15 +234,15 @@ def _installed(name: str) -> bool:
         return False
 
 
-def _plain(requirement: str) -> str:
-    """Give the name alone, as packages are compared: lower case, with dashes."""
+def _normalized(requirement: str) -> str:
+    """Normalize a package's name for comparison: lower case, with dashes."""
     name = re.match(r"[\w.-]+", requirement)
     assert name
     return re.sub(r"[._]", "-", name[0]).lower()
 
 
-def test_a_row_without_bytes_is_named(logged: Path) -> None:
-    """From Python a missing value is refused in the same words."""
+def test_a_row_without_bytes_is_refused(logged: Path) -> None:
+    """In Python a missing value gives the same message as when served."""
     import pandas as pd
 
     with quiet():

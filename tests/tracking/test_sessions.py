@@ -1,4 +1,4 @@
-"""One experiment is one run: which run a training and an evaluation belong to."""
+"""Each experiment has one run: which run a training and an evaluation belong to."""
 
 import shutil
 import sqlite3
@@ -27,14 +27,14 @@ pytestmark = pytest.mark.usefixtures("store")
 
 
 def trained(root: Path, key: str, *, resume: str | None = None) -> Tracker:
-    """Open a training as the train stage does."""
+    """Start a training as the train stage does."""
     return open_training(kind="mlflow", root=root, key=key, params=PARAMS, resume_run_id=resume)
 
 
 def evaluated(
     root: Path, key: str, curves: Path, params: dict[str, object] | None = None
 ) -> Tracker:
-    """Open an evaluation as the evaluate stage does."""
+    """Start an evaluation as the evaluate stage does."""
     return open_evaluation(
         kind="mlflow",
         root=root,
@@ -70,7 +70,7 @@ def test_a_training_in_an_experiment(
 def test_a_training_of_a_study(
     root: Path, key: str, read_run: ReadRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A run that a study started bears its name as a tag; others have no such tag."""
+    """A run that a study started has its name as a tag; others have no such tag."""
     with trained(root, key) as tracker:
         assert "study" not in read_run(tracker.run_id).data.tags
     monkeypatch.setenv(STUDY_VARIABLE, "drawn")
@@ -79,7 +79,7 @@ def test_a_training_of_a_study(
 
 
 def test_stale_runs_are_marked(root: Path, key: str, read_run: ReadRun) -> None:
-    """A killed training leaves a running run; the next one of the same key says so."""
+    """A killed training leaves its run RUNNING; the next one with the same key marks it KILLED."""
     stale, other_key = trained(root, key), trained(root, key[::-1])
     fresh = trained(root, key)
     assert fresh.run_id != stale.run_id
@@ -87,28 +87,28 @@ def test_stale_runs_are_marked(root: Path, key: str, read_run: ReadRun) -> None:
     assert states == ["KILLED", "RUNNING", "RUNNING"]
 
 
-def test_a_run_that_another_key_goes_on_from_is_marked(
-    root: Path, key: str, read_run: ReadRun
-) -> None:
-    """Killed, and gone on from with more epochs or processes: a new run, and the old one ended."""
+def test_a_run_resumed_under_another_key_is_closed(root: Path, key: str, read_run: ReadRun) -> None:
+    """A killed training resumed with more epochs or processes gets a new run; the old one ends."""
     stale = trained(root, key[::-1])
     fresh = trained(root, key, resume=stale.run_id)
     states = [read_run(run.run_id).info.status for run in (stale, fresh)]
     assert states == ["KILLED", "RUNNING"]
 
 
-def test_running_on_another_machine(store: Store, root: Path, key: str, read_run: ReadRun) -> None:
-    """A run that somebody else has on the same server is not taken for a stale one."""
+def test_a_run_of_another_machine_is_not_stale(
+    store: Store, root: Path, key: str, read_run: ReadRun
+) -> None:
+    """A training that another machine logs to the same server keeps its run RUNNING."""
     elsewhere = trained(root, key)
     elsewhere.tags({"refcolor.place": "elsewhere:/home"})
     trained(root, key)
     assert read_run(elsewhere.run_id).info.status == "RUNNING"
 
 
-def test_a_resumed_training(
+def test_a_resumed_training_reopens_its_run(
     root: Path, key: str, read_run: ReadRun, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Going on after a kill opens the same run again, under the experiment's present name."""
+    """Resuming after a kill opens the same run, under the present name of the experiment."""
     monkeypatch.setenv("DVC_EXP_NAME", "first")
     stopped = trained(root, key)
     stopped.finish("KILLED")
@@ -121,20 +121,20 @@ def test_a_resumed_training(
     assert run.data.tags["dvc.exp_name"] == ""
 
 
-def test_what_is_not_resumed(root: Path, key: str, curves: Path) -> None:
-    """A run of another key, an evaluated run and a run that is gone each give a new run."""
-    other = trained(root, key[::-1])
-    assert trained(root, key, resume=other.run_id).run_id != other.run_id
+def test_runs_that_are_not_resumed(root: Path, key: str, curves: Path) -> None:
+    """A run of another key, an evaluated run and a deleted run each give a new run."""
+    other_run = trained(root, key[::-1])
+    assert trained(root, key, resume=other_run.run_id).run_id != other_run.run_id
     assert trained(root, key, resume="0" * 32).run_id not in (None, "0" * 32)
-    with evaluated(root, key, curves) as done:
+    with evaluated(root, key, curves) as evaluation:
         pass
-    assert trained(root, key, resume=done.run_id).run_id != done.run_id
+    assert trained(root, key, resume=evaluation.run_id).run_id != evaluation.run_id
 
 
 def test_evaluation_continues_the_training(
     root: Path, key: str, curves: Path, read_run: ReadRun, points: Points
 ) -> None:
-    """The training's run gets the evaluation, and the points that a kill took from it."""
+    """The training's run gets the evaluation, and the points that a kill had lost."""
     with trained(root, key) as training:
         training.scalars(1, {"loss": 5.0})
     with evaluated(root, key, curves) as evaluation:
@@ -148,10 +148,10 @@ def test_evaluation_continues_the_training(
     assert len(find_by_key(root, key)) == 1
 
 
-def test_a_failed_evaluation_is_tried_again_in_the_same_run(
+def test_a_failed_evaluation_is_repeated_in_the_same_run(
     root: Path, key: str, curves: Path
 ) -> None:
-    """Only an evaluation that ended well closes a run."""
+    """Only a successful evaluation closes a run."""
     with pytest.raises(ZeroDivisionError), evaluated(root, key, curves) as first:
         _ = 1 / 0
     with evaluated(root, key, curves) as second:
@@ -161,7 +161,7 @@ def test_a_failed_evaluation_is_tried_again_in_the_same_run(
 
 
 @pytest.mark.parametrize("reason", ["evaluated", "experiment", "parameter", "untracked"])
-def test_evaluation_tells_the_training_again(
+def test_an_evaluation_can_log_the_training_too(
     root: Path,
     key: str,
     curves: Path,
@@ -170,7 +170,7 @@ def test_evaluation_tells_the_training_again(
     monkeypatch: pytest.MonkeyPatch,
     reason: str,
 ) -> None:
-    """Where the training's run cannot be continued, a complete run is made from what it left."""
+    """Where the training's run cannot be continued, a complete run is made from its files."""
     earlier = None
     if reason != "untracked":
         with trained(root, key) as training:
@@ -190,10 +190,10 @@ def test_evaluation_tells_the_training_again(
     assert points(evaluation.run_id, "loss") == [(1, 5.0), (2, 4.0), (3, 3.0), (4, 2.0)]
 
 
-def test_runtime_does_not_part_an_evaluation_from_its_training(
+def test_an_evaluation_on_another_device_continues_the_run(
     root: Path, key: str, curves: Path
 ) -> None:
-    """Evaluating on another device continues the run."""
+    """The device and the number of workers are not part of the key."""
     with trained(root, key) as training:
         pass
     with evaluated(root, key, curves, PARAMS | {"runtime.device": "cuda"}) as evaluation:
@@ -201,10 +201,10 @@ def test_runtime_does_not_part_an_evaluation_from_its_training(
     assert evaluation.run_id == training.run_id
 
 
-def test_previews_are_told_again(
+def test_previews_are_logged_from_their_files(
     store: Store, root: Path, key: str, curves: Path, tmp_path: Path
 ) -> None:
-    """Previews keep the step that their file's name ends with; other files are no previews."""
+    """The step of a preview is the number at the end of its name; other files are not previews."""
     for name in ("step-0000100", "step-0000200", "step-last"):
         image.write(tmp_path / f"{name}.png", np.zeros((4, 6, 3), np.uint8))
     training = Training(key=key, curves=curves, previews=tmp_path)
@@ -221,7 +221,7 @@ def test_previews_are_told_again(
 
 
 def test_a_store_that_cannot_be_opened(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
-    """A training without any store goes on, with one warning."""
+    """A training runs without a store, with one warning."""
     (tmp_path / "mlflow.db").mkdir()
     tracker = trained(tmp_path, "0" * 16)
     assert isinstance(tracker, NullTracker)
@@ -230,23 +230,23 @@ def test_a_store_that_cannot_be_opened(tmp_path: Path, caplog: pytest.LogCapture
 
 
 def newer(database: Path) -> None:
-    """Let a database be of a version that this MLflow does not know."""
+    """Make a database of a version that this MLflow does not know."""
     with closing(sqlite3.connect(database)) as connection, connection:
         connection.execute("UPDATE alembic_version SET version_num = 'ffffffffffff'")
 
 
-def cut(database: Path) -> None:
+def truncated(database: Path) -> None:
     """Keep the first half of a database."""
     content = database.read_bytes()
     database.write_bytes(content[: len(content) // 2])
 
 
 def overwritten(database: Path) -> None:
-    """Let a database be a text."""
+    """Replace a database by text."""
     database.write_text("not a database" * 1000)
 
 
-@pytest.mark.parametrize("spoil", [newer, cut, overwritten])
+@pytest.mark.parametrize("spoil", [newer, truncated, overwritten])
 def test_a_database_of_another_mlflow_or_a_damaged_one(
     root: Path,
     key: str,
@@ -254,7 +254,7 @@ def test_a_database_of_another_mlflow_or_a_damaged_one(
     caplog: pytest.LogCaptureFixture,
     spoil: Callable[[Path], None],
 ) -> None:
-    """Training goes on; one line names the file and what to do, and the file is not touched."""
+    """Training runs; one line names the file and what to do, and the file is not touched."""
     database = shutil.copy(root / "mlflow.db", tmp_path / "mlflow.db")
     spoil(database)
     content = database.read_bytes()
@@ -268,10 +268,10 @@ def test_a_database_of_another_mlflow_or_a_damaged_one(
     assert database.read_bytes() == content
 
 
-def test_mlflow_that_is_not_installed(
+def test_without_mlflow_a_training_runs(
     root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """Training goes on, with one warning."""
+    """There is one warning."""
     monkeypatch.setattr("refcolor.tracking.session.find_spec", lambda _name: None)
     assert isinstance(trained(root, "0" * 16), NullTracker)
     assert caplog.messages == [
@@ -279,7 +279,7 @@ def test_mlflow_that_is_not_installed(
     ]
 
 
-def test_a_fault_of_our_own_is_not_taken_for_one_of_mlflow(root: Path, key: str) -> None:
+def test_our_own_errors_are_not_hidden_as_errors_of_mlflow(root: Path, key: str) -> None:
     """A parameter table that is a list is a TypeError or AttributeError, not an untracked run."""
     with pytest.raises(AttributeError):
         open_training(kind="mlflow", root=root, key=key, params=["seed"])  # type: ignore[arg-type]

@@ -1,4 +1,4 @@
-"""Keys of stages: worked by hand, then against real DVC."""
+"""Keys of stages: worked by hand, then compared with DVC itself."""
 
 import hashlib
 import json
@@ -44,7 +44,7 @@ stages:
 
 @pytest.fixture
 def root(tmp_path: Path) -> Path:
-    """A pipeline whose first stage ran."""
+    """A pipeline whose first stage has run."""
     for name, text in {
         "dvc.yaml": DVC_YAML,
         "params.yaml": PARAMS_YAML,
@@ -112,7 +112,7 @@ def test_what_changes_a_key(root: Path, file: str, old: str, new: str, changes: 
 
 @pytest.mark.parametrize("without", ["train.epochs", "train"])
 def test_parameters_left_out(root: Path, without: str) -> None:
-    """A parameter that is left out by name or by section does not change the key."""
+    """A parameter that is excluded by name or by section does not change the key."""
     before = stage_key("use", root=root), stage_key("use", root=root, without=[without])
     assert before[0] != before[1]
     text = (root / "params.yaml").read_text()
@@ -123,7 +123,7 @@ def test_parameters_left_out(root: Path, without: str) -> None:
 
 
 def test_outs_of_a_stage_left_out(root: Path) -> None:
-    """A key without the outs of a stage is known before it ran, and its result changes nothing."""
+    """A key without the outs of a stage exists before it ran, and does not depend on them."""
     before = stage_key("use", root=root, without_outs_of=["make"])
     (root / "dvc.lock").write_text(LOCK.replace("aa.dir", "cc.dir"))
     assert stage_key("use", root=root, without_outs_of=["make"]) == before
@@ -134,7 +134,7 @@ def test_outs_of_a_stage_left_out(root: Path) -> None:
 
 
 def test_locked_key_worked_by_hand() -> None:
-    """Parameters count alike whether dvc.lock names them by section or one by one."""
+    """The key is the same whether dvc.lock names parameters by section or one by one."""
     lock = parse_lock(
         "stages: {s: {cmd: x, deps: [{path: a/, md5: m}], params: "
         "{params.yaml: {loss: {margin: 12.0}, train.epochs: 2, a: [1.0, b]}}}}"
@@ -154,14 +154,16 @@ def test_locked_key_worked_by_hand() -> None:
         ("dvc.yaml", "stages:", "stages: [", "dvc.yaml is not YAML"),
     ],
 )
-def test_refusals(root: Path, file: str, old: str, new: str, message: str) -> None:
-    """Everything that is missing is named."""
+def test_missing_stages_files_and_parameters_are_refused(
+    root: Path, file: str, old: str, new: str, message: str
+) -> None:
+    """The message names everything that is missing."""
     (root / file).write_text((root / file).read_text().replace(old, new))
     with pytest.raises(RefcolorError, match=message):
         stage_key("use", root=root)
 
 
-def test_nothing_ran_yet(tmp_path: Path) -> None:
+def test_before_the_first_run(tmp_path: Path) -> None:
     """Without dvc.lock there is no locked key, and without dvc.yaml no key at all."""
     assert read_lock(tmp_path) == {}
     with pytest.raises(RefcolorError, match=r"dvc.lock has no stage 'train', only: none"):
@@ -188,7 +190,7 @@ pathlib.Path("drawn.csv").write_text("b" * count)
 
 
 @pytest.mark.slow
-def test_real_dvc_agrees(root: Path) -> None:
+def test_the_key_is_that_of_dvc_lock(root: Path) -> None:
     """The key computed inside a stage is the one of dvc.lock after it, in every kind of run."""
     (root / "dvc.lock").unlink()
     (root / "make.py").write_text(MAKE)
@@ -202,9 +204,9 @@ def test_real_dvc_agrees(root: Path) -> None:
             "PYTHONPATH": str(Path(__file__).parents[2]),
         }
         | {
-            f"GIT_{who}_{what}": "test@example.org"
-            for who in ("AUTHOR", "COMMITTER")
-            for what in ("NAME", "EMAIL")
+            f"GIT_{role}_{field}": "test@example.org"
+            for role in ("AUTHOR", "COMMITTER")
+            for field in ("NAME", "EMAIL")
         }
     )
 

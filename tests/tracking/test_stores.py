@@ -1,4 +1,4 @@
-"""Where runs are kept, and what happens when that place moves or is away."""
+"""Where runs are stored, and what happens when that place moves or cannot be reached."""
 
 import shutil
 import socket
@@ -15,13 +15,13 @@ from refcolor.tracking.store import Store, connect, first_line, quiet, without_p
 
 
 def test_mlflow_is_imported_late() -> None:
-    """Importing the tracking package, as every stage does, does not take MLflow's two seconds."""
+    """Importing the tracking package, as every stage does, does not import MLflow (2 s)."""
     code = "import sys, refcolor.tracking; sys.exit('mlflow' in sys.modules)"
     assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
 
 
 def test_artifacts_lie_in_the_repository(store: Store, root: Path) -> None:
-    """Pictures lie beside the store, whatever the working directory is."""
+    """Pictures are stored beside the database, whatever the working directory is."""
     with quiet():
         experiment = store.client.get_experiment(store.experiment_id)
     assert experiment.name == "refcolor"
@@ -30,7 +30,7 @@ def test_artifacts_lie_in_the_repository(store: Store, root: Path) -> None:
 
 
 def test_moved_repository(store: Store, root: Path, tmp_path: Path) -> None:
-    """A copy of the repository gets an experiment of its own, and keeps the earlier runs."""
+    """A copy of the repository gets a new experiment, and keeps the earlier runs."""
     with open_training(kind="mlflow", root=root, key="c" * 16, params={}) as tracker:
         earlier = tracker.run_id
     shutil.copy(root / "mlflow.db", tmp_path)
@@ -43,10 +43,10 @@ def test_moved_repository(store: Store, root: Path, tmp_path: Path) -> None:
     assert earlier in [run.info.run_id for run in find_by_key(tmp_path, "c" * 16)]
 
 
-def test_server_that_is_away(
+def test_an_unreachable_server_is_replaced_by_the_local_store(
     store: Store, root: Path, monkeypatch: pytest.MonkeyPatch, caplog: pytest.LogCaptureFixture
 ) -> None:
-    """A training does not wait for a server that does not answer: the local store takes over."""
+    """A training does not wait for a server that does not respond."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         port = unused.getsockname()[1]
@@ -65,15 +65,15 @@ def test_server_that_is_away(
 def test_relative_address_belongs_to_the_repository(
     store: Store, root: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A relative SQLite address means a file of the repository, also in a queued run's copy."""
+    """A relative SQLite address is relative to the repository, also in a queued run's copy."""
     monkeypatch.chdir(tmp_path)
     monkeypatch.setenv("MLFLOW_TRACKING_URI", "sqlite:///mlflow.db")
     assert connect(root).experiment_id == store.experiment_id
     assert not (tmp_path / "mlflow.db").exists()
 
 
-def test_looking_up_makes_no_store(tmp_path: Path) -> None:
-    """A search where nothing was ever tracked finds nothing and leaves nothing."""
+def test_a_search_does_not_create_a_store(tmp_path: Path) -> None:
+    """A search where nothing was ever tracked finds nothing and creates no file."""
     assert find_by_key(tmp_path, "a" * 16) == find_by_name(tmp_path, "main") == []
     assert list(tmp_path.iterdir()) == []
 
@@ -82,8 +82,8 @@ def test_looking_up_makes_no_store(tmp_path: Path) -> None:
     ("address", "shown"),
     [("http://me:secret@host:1/x", "http://host:1/x"), ("sqlite:////a/b.db", "sqlite:////a/b.db")],
 )
-def test_without_password(address: str, shown: str) -> None:
-    """No name and no password of a server is ever printed."""
+def test_passwords_are_not_printed(address: str, shown: str) -> None:
+    """No user name and no password of a server is ever printed."""
     assert without_password(address) == shown
 
 
@@ -95,14 +95,14 @@ def test_without_password(address: str, shown: str) -> None:
         (ValueError("x" * 300), "x" * 200 + "..."),
     ],
 )
-def test_first_line(error: Exception, line: str) -> None:
-    """A warning quotes one line of an error, and not too much of it."""
+def test_a_warning_quotes_one_line(error: Exception, line: str) -> None:
+    """A warning quotes the first line of an error, shortened."""
     assert first_line(error) == line
 
 
 @pytest.mark.slow
 def test_two_processes_make_one_store(tmp_path: Path) -> None:
-    """Processes that start together on a fresh clone make one store and one experiment."""
+    """Processes that start together on a fresh clone create one store and one experiment."""
     code = (
         "import sys, pathlib; from refcolor.tracking.store import connect;"
         "print(connect(pathlib.Path(sys.argv[1])).experiment_id)"

@@ -1,4 +1,4 @@
-"""The load of the machine beside a run."""
+"""The system metrics of a run: load of processor and memory."""
 
 import time
 from collections.abc import Callable
@@ -18,17 +18,17 @@ ReadRun = Callable[[str | None], "Run"]
 LOAD = "system/cpu_utilization_percentage"
 
 
-def seen(read_run: ReadRun, run_id: str | None) -> float | None:
-    """Wait for the first look, at most ten seconds."""
+def wait_for_load(read_run: ReadRun, run_id: str | None) -> float | None:
+    """Wait for the first sample, at most ten seconds."""
     limit = time.monotonic() + 10
-    while LOAD not in (found := read_run(run_id).data.metrics) and time.monotonic() < limit:
+    while LOAD not in (metrics := read_run(run_id).data.metrics) and time.monotonic() < limit:
         time.sleep(0.05)
-    return found.get(LOAD)
+    return metrics.get(LOAD)
 
 
 @pytest.fixture
 def switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
-    """Look often, as if nobody had switched anything."""
+    """Sample often, with MLflow's switches removed from the environment."""
     monkeypatch.delenv(system.SWITCH, raising=False)
     monkeypatch.setattr(system, "SECONDS", 0.05)
 
@@ -36,10 +36,10 @@ def switched_on(monkeypatch: pytest.MonkeyPatch) -> None:
 def test_load_is_logged(
     store: Store, root: Path, key: str, read_run: ReadRun, switched_on: None
 ) -> None:
-    """Processor and memory stand among the metrics of a run, and a reopened run goes on."""
+    """Processor and memory are metrics of the run, and a reopened run continues their steps."""
     tracker = open_training(kind="mlflow", root=root, key=key, params={})
     run_id = tracker.run_id
-    load = seen(read_run, run_id)
+    load = wait_for_load(read_run, run_id)
     tracker.finish("KILLED")
     assert load is not None and 0 <= load <= 100
     assert "system/system_memory_usage_megabytes" in read_run(run_id).data.metrics
@@ -48,17 +48,17 @@ def test_load_is_logged(
         return [point.step for point in store.client.get_metric_history(str(run_id), LOAD)]
 
     before = steps()
-    again = open_training(kind="mlflow", root=root, key=key, params={}, resume_run_id=run_id)
+    reopened = open_training(kind="mlflow", root=root, key=key, params={}, resume_run_id=run_id)
     limit = time.monotonic() + 10
     while len(steps()) == len(before) and time.monotonic() < limit:
         time.sleep(0.05)
-    again.finish()
+    reopened.finish()
     assert len(steps()) > len(before)
     assert len(set(steps())) == len(steps())
 
 
-def test_it_can_be_switched_off(root: Path, key: str, read_run: ReadRun) -> None:
-    """MLflow's own switch keeps the load out."""
+def test_system_metrics_can_be_switched_off(root: Path, key: str, read_run: ReadRun) -> None:
+    """MLflow's environment variable switches them off."""
     with open_training(kind="mlflow", root=root, key=key, params={}) as tracker:
         time.sleep(0.2)
     assert LOAD not in read_run(tracker.run_id).data.metrics
@@ -71,7 +71,7 @@ def test_a_monitor_that_fails_is_a_warning(
     monkeypatch: pytest.MonkeyPatch,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Without psutil, say, the run goes on and the user hears of it once."""
+    """Without psutil, for example, the run continues with one warning."""
     from mlflow.system_metrics import system_metrics_monitor
 
     def broken(*_arguments: object, **_options: object) -> None:

@@ -1,4 +1,4 @@
-"""What a tracker sends, and that it never stands in the way."""
+"""What a tracker sends, and that its failures never stop a training."""
 
 import signal
 import sqlite3
@@ -30,7 +30,7 @@ def tracker(store: Store, root: Path, key: str) -> Tracker:
 
 
 class Spy:
-    """A client that counts what it passes on, and fails while `away`."""
+    """A client that counts its calls, and fails while `away`."""
 
     def __init__(self, client: Any) -> None:
         self.client, self.away, self.calls = client, False, []
@@ -47,7 +47,7 @@ class Spy:
 
 @pytest.fixture
 def spied(store: Store, tracker: Tracker) -> tuple[MlflowTracker, Spy]:
-    """A tracker of the same run whose client is watched."""
+    """A tracker of the same run with the counting client."""
     assert tracker.run_id
     spy = Spy(store.client)
     spied = MlflowTracker(Store(spy, store.experiment_id), tracker.run_id)
@@ -55,8 +55,8 @@ def spied(store: Store, tracker: Tracker) -> tuple[MlflowTracker, Spy]:
     return spied, spy
 
 
-def test_points_are_sent_together(spied: tuple[MlflowTracker, Spy], points: Points) -> None:
-    """Hundreds of steps cost a few calls of at most a thousand points, and none is lost."""
+def test_points_are_sent_in_batches(spied: tuple[MlflowTracker, Spy], points: Points) -> None:
+    """Hundreds of steps need a few calls of at most a thousand points, and none is lost."""
     tracker, spy = spied
     for step in range(1, 1301):
         tracker.scalars(step, {"a": step / 2, "b/c": -step})
@@ -69,7 +69,7 @@ def test_points_are_sent_together(spied: tuple[MlflowTracker, Spy], points: Poin
 def test_points_are_sent_after_a_while(
     spied: tuple[MlflowTracker, Spy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A slow training shows its curves too."""
+    """Points of a slow training are sent after a time limit, before a batch is full."""
     tracker, spy = spied
     monkeypatch.setattr("refcolor.tracking.mlflow_tracker.SECONDS_PER_CALL", 0.0)
     tracker.scalars(1, {"a": 1.0})
@@ -79,29 +79,29 @@ def test_points_are_sent_after_a_while(
 def test_resumed_run_has_no_step_twice(
     tracker: Tracker, root: Path, key: str, points: Points
 ) -> None:
-    """Steps done again after a kill are not logged again, for each curve by itself."""
+    """Steps repeated after a kill are not logged again, counted for each curve."""
     for step in range(1, 6):
         tracker.scalars(step, {"loss": 10.0 - step})
     tracker.scalars(4, {"validation": 1.0})
     tracker.picture("preview", np.zeros((4, 6, 3), np.uint8), step=4)
     tracker.flush()
-    again = open_training(
+    resumed = open_training(
         kind="mlflow", root=root, key=key, params={}, resume_run_id=tracker.run_id
     )
-    assert again.run_id == tracker.run_id
+    assert resumed.run_id == tracker.run_id
     for step in range(3, 8):
-        again.scalars(step, {"loss": 10.0 - step, "validation": float(step)})
-    again.picture("preview", np.zeros((4, 6, 3), np.uint8), step=4)
-    again.finish()
-    assert points(again.run_id, "loss") == [(step, 10.0 - step) for step in range(1, 8)]
-    assert [step for step, _ in points(again.run_id, "validation")] == [4, 5, 6, 7]
+        resumed.scalars(step, {"loss": 10.0 - step, "validation": float(step)})
+    resumed.picture("preview", np.zeros((4, 6, 3), np.uint8), step=4)
+    resumed.finish()
+    assert points(resumed.run_id, "loss") == [(step, 10.0 - step) for step in range(1, 8)]
+    assert [step for step, _ in points(resumed.run_id, "validation")] == [4, 5, 6, 7]
 
 
 @pytest.mark.parametrize("folder", [False, True])
-def test_curves_fill_up_what_is_missing(
+def test_missing_points_are_logged_from_the_curves_file(
     tracker: Tracker, curves: Path, points: Points, folder: bool
 ) -> None:
-    """A curves file adds the points that the run lacks; an empty cell is no point."""
+    """A curves file adds the points that the run lacks; an empty cell is not a point."""
     tracker.scalars(1, {"loss": 5.0})
     tracker.scalars(2, {"loss": 4.0})
     for _ in range(2):
@@ -112,7 +112,7 @@ def test_curves_fill_up_what_is_missing(
 
 
 def test_parameters(tracker: Tracker, read_run: ReadRun) -> None:
-    """Parameters are written as in params.yaml; one that is there stays; runtime is a tag."""
+    """Parameters are written as in params.yaml; an existing one stays; runtime is a tag."""
     tracker.params({"seed": 1, "loss.triplet": 0.5, "runtime.device": "cpu"})
     tracker.params({"seed": 2, "split.hold_out": ("a=b",), "runtime.device": "cuda"})
     run = read_run(tracker.run_id)
@@ -121,7 +121,7 @@ def test_parameters(tracker: Tracker, read_run: ReadRun) -> None:
 
 
 def test_more_parameters_than_one_call_takes(tracker: Tracker, read_run: ReadRun) -> None:
-    """MLflow takes a hundred parameters at once; there may be more."""
+    """MLflow accepts a hundred parameters a call; more are split into several calls."""
     tracker.params({f"p{number}": number for number in range(203)})
     assert len(read_run(tracker.run_id).data.params) == 203
 
@@ -138,12 +138,12 @@ def test_more_parameters_than_one_call_takes(tracker: Tracker, read_run: ReadRun
     ],
 )
 def test_as_text(value: object, text: str) -> None:
-    """Values read as they do in params.yaml."""
+    """Values have the text that they have in params.yaml."""
     assert as_text(value) == text
 
 
 def test_metrics(tracker: Tracker, read_run: ReadRun, points: Points) -> None:
-    """Only numbers are metrics, names are made legal, and a curve keeps its own last point."""
+    """Only numbers are metrics, names are made valid, and a curve keeps its last point."""
     tracker.scalars(7, {"loss": 1.5})
     tracker.metrics({"delta_e": 10, "ok": True, "note": "x", "fid%": 1.0, "loss": 1.5})
     tracker.metrics({"delta_e": 11})
@@ -152,7 +152,7 @@ def test_metrics(tracker: Tracker, read_run: ReadRun, points: Points) -> None:
     assert points(tracker.run_id, "loss") == [(7, 1.5)]
 
 
-def test_not_a_number_is_a_point(tracker: Tracker, points: Points) -> None:
+def test_nan_is_logged(tracker: Tracker, points: Points) -> None:
     """A loss that became NaN is shown, not hidden."""
     tracker.scalars(1, {"loss": float("nan")})
     tracker.flush()
@@ -160,7 +160,7 @@ def test_not_a_number_is_a_point(tracker: Tracker, points: Points) -> None:
 
 
 def test_pictures(store: Store, tracker: Tracker, root: Path) -> None:
-    """A picture is kept once under its key and step, with the bytes that were given."""
+    """A picture is stored once under its key and step, byte for byte."""
     from PIL import Image
 
     picture = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
@@ -168,21 +168,21 @@ def test_pictures(store: Store, tracker: Tracker, root: Path) -> None:
         tracker.picture("grid/first", picture, step=step)
     assert tracker.run_id
     with quiet():
-        kept = [file.path for file in store.client.list_artifacts(tracker.run_id, "images")]
-    pngs = sorted(path for path in kept if path.endswith(".png"))
+        logged = [file.path for file in store.client.list_artifacts(tracker.run_id, "images")]
+    pngs = sorted(path for path in logged if path.endswith(".png"))
     assert [path.split("+")[2] for path in pngs] == ["1", "2"]
     file = root / "mlartifacts" / tracker.run_id / "artifacts" / pngs[0]
     with Image.open(file) as image:
         assert np.array_equal(np.array(image), picture)
 
 
-def test_store_away_for_a_while(
+def test_points_are_sent_when_the_store_is_reachable_again(
     spied: tuple[MlflowTracker, Spy],
     read_run: ReadRun,
     points: Points,
     caplog: pytest.LogCaptureFixture,
 ) -> None:
-    """Work goes on with one warning, and what was collected is sent when the store is back."""
+    """The training continues with one warning, and the buffered points are sent later."""
     tracker, spy = spied
     spy.away = True
     tracker.params({"seed": 1})
@@ -203,8 +203,10 @@ def test_store_away_for_a_while(
     assert all(b - a == 1 for (a, _), (b, _) in pairwise(points(tracker.run_id, "loss")))
 
 
-def test_store_away_for_good(spied: tuple[MlflowTracker, Spy]) -> None:
-    """A run that cannot be written ends like any other."""
+def test_a_store_that_stays_unreachable_does_not_fail_the_run(
+    spied: tuple[MlflowTracker, Spy],
+) -> None:
+    """The run ends like any other."""
     tracker, spy = spied
     spy.away = True
     with tracker:
@@ -212,7 +214,7 @@ def test_store_away_for_good(spied: tuple[MlflowTracker, Spy]) -> None:
     assert spy.calls
 
 
-def test_a_fault_of_our_own_is_not_survived(
+def test_our_own_errors_are_raised(
     spied: tuple[MlflowTracker, Spy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A call with wrong arguments ends the training instead of leaving it untracked."""
@@ -225,7 +227,7 @@ def test_a_fault_of_our_own_is_not_survived(
 def test_a_slow_failure_is_not_repeated_at_once(
     spied: tuple[MlflowTracker, Spy], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """After a time-out nothing is tried for a while, except at the end."""
+    """After a time-out there is no attempt for a while, except at the end."""
     tracker, spy = spied
     monkeypatch.setattr("refcolor.tracking.mlflow_tracker.SLOW_SECONDS", -1.0)
     spy.away = True
@@ -237,10 +239,10 @@ def test_a_slow_failure_is_not_repeated_at_once(
     assert len(spy.calls) == 2
 
 
-def test_points_kept_for_an_absent_store_are_bounded(
+def test_the_buffer_of_points_is_bounded(
     spied: tuple[MlflowTracker, Spy], monkeypatch: pytest.MonkeyPatch, points: Points
 ) -> None:
-    """Memory does not grow for ever; the newest points are kept."""
+    """Memory does not grow without limit; the newest points are kept."""
     tracker, spy = spied
     monkeypatch.setattr("refcolor.tracking.mlflow_tracker.MAX_BUFFERED_POINTS", 10)
     spy.away = True
@@ -254,7 +256,7 @@ def test_points_kept_for_an_absent_store_are_bounded(
 
 @contextmanager
 def statements(listener: Callable[[str], str]) -> Iterator[None]:
-    """Let a listener see, and replace, every SQL statement before it is executed."""
+    """Intercept every SQL statement before it is executed."""
     from sqlalchemy import Engine, event
 
     def execute(_c: object, _u: object, sql: str, values: Any, *_: object) -> tuple[str, Any]:
@@ -274,11 +276,14 @@ def test_a_locked_store_is_one_warning(
     caplog: pytest.LogCaptureFixture,
     capfd: pytest.CaptureFixture[str],
 ) -> None:
-    """While another process keeps the store locked, no traceback appears and no point is lost."""
+    """While another process locks the store there is no traceback, and no point is lost."""
     tracker.scalars(1, {"loss": 2.0})
     impatient = statements(lambda sql: sql.replace("busy_timeout = 20000", "busy_timeout = 50"))
-    with closing(sqlite3.connect(root / "mlflow.db", isolation_level=None)) as other, impatient:
-        other.execute("BEGIN IMMEDIATE")
+    with (
+        closing(sqlite3.connect(root / "mlflow.db", isolation_level=None)) as connection,
+        impatient,
+    ):
+        connection.execute("BEGIN IMMEDIATE")
         tracker.flush()
     assert [record.getMessage().count("locked") for record in caplog.records] == [1]
     assert capfd.readouterr() == ("", "")
@@ -287,7 +292,7 @@ def test_a_locked_store_is_one_warning(
 
 
 def test_ctrl_c_waits_for_the_store(tracker: Tracker, read_run: ReadRun, points: Points) -> None:
-    """Ctrl-C while points are sent ends the run after them, not inside of a transaction."""
+    """Ctrl-C while points are sent ends the run after them, not inside a transaction."""
     completed = []
 
     def interrupt(sql: str) -> str:
@@ -314,7 +319,7 @@ def test_status_at_the_end(
     error: type[BaseException] | None,
     status: str,
 ) -> None:
-    """How the block was left says how the run ended, once."""
+    """The run's status follows from how the block ended, and is set once."""
     try:
         with tracker:
             assert read_run(tracker.run_id).info.status == "RUNNING"
@@ -326,8 +331,8 @@ def test_status_at_the_end(
     assert read_run(tracker.run_id).info.status == status
 
 
-def test_null_tracker_keeps_nothing(tmp_path: Path) -> None:
-    """Without tracking everything may be said, and nothing is written."""
+def test_the_null_tracker_writes_nothing(tmp_path: Path) -> None:
+    """Without tracking every call is accepted, and nothing is written."""
     with open_training(kind="none", root=tmp_path, key="", params={}) as tracker:
         assert isinstance(tracker, NullTracker)
         assert tracker.run_id is None
