@@ -1,4 +1,4 @@
-"""Many drawings at once: the same pictures as one by one, and one that fails stops no other."""
+"""Many drawings in one call: the pictures of single calls, and a failure stops no other drawing."""
 
 import errno
 import os
@@ -24,28 +24,28 @@ from .material import blocks, line_art
 
 @pytest.fixture
 def jobs(tmp_path: Path) -> list[Job]:
-    """Seven drawings of two shapes after two references."""
-    found = []
+    """Seven drawings of two shapes with two references."""
+    planned = []
     for index in range(7):
         sketch, reference = tmp_path / f"s{index}.png", tmp_path / f"r{index % 2}.png"
         image.write(sketch, line_art(64, 64 if index < 5 else 40))
         image.write(reference, blocks(48, 48, seed=index % 2))
-        found.append(Job(sketch, (reference,), tmp_path / "out" / f"s{index}.png"))
-    return found
+        planned.append(Job(sketch, (reference,), tmp_path / "out" / f"s{index}.png"))
+    return planned
 
 
-def test_a_batch_gives_what_one_call_each_gives(colorizer: Colorizer, jobs: list[Job]) -> None:
-    """Every result is there, and equals the picture of `colorize` to within rounding."""
+def test_a_batch_gives_the_pictures_of_single_calls(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """Every result exists, and equals the picture of `colorize` to within rounding."""
     report = color_all(colorizer, jobs, Options())
     assert (report.done, report.skipped, report.failures) == (7, 0, [])
     for job in jobs:
-        wanted = colorizer.colorize(job.sketch, job.references).picture
-        assert np.abs(image.read(job.output).astype(int) - wanted).max() <= 1
+        expected = colorizer.colorize(job.sketch, job.references).picture
+        assert np.abs(image.read(job.output).astype(int) - expected).max() <= 1
 
 
 @pytest.fixture
 def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
-    """How many drawings went through the model in each pass."""
+    """Record how many drawings went through the model in each forward pass."""
     passes: list[int] = []
     run = Colorizer.run
 
@@ -59,16 +59,16 @@ def passes(monkeypatch: pytest.MonkeyPatch) -> list[int]:
     return passes
 
 
-def test_drawings_of_one_shape_go_through_the_model_together(
+def test_drawings_of_one_shape_share_a_forward_pass(
     colorizer: Colorizer, jobs: list[Job], passes: list[int]
 ) -> None:
-    """Neighbours of one working shape are one pass, another shape begins another."""
+    """Neighbours of one working shape share a pass; another shape starts the next."""
     color_all(colorizer, jobs, Options())
     assert passes == [5, 2]
 
 
 @pytest.mark.parametrize(("limit", "each"), [("_BATCH_PIXELS", 32 * 32), ("_BATCH_PAIRS", 64 * 64)])
-def test_a_pass_holds_so_many_pixels_and_pairs_of_cells(
+def test_the_size_of_a_pass_is_limited(
     colorizer: Colorizer,
     jobs: list[Job],
     passes: list[int],
@@ -82,10 +82,10 @@ def test_a_pass_holds_so_many_pixels_and_pairs_of_cells(
     assert passes == [2, 2, 1, 2]
 
 
-def test_large_drawings_do_not_pile_up(
+def test_few_large_drawings_are_in_memory(
     colorizer: Colorizer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Where one fills the room, one is read ahead, one in the model, and two are being written."""
+    """Where one fills the limit, one is read ahead, one is in the model, two are being written."""
     alive, most = 0, 0
     prepare, finish = Colorizer.prepare, Colorizer.finish
 
@@ -108,7 +108,7 @@ def test_large_drawings_do_not_pile_up(
     assert 2 <= most <= 4
 
 
-def test_what_is_there_is_skipped(colorizer: Colorizer, jobs: list[Job]) -> None:
+def test_existing_results_are_skipped(colorizer: Colorizer, jobs: list[Job]) -> None:
     """A second call makes what is missing and nothing else; force makes all of it."""
     color_all(colorizer, jobs, Options())
     jobs[2].output.unlink()
@@ -121,7 +121,7 @@ def test_what_is_there_is_skipped(colorizer: Colorizer, jobs: list[Job]) -> None
 
 
 def test_a_result_without_its_layers_is_not_complete(colorizer: Colorizer, jobs: list[Job]) -> None:
-    """Asked for layers after a run without them, the drawings are made again."""
+    """When layers are requested after a run without them, the drawings are coloured again."""
     color_all(colorizer, jobs[:1], Options())
     report = color_all(colorizer, jobs[:1], Options(layers=True, psd=True))
     assert report.done == 1
@@ -133,16 +133,16 @@ def test_a_result_without_its_layers_is_not_complete(colorizer: Colorizer, jobs:
     ]
 
 
-def test_a_drawing_with_the_longest_name_there_is(colorizer: Colorizer, jobs: list[Job]) -> None:
-    """Its picture, layers and PSD are written under the names that the job says."""
+def test_a_drawing_with_the_longest_possible_name(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """Its picture, layers and PSD are written under the names of the job."""
     job = replace(jobs[0], output=jobs[0].output.with_name("x" * 251 + ".png"))
     report = color_all(colorizer, [job], Options(layers=True, psd=True))
     assert (report.done, report.failures) == (1, [])
     assert sorted(job.output.parent.iterdir()) == sorted(job.files(layers=True, psd=True))
 
 
-def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) -> None:
-    """No picture, a cut file, a reference of lines: each is reported, four are done."""
+def test_a_failed_drawing_does_not_stop_the_others(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """Not a picture, a cut file, a reference of lines: each is reported, four are coloured."""
     jobs[0].sketch.write_text("hello, I am a text")
     jobs[3].sketch.write_bytes(jobs[3].sketch.read_bytes()[:100])
     image.write(jobs[1].references[0].with_name("lines.png"), line_art(50, 50))
@@ -150,16 +150,16 @@ def test_one_that_fails_stops_no_other(colorizer: Colorizer, jobs: list[Job]) ->
     report = color_all(colorizer, jobs, Options())
     assert report.done == 4
     assert [failure.name for failure in report.failures] == ["s0.png", "s1.png", "s3.png"]
-    said = list(report.lines())
-    assert [line.count("\n") for line in said] == [0, 0, 0]
-    assert "s0.png is not a picture" in said[0]
-    assert said[1].startswith("s1.png: ")
-    assert "lines.png is a line drawing" in said[1]
-    assert "s3.png is truncated" in said[2]
+    lines = list(report.lines())
+    assert [line.count("\n") for line in lines] == [0, 0, 0]
+    assert "s0.png is not a picture" in lines[0]
+    assert lines[1].startswith("s1.png: ")
+    assert "lines.png is a line drawing" in lines[1]
+    assert "s3.png is truncated" in lines[2]
 
 
-def test_a_place_that_cannot_be_written_is_reported(colorizer: Colorizer, jobs: list[Job]) -> None:
-    """A folder where a result should be is one failure; nothing half written is left."""
+def test_an_unwritable_result_is_reported(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """A folder where a result should be is one failure; no partial file is left."""
     (jobs[4].output / "x").mkdir(parents=True)
     report = color_all(colorizer, jobs, Options(force=True))
     assert report.done == 6
@@ -167,10 +167,10 @@ def test_a_place_that_cannot_be_written_is_reported(colorizer: Colorizer, jobs: 
     assert not [name for name in os.listdir(jobs[0].output.parent) if name.endswith(".part")]
 
 
-def test_a_full_disk_ends_it_all(
+def test_a_full_disk_stops_the_call(
     colorizer: Colorizer, jobs: list[Job], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """There is no use in going on, and the error says where there was no room."""
+    """The other drawings would fail too; the error names the folder without space."""
 
     def full(path: Path, _picture: np.ndarray) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
@@ -180,10 +180,10 @@ def test_a_full_disk_ends_it_all(
         color_all(colorizer, jobs, Options())
 
 
-def test_ctrl_c_begins_nothing_more(
+def test_ctrl_c_starts_no_further_drawing(
     colorizer: Colorizer, jobs: list[Job], passes: list[int], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What was to be read ahead is not read, so that it ends at once; no part of a file is left."""
+    """Drawings not yet read are not read, so that it ends at once; no partial file is left."""
     begun = 0
     prepare, run = Colorizer.prepare, Colorizer.run
 
@@ -207,14 +207,14 @@ def test_ctrl_c_begins_nothing_more(
     assert list(jobs[0].output.parent.glob("*")) in ([], [jobs[0].output])
 
 
-def test_a_wrong_size_is_said_once(colorizer: Colorizer, jobs: list[Job]) -> None:
-    """It is no failure of each drawing but of the call."""
+def test_a_wrong_size_is_reported_once(colorizer: Colorizer, jobs: list[Job]) -> None:
+    """It is an error of the call and not of each drawing."""
     with pytest.raises(RefcolorError, match="size must be from 16"):
         color_all(colorizer, jobs, Options(size=3))
 
 
 def test_one_reason_for_many_drawings_is_one_line() -> None:
-    """A reference that cannot be used is not told a hundred times."""
+    """An unusable reference is reported once, not for each drawing."""
     failures = [Failure(f"s{index}.png", "r.png is not a picture") for index in range(100)]
     report = Report(failures=[*failures, Failure("t.png", "t.png is empty\nfetch it")])
     assert list(report.lines()) == [
@@ -223,6 +223,6 @@ def test_one_reason_for_many_drawings_is_one_line() -> None:
     ]
 
 
-def test_no_jobs_are_no_work(colorizer: Colorizer) -> None:
-    """Nothing to do is done at once."""
+def test_an_empty_list_of_jobs_is_allowed(colorizer: Colorizer) -> None:
+    """The report is empty."""
     assert color_all(colorizer, [], Options()).done == 0

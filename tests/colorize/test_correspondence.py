@@ -1,4 +1,4 @@
-"""The picture of who took from where: its colours say the place, its paleness the doubt."""
+"""The picture of the attention: a colour shows a position, its paleness the uncertainty."""
 
 from dataclasses import replace
 from pathlib import Path
@@ -18,23 +18,23 @@ from .material import blocks, line_art, save_tiny
 
 @pytest.fixture
 def colored(colorizer: Colorizer) -> Colored:
-    """A drawing of 64 x 40 pixels, coloured after 48 x 80."""
+    """A drawing of 64 x 40 pixels, coloured with a reference of 48 x 80."""
     return colorizer.colorize(line_art(64, 40), blocks(48, 80))
 
 
 def with_weights(colored: Colored, weights: np.ndarray) -> Colored:
-    """Let a drawing have looked somewhere else."""
+    """Replace the attention of a result."""
     attention = colored.attention
     return replace(colored, attention=Attention(weights, attention.sketch, attention.references))
 
 
 def test_confidence_by_hand() -> None:
-    """All in one place is 1, evenly everywhere 0, in two of four places a half."""
+    """All weight on one cell is 1, even weights 0, two of four cells a half."""
     weights = np.array([[1, 0, 0, 0], [0.25] * 4, [0.5, 0.5, 0, 0]], np.float32)
     assert confidence(weights) == pytest.approx([1, 0, 0.5], abs=1e-6)
 
 
-def test_places_are_told_apart_by_their_colours() -> None:
+def test_every_position_has_a_different_colour() -> None:
     """No two cells have one colour, and neighbours are nearer than cells far away."""
     placed = place(64, 64, size=64, stride=8)
     colors = position_colors(placed)
@@ -47,18 +47,18 @@ def test_places_are_told_apart_by_their_colours() -> None:
     assert apart[0, 8] < apart[0, 32]
 
 
-def test_a_part_has_the_colour_of_the_place_it_looks_at(colored: Colored) -> None:
-    """Cells that all look at one place are all painted in its colour, on lines that stay black."""
+def test_cells_have_the_colour_of_the_position_they_attend_to(colored: Colored) -> None:
+    """Cells that attend to one position have its colour; lines stay black."""
     sketch, (reference,) = colored.attention.sketch, colored.attention.references
     weights = np.zeros((sketch.rows * sketch.columns, reference.rows * reference.columns))
     weights[:, 9] = 1
     sheet = draw_correspondence(with_weights(colored, weights.astype(np.float32)), blocks(48, 80))
-    wanted = np.rint(position_colors(reference)[9] * 255)
-    assert ((sheet == wanted).all(axis=2)).sum() > 0.2 * 480 * 300
+    expected = np.rint(position_colors(reference)[9] * 255)
+    assert ((sheet == expected).all(axis=2)).sum() > 0.2 * 480 * 300
 
 
-def test_a_part_that_looks_everywhere_is_pale(colored: Colored) -> None:
-    """Even attention paints nothing: the drawing below stays black and white."""
+def test_even_attention_is_white(colored: Colored) -> None:
+    """Even attention adds no colour: the drawing stays black and white."""
     sketch, (reference,) = colored.attention.sketch, colored.attention.references
     cells = reference.rows * reference.columns
     weights = np.full((sketch.rows * sketch.columns, cells), 1 / cells, np.float32)
@@ -67,8 +67,8 @@ def test_a_part_that_looks_everywhere_is_pale(colored: Colored) -> None:
     assert np.ptp(lower_left, axis=2).max() <= 1
 
 
-def test_a_spot_lights_up_the_place_it_looks_at(colorizer: Colorizer) -> None:
-    """After a match the reference is bright around the asked place, dark at the far end."""
+def test_the_attention_of_a_spot_is_bright_in_the_reference(colorizer: Colorizer) -> None:
+    """After a match the reference is bright around the matched position, dark at the far end."""
     bright = np.full((80, 80, 3), 230, np.uint8)
     bright[::2] = (250, 120, 120)
     match = PointMatch(x=30, y=30, u=70, v=10)
@@ -85,8 +85,8 @@ def test_a_spot_outside_is_refused(colored: Colored) -> None:
         draw_correspondence(colored, blocks(48, 80), at=(40, 1))
 
 
-def test_without_attention_there_is_nothing_to_draw(tmp_path: Path) -> None:
-    """A model without attention is told apart from one that failed."""
+def test_a_model_without_attention_is_refused(tmp_path: Path) -> None:
+    """The message says that the model has no attention."""
     colorizer = Colorizer.load(save_tiny(tmp_path, attention="none"), device="cpu")
     colored = colorizer.colorize(line_art(64, 64), blocks(48, 48))
     with pytest.raises(RefcolorError, match="this model has no attention"):

@@ -1,4 +1,4 @@
-"""The demo model, which works before any training."""
+"""The demo model, which needs no training."""
 
 import numpy as np
 
@@ -11,21 +11,25 @@ from refcolor.lines.sketch import PRESETS, sketch_picture
 SIZE = 256
 
 
-def test_a_foreign_reference_gives_its_colors() -> None:
-    """Characters of other seeds, lines and paper included: less than three quarters of grey's."""
+def test_the_demo_model_takes_the_colors_of_another_character() -> None:
+    """On unseen characters the error, with lines and paper, is below three quarters of grey's."""
     demo = Colorizer.demo(device="cpu")
     errors = []
     for index in range(12):
-        shape, other = (characters.draw_shape(900, number) for number in (index, index + 1))
+        shape, other_shape = (characters.draw_shape(900, number) for number in (index, index + 1))
         palette = characters.draw_palette(901, index)
         truth = characters.render(shape, palette, size=SIZE).color
         lines = sketch_picture(truth, PRESETS["default"])
-        found = demo.colorize(lines, characters.render(other, palette, size=SIZE).color).picture
-        errors.append([difference(lab(one), lab(truth)).mean() for one in (found, grey(truth))])
+        prediction = demo.colorize(
+            lines, characters.render(other_shape, palette, size=SIZE).color
+        ).picture
+        errors.append(
+            [difference(lab(picture), lab(truth)).mean() for picture in (prediction, grey(truth))]
+        )
     error, without = np.mean(errors, axis=0)
     assert error < 0.75 * without
 
 
-def test_it_is_small() -> None:
-    """What comes with the package is below 4 MB."""
+def test_the_demo_model_is_small() -> None:
+    """Its files are below 4 MB."""
     assert sum(file.stat().st_size for file in DEMO.iterdir()) < 4e6

@@ -1,4 +1,4 @@
-"""Colours come up to the size of a drawing without crossing its lines."""
+"""Colours are upsampled to the size of a drawing without crossing its lines."""
 
 import subprocess
 import sys
@@ -25,19 +25,19 @@ def ring(side: int, thickness: int = 5) -> np.ndarray:
 
 
 def inside(ink: np.ndarray) -> np.ndarray:
-    """Which bare pixels a ring encloses."""
+    """Mark the pixels without ink that a ring encloses."""
     _, labels = cv2.connectedComponents((ink == 0).astype(np.uint8), connectivity=4)
     return labels == labels[ink.shape[0] // 2, ink.shape[1] // 2]
 
 
 def noise(height: int, width: int) -> np.ndarray:
-    """Colours without any order."""
+    """Random colours."""
     return np.random.default_rng(0).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 @pytest.mark.parametrize("thickness", [1, 3, 12])
-def test_nothing_leaks_across_a_closed_line(thickness: int) -> None:
-    """Red inside a circle and blue outside, mixed in the cells between, come up pure."""
+def test_colours_do_not_cross_a_closed_line(thickness: int) -> None:
+    """Red inside a circle and blue outside, mixed in the cells on its line, come out pure."""
     ink = ring(1024, thickness)
     middle = inside(ink)
     filled = cv2.morphologyEx(middle.astype(np.uint8), cv2.MORPH_DILATE, np.ones((3, 3)))
@@ -49,7 +49,7 @@ def test_nothing_leaks_across_a_closed_line(thickness: int) -> None:
     assert np.abs(up[middle] - RED).mean() < 0.5
 
 
-def test_colors_beside_lines_carry_no_halo() -> None:
+def test_colours_beside_lines_have_no_halo() -> None:
     """White paper whose small picture is grey along every line is white, under lines as well."""
     ink = ring(512, 4)
     small = resize(255 - ink, 64, 64)
@@ -59,7 +59,7 @@ def test_colors_beside_lines_carry_no_halo() -> None:
 
 @pytest.mark.parametrize("shape", [(97, 61), (1, 211), (211, 1), (13, 17), (5, 3)])
 def test_a_flat_colour_stays_as_it_is(shape: tuple[int, int]) -> None:
-    """Whatever the lines and the size, even below that of the colours, one colour stays."""
+    """One colour stays one colour at any size and with any lines."""
     ink = np.random.default_rng(1).integers(0, 256, shape, dtype=np.uint8)
     up = upsample(np.full((7, 11, 3), (1, 128, 254), np.uint8), ink)
     assert up.shape == (*shape, 3)
@@ -67,7 +67,7 @@ def test_a_flat_colour_stays_as_it_is(shape: tuple[int, int]) -> None:
 
 
 def test_transposing_the_drawing_transposes_its_colours() -> None:
-    """Rows and columns are treated alike: no direction comes first."""
+    """Rows and columns are treated alike."""
     ink = cv2.ellipse(np.zeros((131, 173), np.uint8), (80, 60), (50, 30), 30, 0, 300, 255, 2)
     colors = noise(11, 13)
     upright = upsample(colors, ink).astype(int)
@@ -75,16 +75,16 @@ def test_transposing_the_drawing_transposes_its_colours() -> None:
     assert np.abs(upright - lying).max() <= 1
 
 
-def test_planes_carried_together_are_as_each_alone(monkeypatch: pytest.MonkeyPatch) -> None:
-    """How many planes are carried at a time, all four or one by one, changes no byte."""
+def test_planes_do_not_depend_on_their_number(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Upsampling four planes at once gives the bytes of one by one."""
     ink, colors = ring(101), noise(11, 13)
-    together = upsample(colors, ink)
+    batched = upsample(colors, ink)
     monkeypatch.setattr(fill, "_GROUP_VALUES", 1)
-    np.testing.assert_array_equal(upsample(colors, ink), together)
+    np.testing.assert_array_equal(upsample(colors, ink), batched)
 
 
 def test_an_empty_drawing_is_filled_smoothly() -> None:
-    """Without lines a step between two cells becomes a rising ramp without plateaus or jumps."""
+    """Without lines a step between two cells becomes a monotone ramp without plateaus or jumps."""
     colors = np.repeat(np.array([[50, 50, 50, 200, 200, 200]], np.uint8), 6, axis=0)
     up = upsample(np.dstack([colors] * 3), np.zeros((96, 96), np.uint8))[40, :, 0].astype(int)
     assert up[0] <= 52
@@ -93,8 +93,8 @@ def test_an_empty_drawing_is_filled_smoothly() -> None:
     assert np.diff(up).max() <= 15
 
 
-def test_an_open_line_lets_colours_meet_in_its_gap_alone() -> None:
-    """Two colours parted by a line with a gap mix within a cell of it, not beyond."""
+def test_colours_mix_only_near_a_gap_in_a_line() -> None:
+    """Two colours divided by a line with a gap mix within a cell of it, not beyond."""
     ink = np.zeros((256, 256), np.uint8)
     ink[:, 127:130] = 255
     ink[124:132] = 0
@@ -105,7 +105,7 @@ def test_an_open_line_lets_colours_meet_in_its_gap_alone() -> None:
     assert np.abs(up[:80, 140:] - BLUE).max() <= 3
 
 
-def test_faint_pencil_parts_colours_like_ink() -> None:
+def test_faint_pencil_divides_colours_as_ink_does() -> None:
     """A drawing at a third of full strength bounds its regions as the strong one does."""
     ink = ring(512, 4)
     large = np.where(inside(ink)[..., None], RED, BLUE).astype(np.uint8)
@@ -114,8 +114,8 @@ def test_faint_pencil_parts_colours_like_ink() -> None:
     assert np.abs(faint - upsample(colors, ink))[ink == 0].mean() < 1
 
 
-def test_borders_are_truer_than_those_of_plain_scaling() -> None:
-    """Beside the lines of drawn characters the true colour is missed by half as much at most."""
+def test_the_error_beside_lines_is_half_that_of_plain_scaling() -> None:
+    """It is measured beside the lines of drawn characters, where the true colours are known."""
     errors = []
     for index in range(3):
         drawing = render(draw_shape(5, index), draw_palette(6, index), size=1024)

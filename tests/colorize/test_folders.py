@@ -1,4 +1,4 @@
-"""Pictures on the command line: what counts as one, and under which name."""
+"""Pictures on the command line: which files are pictures, and their names."""
 
 from pathlib import Path
 
@@ -17,7 +17,7 @@ def make(folder: Path, *names: str) -> None:
 
 
 def test_a_folder_gives_names_without_extension(tmp_path: Path) -> None:
-    """Sub-folders are part of a name; other files, hidden ones and broken links are left alone."""
+    """Sub-folders are part of a name; other files, hidden ones and broken links are left out."""
     make(tmp_path, "b.PNG", "a/b.jpg", "a/.hidden.png", ".git/c.png", "notes.txt", "a/d.webp")
     (tmp_path / "link.png").symlink_to("nowhere")
     assert find_pictures([tmp_path]) == {
@@ -27,21 +27,21 @@ def test_a_folder_gives_names_without_extension(tmp_path: Path) -> None:
     }
 
 
-def test_files_go_by_their_stems(tmp_path: Path) -> None:
-    """A file named by itself counts whatever its extension; the same file twice is one."""
+def test_a_named_file_is_called_by_its_stem(tmp_path: Path) -> None:
+    """A file that is named is used whatever its extension; the same file twice is one."""
     make(tmp_path, "x/one.png", "two.drawing")
     files = [tmp_path / "x/one.png", tmp_path / "two.drawing", tmp_path / "x/../x/one.png"]
     assert list(find_pictures(files)) == ["one", "two"]
 
 
-def test_results_inside_a_source_are_no_sources(tmp_path: Path) -> None:
-    """The folder of results is left out of the folder around it."""
+def test_results_inside_a_source_are_not_sources(tmp_path: Path) -> None:
+    """The output folder is left out of the folder around it."""
     make(tmp_path, "a.png", "lines/a.png", "lines/deep/b.png")
     assert list(find_pictures([tmp_path], exclude=tmp_path / "x/../lines")) == ["a"]
 
 
 @pytest.mark.parametrize(
-    ("names", "sources", "said"),
+    ("names", "sources", "message"),
     [
         (["a.png", "a.jpg"], ["."], r"a\.(png|jpg) and .*a\.(png|jpg) would both be called a"),
         (["x/a.png", "y/a.png"], ["x/a.png", "y/a.png"], "would both be called a; rename"),
@@ -49,10 +49,10 @@ def test_results_inside_a_source_are_no_sources(tmp_path: Path) -> None:
         ([], ["nowhere"], "nowhere does not exist; name a picture or a folder"),
     ],
 )
-def test_what_cannot_be_used_is_refused(
-    tmp_path: Path, names: list[str], sources: list[str], said: str
+def test_unusable_sources_are_refused(
+    tmp_path: Path, names: list[str], sources: list[str], message: str
 ) -> None:
-    """Two pictures of one name, an empty folder and a missing one are wrong use."""
+    """Two pictures of one name, an empty folder and a missing one are usage errors."""
     make(tmp_path, *names)
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         find_pictures([tmp_path / source for source in sources])

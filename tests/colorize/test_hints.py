@@ -66,26 +66,26 @@ def test_another_text_is_refused(text: str) -> None:
         parse_match(text)
 
 
-def test_no_match_is_no_bias() -> None:
-    """Without hints the logits are left alone."""
+def test_without_hints_there_is_no_bias() -> None:
+    """Without hints the logits are unchanged."""
     assert logit_bias([], SKETCH, [FIRST]) is None
 
 
-def test_the_bonus_by_hand() -> None:
-    """Whole for the two cells, less by exp(-d^2 / 2 sigma^2) of both distances in cells."""
-    found = logit_bias([PointMatch(x=17, y=30, u=9, v=13)], SKETCH, [FIRST])
-    assert found is not None
-    assert found.shape == (50, 48)
-    asking, asked = 3 * 5 + 2, 3 * 8 + 2
-    assert found[asking, asked] == STRENGTH
-    assert found.argmax() == asking * 48 + asked
-    diagonal = found[asking - 5 - 1, asked]  # one row up, one column left: d^2 = 2
+def test_the_bias_by_hand() -> None:
+    """Strength at the two cells, times exp(-d^2 / 2 sigma^2) of both distances in cells."""
+    bias = logit_bias([PointMatch(x=17, y=30, u=9, v=13)], SKETCH, [FIRST])
+    assert bias is not None
+    assert bias.shape == (50, 48)
+    query, key = 3 * 5 + 2, 3 * 8 + 2
+    assert bias[query, key] == STRENGTH
+    assert bias.argmax() == query * 48 + key
+    diagonal = bias[query - 5 - 1, key]  # one row up, one column left: d^2 = 2
     assert diagonal == pytest.approx(STRENGTH * math.exp(-2 / (2 * SIGMA**2)), rel=1e-6)
-    both = found[asking + 1, asked + 8]  # one cell away on each side: d^2 = 1 + 1
+    both = bias[query + 1, key + 8]  # one cell away on each side: d^2 = 1 + 1
     assert both == pytest.approx(diagonal, rel=1e-6)
 
 
-def test_a_hint_is_as_large_on_fine_cells() -> None:
+def test_distances_are_in_cells_of_the_reference() -> None:
     """Two sketch cells of half the side are as far as one cell of the reference."""
     fine = place(80, 40, size=40, stride=2)  # 20 x 10 cells
     bias = logit_bias([PointMatch(x=17, y=30, u=9, v=13)], fine, [FIRST])
@@ -97,34 +97,34 @@ def test_a_hint_is_as_large_on_fine_cells() -> None:
     assert bias[query, key + 8] == pytest.approx(STRENGTH * math.exp(-1 / (2 * SIGMA**2)), rel=1e-6)
 
 
-def test_two_references_have_their_own_columns() -> None:
-    """A match with the second reference leaves the keys of the first alone."""
-    found = logit_bias([PointMatch(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])
-    assert found is not None
-    assert found.shape == (50, 48 + 64)
-    assert not found[:, :48].any()
-    assert found[0, -1] == STRENGTH
+def test_each_reference_has_its_columns() -> None:
+    """A match with the second reference changes no column of the first."""
+    bias = logit_bias([PointMatch(x=1, y=1, u=7, v=7, reference=1)], SKETCH, [FIRST, SECOND])
+    assert bias is not None
+    assert bias.shape == (50, 48 + 64)
+    assert not bias[:, :48].any()
+    assert bias[0, -1] == STRENGTH
 
 
-def test_matches_do_not_add_up() -> None:
-    """Where two hints reach, the larger bias counts: the same hint twice is one hint."""
+def test_matches_are_combined_by_the_maximum() -> None:
+    """Where two hints overlap, the larger bias counts: the same hint twice is one hint."""
     match, other = PointMatch(x=17, y=30, u=9, v=13), PointMatch(x=25, y=30, u=30, v=2)
-    one, twice, both = (
+    single, twice, both = (
         logit_bias(some, SKETCH, [FIRST]) for some in ([match], [match] * 2, [match, other])
     )
-    assert np.array_equal(one, twice)
-    assert np.array_equal(both, np.maximum(one, logit_bias([other], SKETCH, [FIRST])))
+    assert np.array_equal(single, twice)
+    assert np.array_equal(both, np.maximum(single, logit_bias([other], SKETCH, [FIRST])))
 
 
 @pytest.mark.parametrize(
-    ("match", "said"),
+    ("match", "message"),
     [
         (PointMatch(40, 1, 1, 1), "40,1 lies outside of the sketch, which is 40 x 80 pixels"),
         (PointMatch(1, 1, 1, 24), "1,24 lies outside of the reference, which is 32 x 24 pixels"),
         (PointMatch(1, 1, 1, 1, reference=1), "names reference 2, but there is 1; count from 1"),
     ],
 )
-def test_a_spot_outside_is_refused(match: PointMatch, said: str) -> None:
+def test_a_spot_outside_is_refused(match: PointMatch, message: str) -> None:
     """The message names the spot, the picture and its size."""
-    with pytest.raises(RefcolorError, match=said):
+    with pytest.raises(RefcolorError, match=message):
         logit_bias([match], SKETCH, [FIRST])

@@ -1,4 +1,4 @@
-"""Who is coloured after whom, what results are called, and what is refused before any work."""
+"""Which reference colours which drawing, names of results, and refusals before any work."""
 
 import os
 from pathlib import Path
@@ -10,14 +10,14 @@ from refcolor.errors import UsageError
 
 
 @pytest.fixture
-def here(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """An empty folder to be in, so that names in tests are short."""
+def working_folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """An empty working directory, so that names in tests are short."""
     monkeypatch.chdir(tmp_path)
     return tmp_path
 
 
 def touch(*names: str) -> list[Path]:
-    """Make empty files; jobs are decided by names alone."""
+    """Make empty files: jobs depend on names only."""
     paths = [Path(name) for name in names]
     for path in paths:
         path.parent.mkdir(parents=True, exist_ok=True)
@@ -33,72 +33,72 @@ def pairs(text: str) -> Path:
     return path
 
 
-def test_one_reference_is_for_every_drawing(here: Path) -> None:
-    """Files and folders on the left, one picture on the right."""
+def test_one_reference_colours_every_drawing(working_folder: Path) -> None:
+    """Sketches are files and folders, the reference is one picture."""
     touch("d/b.png", "d/a.jpg", "d/notes.txt", "d/.hidden.png", "d/sub/c.png", "x.webp")
     (reference,) = touch("r.png")
-    found = plan([Path("d"), Path("x.webp")], [reference], output=Path("out"))
-    assert found.failures == ()
-    assert [(str(job.sketch), str(job.output)) for job in found.jobs] == [
+    jobs = plan([Path("d"), Path("x.webp")], [reference], output=Path("out"))
+    assert jobs.failures == ()
+    assert [(str(job.sketch), str(job.output)) for job in jobs.jobs] == [
         ("d/a.jpg", "out/a.png"),
         ("d/b.png", "out/b.png"),
         ("x.webp", "out/x.png"),
     ]
-    assert {job.references for job in found.jobs} == {(reference,)}
+    assert {job.references for job in jobs.jobs} == {(reference,)}
 
 
-def test_a_folder_with_one_picture_is_one_reference(here: Path) -> None:
+def test_a_folder_with_one_picture_is_one_reference(working_folder: Path) -> None:
     """It does not matter whether the picture or its folder is named."""
     touch("d/a.png", "d/b.png", "r/other.png")
-    found = plan([Path("d")], [Path("r")], output=Path("out"))
-    assert {job.references for job in found.jobs} == {(Path("r/other.png"),)}
+    jobs = plan([Path("d")], [Path("r")], output=Path("out"))
+    assert {job.references for job in jobs.jobs} == {(Path("r/other.png"),)}
 
 
-def test_several_references_go_by_name(here: Path) -> None:
-    """Each drawing takes the picture of its name; a drawing without one is a failure."""
+def test_several_references_are_matched_by_name(working_folder: Path) -> None:
+    """Each drawing takes the reference of its name; a drawing without one is a failure."""
     touch("d/a.png", "d/b.png", "d/c.png", "r/a.jpg", "r/c.webp", "r/z.png")
-    found = plan([Path("d")], [Path("r")], output=Path("out"))
-    assert [job.references for job in found.jobs] == [(Path("r/a.jpg"),), (Path("r/c.webp"),)]
-    assert [one.message for one in found.failures] == ["d/b.png has no reference called b"]
+    jobs = plan([Path("d")], [Path("r")], output=Path("out"))
+    assert [job.references for job in jobs.jobs] == [(Path("r/a.jpg"),), (Path("r/c.webp"),)]
+    assert [failure.message for failure in jobs.failures] == ["d/b.png has no reference called b"]
 
 
-def test_together_every_drawing_takes_all_references(here: Path) -> None:
-    """Names play no part then."""
+def test_together_every_drawing_takes_all_references(working_folder: Path) -> None:
+    """With `together` names do not matter."""
     references = touch("r/a.png", "r/b.png")
     touch("d/a.png", "d/x.png")
-    found = plan([Path("d")], [Path("r")], output=Path("out"), together=True)
-    assert [job.references for job in found.jobs] == [tuple(references)] * 2
+    jobs = plan([Path("d")], [Path("r")], output=Path("out"), together=True)
+    assert [job.references for job in jobs.jobs] == [tuple(references)] * 2
 
 
-def test_several_references_without_names_are_not_guessed_about(here: Path) -> None:
-    """Whether they are meant together is asked, not assumed."""
+def test_several_references_without_common_names_are_refused(working_folder: Path) -> None:
+    """The message asks whether they are meant together."""
     sketch, *references = touch("s.png", "r1.png", "r2.png")
     with pytest.raises(UsageError, match=r"2 references .* for one sketch, .* add --together"):
         plan([sketch], references, output=Path("out"))
 
 
-def test_two_references_of_one_name_are_refused(here: Path) -> None:
-    """a.png and a.jpg are both called a: nothing says which is meant."""
+def test_two_references_of_one_name_are_refused(working_folder: Path) -> None:
+    """a.png and a.jpg are both called a: it is not clear which is meant."""
     touch("d/a.png", "r/a.png", "r/a.jpg")
     with pytest.raises(UsageError, match=r"r/a.jpg and r/a.png are both called a"):
         plan([Path("d")], [Path("r")], output=Path("out"))
 
 
-def test_what_is_not_there_is_a_failure_beside_the_others(here: Path) -> None:
-    """A missing drawing and an empty folder stop nobody else."""
+def test_missing_sources_are_failures_beside_the_others(working_folder: Path) -> None:
+    """A missing drawing and an empty folder do not stop the others."""
     Path("empty").mkdir()
     sketch, reference = touch("s.png", "r.png")
-    found = plan([Path("gone.png"), Path("empty"), sketch], [reference], output=Path("out"))
-    assert [job.sketch for job in found.jobs] == [sketch]
-    said = [one.message.partition(";")[0] for one in found.failures]
-    assert said == [
+    jobs = plan([Path("gone.png"), Path("empty"), sketch], [reference], output=Path("out"))
+    assert [job.sketch for job in jobs.jobs] == [sketch]
+    reasons = [failure.message.partition(";")[0] for failure in jobs.failures]
+    assert reasons == [
         "gone.png does not exist",
         "empty has no picture files (.bmp .gif .jpeg .jpg .png .tif .tiff .webp)",
     ]
 
 
 @pytest.mark.parametrize(
-    ("sketches", "references", "said"),
+    ("sketches", "references", "message"),
     [
         (["gone.png"], ["r.png"], "gone.png does not exist"),
         (["empty"], ["r.png"], "empty has no picture files"),
@@ -110,30 +110,30 @@ def test_what_is_not_there_is_a_failure_beside_the_others(here: Path) -> None:
         (["s.png"], ["x" * 300], "does not exist"),
     ],
 )
-def test_where_nothing_can_be_done_it_is_wrong_use(
-    here: Path, sketches: list[str], references: list[str], said: str
+def test_without_drawings_or_references_it_is_a_usage_error(
+    working_folder: Path, sketches: list[str], references: list[str], message: str
 ) -> None:
-    """No drawing or no reference at all ends before any work."""
+    """It ends before any work."""
     touch("s.png", "r.png")
     Path("empty").mkdir()
-    with pytest.raises(UsageError, match=said):
+    with pytest.raises(UsageError, match=message):
         plan(list(map(Path, sketches)), list(map(Path, references)), output=Path("out"))
 
 
-def test_a_name_that_ends_in_png_is_the_result(here: Path) -> None:
-    """OUT is a picture where it looks like one; a folder of that name stays a folder."""
-    sketch, reference, other = touch("s.png", "r.png", "s2.png")
+def test_a_name_that_ends_in_png_is_the_result(working_folder: Path) -> None:
+    """OUT with a picture's extension is a picture; an existing folder of that name stays one."""
+    sketch, reference, second_sketch = touch("s.png", "r.png", "s2.png")
     assert plan([sketch], [reference], output=Path("o/x.PNG")).jobs[0].output == Path("o/x.PNG")
     with pytest.raises(UsageError, match=r"o.png is one picture, but 2 are to be made"):
-        plan([sketch, other], [reference], output=Path("o.png"))
+        plan([sketch, second_sketch], [reference], output=Path("o.png"))
     with pytest.raises(UsageError, match=r"results are PNG files; write -o o.png"):
         plan([sketch], [reference], output=Path("o.jpg"))
     Path("o.png").mkdir()
     assert plan([sketch], [reference], output=Path("o.png")).jobs[0].output == Path("o.png/s.png")
 
 
-def test_names_that_layers_make_too_long_are_cut(here: Path) -> None:
-    """A drawing may have the longest name there is: each of its files has one that can be had."""
+def test_names_too_long_with_a_suffix_are_cut(working_folder: Path) -> None:
+    """A drawing may have the longest possible name: each of its files has a valid one."""
     touch("r.png", "lists/r.png")
     for name in ("x" * 251 + ".png", "x" * 255):
         (sketch,) = touch(name)
@@ -147,29 +147,29 @@ def test_names_that_layers_make_too_long_are_cut(here: Path) -> None:
     assert plan([Path("r.png")], [Path("r.png")], output=Path("out")).jobs[0].output.name == "r.png"
 
 
-def test_a_file_is_no_folder(here: Path) -> None:
-    """OUT that is a file of another kind is refused."""
+def test_an_output_that_is_another_file_is_refused(working_folder: Path) -> None:
+    """OUT is a file that is not a picture."""
     sketch, reference, _ = touch("s.png", "r.png", "out")
     with pytest.raises(UsageError, match="out is a file; name a folder"):
         plan([sketch], [reference], output=Path("out"))
 
 
-def test_a_list_pairs_drawings_with_references(here: Path) -> None:
+def test_a_list_pairs_drawings_with_references(working_folder: Path) -> None:
     """Further columns and further lines add references; names are relative to the list."""
     touch(*(f"lists/{name}.png" for name in ("a", "b", "r1", "r2", "r3")))
     path = pairs(
         "sketch,reference,reference2,artist\na.png,r1.png,r2.png,x\nb.png,r1.png\na.png,r3.png\n"
     )
-    found = plan_pairs(path, output=Path("out"))
-    assert found.failures == ()
+    jobs = plan_pairs(path, output=Path("out"))
+    assert jobs.failures == ()
     folder = Path("lists")
-    assert found.jobs == (
+    assert jobs.jobs == (
         Job(folder / "a.png", tuple(folder / f"r{n}.png" for n in "123"), Path("out/a.png")),
         Job(folder / "b.png", (folder / "r1.png",), Path("out/b.png")),
     )
 
 
-def test_a_list_as_spreadsheets_write_it(here: Path) -> None:
+def test_a_list_as_spreadsheets_write_it(working_folder: Path) -> None:
     """A byte order mark, semicolons, capitals, Windows line ends, quotes and empty lines."""
     touch("lists/a, b.png", "lists/r.png")
     path = pairs('\ufeffSketch;Reference;Output\r\n"a, b.png"; r.png ;second\r\n;;\r\n')
@@ -180,23 +180,23 @@ def test_a_list_as_spreadsheets_write_it(here: Path) -> None:
 @pytest.mark.parametrize(
     "name", ["../x", "/tmp/x", "sub/../../x", "..", "link/x", "x/../../out2/y.png"]
 )
-def test_an_output_that_leaves_the_folder_is_refused(here: Path, name: str) -> None:
+def test_an_output_that_leaves_the_folder_is_refused(working_folder: Path, name: str) -> None:
     """Upwards, absolute or through a link: that line fails, the others are done."""
     touch("lists/a.png", "lists/b.png", "lists/r.png", "out/keep")
-    os.symlink(here, "out/link")
+    os.symlink(working_folder, "out/link")
     path = pairs(f"sketch,reference,output\na.png,r.png,{name}\nb.png,r.png,fine\n")
-    found = plan_pairs(path, output=Path("out"))
-    assert [job.output for job in found.jobs] == [Path("out/fine.png")]
-    assert "pairs.csv line 2: output" in found.failures[0].message
-    assert "would leave the folder out" in found.failures[0].message
+    jobs = plan_pairs(path, output=Path("out"))
+    assert [job.output for job in jobs.jobs] == [Path("out/fine.png")]
+    assert "pairs.csv line 2: output" in jobs.failures[0].message
+    assert "would leave the folder out" in jobs.failures[0].message
 
 
-def test_lines_that_cannot_be_used_are_failures(here: Path) -> None:
-    """Each names its line; what is left is done."""
+def test_invalid_lines_are_failures(working_folder: Path) -> None:
+    """Each message has its line; the other lines are done."""
     touch("lists/a.png", "lists/r.png")
     path = pairs("sketch,reference\n,r.png\na.png,\ngone.png,r.png\na.png,gone.png\n")
-    found = plan_pairs(path, output=Path("out"))
-    assert [one.message for one in found.failures] == [
+    jobs = plan_pairs(path, output=Path("out"))
+    assert [failure.message for failure in jobs.failures] == [
         "pairs.csv line 2: no sketch is named",
         "pairs.csv line 3: lists/gone.png is not a file",
         "pairs.csv line 4: lists/gone.png is not a file",
@@ -204,21 +204,23 @@ def test_lines_that_cannot_be_used_are_failures(here: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("a.png,r.png\n", "first line .* must name the columns sketch and reference"),
         ("", "first line .* must name"),
         ("sketch,reference\n\n,\n", "does not list any drawing"),
     ],
 )
-def test_a_file_that_is_no_list_is_refused(here: Path, text: str, said: str) -> None:
-    """Without columns or without lines there is nothing to do."""
-    with pytest.raises(UsageError, match=said):
+def test_a_list_without_columns_or_lines_is_refused(
+    working_folder: Path, text: str, message: str
+) -> None:
+    """The message says what is missing."""
+    with pytest.raises(UsageError, match=message):
         plan_pairs(pairs(text), output=Path("out"))
 
 
-def test_a_list_that_is_no_text_is_refused(here: Path) -> None:
-    """A spreadsheet file, and a file that is not there."""
+def test_a_list_that_is_not_text_is_refused(working_folder: Path) -> None:
+    """A spreadsheet file and a missing file are refused too."""
     Path("x.csv").write_bytes(b"PK\x03\x04\xff\xfe")
     with pytest.raises(UsageError, match="not UTF-8 text"):
         plan_pairs(Path("x.csv"), output=Path("out"))
@@ -226,35 +228,35 @@ def test_a_list_that_is_no_text_is_refused(here: Path) -> None:
         plan_pairs(Path("gone.csv"), output=Path("out"))
 
 
-def test_two_drawings_of_one_name_never_overwrite_each_other(here: Path) -> None:
-    """They come from two folders, and both would be OUT/a.png: refused, naming both."""
+def test_two_drawings_of_one_name_never_overwrite_each_other(working_folder: Path) -> None:
+    """Two folders have an a.png, and both results would be OUT/a.png: refused, naming both."""
     touch("d/a.png", "e/a.jpg", "r.png")
-    found = plan([Path("d"), Path("e")], [Path("r.png")], output=Path("out"))
+    jobs = plan([Path("d"), Path("e")], [Path("r.png")], output=Path("out"))
     with pytest.raises(UsageError, match=r"d/a.png and e/a.jpg would both be written to out/a.png"):
-        refuse_overwriting(found.jobs)
+        refuse_overwriting(jobs.jobs)
 
 
-def test_a_layer_never_overwrites_a_result(here: Path) -> None:
-    """The colour layer of a is called as the result of a_colors is."""
+def test_a_layer_never_overwrites_a_result(working_folder: Path) -> None:
+    """The colour layer of a has the name of the result of a_colors."""
     touch("d/a.png", "d/a_colors.png", "r.png")
-    found = plan([Path("d")], [Path("r.png")], output=Path("out"))
-    refuse_overwriting(found.jobs)
+    jobs = plan([Path("d")], [Path("r.png")], output=Path("out"))
+    refuse_overwriting(jobs.jobs)
     with pytest.raises(UsageError, match=r"both be written to out/a_colors.png"):
-        refuse_overwriting(found.jobs, layers=True)
+        refuse_overwriting(jobs.jobs, layers=True)
 
 
 @pytest.mark.parametrize("output", ["d", "d/../d", "link"])
-def test_a_drawing_is_never_written_over(here: Path, output: str) -> None:
+def test_a_drawing_is_never_overwritten(working_folder: Path, output: str) -> None:
     """OUT that is the folder of the drawings is refused, by whatever name."""
     touch("d/a.png", "r.png")
     os.symlink("d", "link")
-    found = plan([Path("d")], [Path("r.png")], output=Path(output))
+    jobs = plan([Path("d")], [Path("r.png")], output=Path(output))
     with pytest.raises(UsageError, match="overwritten, and it is one of the input pictures"):
-        refuse_overwriting(found.jobs)
+        refuse_overwriting(jobs.jobs)
 
 
-def test_one_drawing_named_twice_is_done_once(here: Path) -> None:
-    """By its folder and by its own name, say."""
+def test_one_drawing_named_twice_is_done_once(working_folder: Path) -> None:
+    """It may be named by its folder and by its name."""
     touch("d/a.png", "r.png")
-    found = plan([Path("d"), Path("d/../d/a.png")], [Path("r.png")], output=Path("out"))
-    assert len(found.jobs) == 1
+    jobs = plan([Path("d"), Path("d/../d/a.png")], [Path("r.png")], output=Path("out"))
+    assert len(jobs.jobs) == 1

@@ -1,4 +1,4 @@
-"""The drawing's lines return pixel for pixel, in one picture and as layers."""
+"""The drawing's lines are kept pixel for pixel, in one picture and as layers."""
 
 from pathlib import Path
 
@@ -20,7 +20,7 @@ WHITE = np.full(3, 255, np.uint8)
 
 
 def drawing(height: int = 41, width: int = 29, *, colored: bool = False) -> Drawing:
-    """Ink of every strength, under one line colour or one for each pixel."""
+    """Ink of every strength, with one line colour or one for each pixel."""
     random = np.random.default_rng(3)
     ink = random.integers(0, 256, (height, width), dtype=np.uint8)
     ink[0], ink[1] = 0, 255
@@ -30,19 +30,19 @@ def drawing(height: int = 41, width: int = 29, *, colored: bool = False) -> Draw
 
 
 def colors(height: int = 41, width: int = 29) -> np.ndarray:
-    """Colours without any order."""
+    """Random colours."""
     return np.random.default_rng(4).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
 def test_compose_mixes_and_rounds() -> None:
     """Ink 102 of 255 is 0.4: 0.4 * 10 + 0.6 * 201 = 124.6, which is 125."""
-    one = Drawing(np.array([[102]], np.uint8), np.full(3, 10, np.uint8), WHITE, "")
-    assert compose(np.full((1, 1, 3), 201, np.uint8), one).tolist() == [[[125, 125, 125]]]
+    pixel = Drawing(np.array([[102]], np.uint8), np.full(3, 10, np.uint8), WHITE, "")
+    assert compose(np.full((1, 1, 3), 201, np.uint8), pixel).tolist() == [[[125, 125, 125]]]
 
 
 @pytest.mark.parametrize("colored", [False, True])
 def test_compose_is_the_formula(colored: bool) -> None:
-    """Every pixel is ink * line + (1 - ink) * color, rounded: bare paper is the colour."""
+    """Every pixel is ink * line + (1 - ink) * color, rounded; without ink it is the colour."""
     lines = drawing(600, 7, colored=colored)
     ink = lines.ink[..., None] / 255
     expected = ink * lines.line + (1 - ink) * colors(600, 7)
@@ -50,14 +50,14 @@ def test_compose_is_the_formula(colored: bool) -> None:
 
 
 def test_colours_of_another_size_are_refused() -> None:
-    """The message names both shapes and the function that brings them together."""
+    """The message names both shapes and the function that resizes colours."""
     with pytest.raises(ValueError, match=r"must be \(41, 29, 3\).*got \(29, 41, 3\).*upsample"):
         compose(colors(29, 41), drawing())
 
 
 @pytest.mark.parametrize("colored", [False, True])
-def test_layers_laid_over_each_other_are_the_picture(colored: bool) -> None:
-    """Pillow's own compositing of the two layers gives what compose gives."""
+def test_the_layers_compose_to_the_picture(colored: bool) -> None:
+    """Pillow's compositing of the two layers gives what compose gives."""
     lines = drawing(colored=colored)
     below, above = color_layer(colors()), line_layer(lines)
     laid = Image.alpha_composite(Image.fromarray(below), Image.fromarray(above))
@@ -67,7 +67,7 @@ def test_layers_laid_over_each_other_are_the_picture(colored: bool) -> None:
 
 
 def test_layers_are_written_as_png_with_transparency(tmp_path: Path) -> None:
-    """Two files named after the stem hold the two layers, and nothing else is left."""
+    """Two files named after the stem hold the two layers, and no other file is left."""
     paths = write_layers(tmp_path / "new", "fox", colors(), drawing())
     assert [path.name for path in paths] == ["fox_colors.png", "fox_lines.png"]
     assert sorted((tmp_path / "new").iterdir()) == sorted(paths)
@@ -125,7 +125,7 @@ def test_programs_without_layers_see_the_composed_picture(tmp_path: Path) -> Non
         np.testing.assert_array_equal(np.asarray(image), compose(colors(), drawing()))
 
 
-def test_a_side_that_no_psd_holds_is_refused(tmp_path: Path) -> None:
+def test_a_side_too_long_for_a_psd_is_refused(tmp_path: Path) -> None:
     """30001 pixels are one too many, and no file is left."""
     pytest.importorskip("psd_tools")
     with pytest.raises(PictureError, match=r"1 x 30001 pixels.*layers as PNG") as caught:
@@ -137,7 +137,7 @@ def test_a_side_that_no_psd_holds_is_refused(tmp_path: Path) -> None:
 def test_a_failed_write_leaves_the_old_layer(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the disk is full in the middle, the old file stays and no part remains."""
+    """When the disk is full during a write, the old file stays and no part remains."""
     (path, _) = write_layers(tmp_path, "fox", colors(), drawing())
     before = path.read_bytes()
 

@@ -1,4 +1,4 @@
-"""A picture on a model's grid: no squash, no place lost, pixels to cells and back."""
+"""A picture on a model's grid: not distorted, and every pixel has a cell."""
 
 import numpy as np
 import pytest
@@ -39,7 +39,7 @@ def test_fine_cells_on_sides_that_a_deeper_level_divides() -> None:
     assert placed.cell_at(0, 40) == 5 * 24 + 3
 
 
-def test_a_square_is_padded_to_one() -> None:
+def test_square_grids_stay_square() -> None:
     """A model without attention gets as many rows as columns."""
     placed = place(30, 90, size=64, stride=4, square=True)
     assert (placed.rows, placed.columns) == (16, 16)
@@ -48,8 +48,8 @@ def test_a_square_is_padded_to_one() -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), [(600, 400), (31, 97), (64, 64), (7, 3)])
-def test_the_middle_of_a_cell_leads_back_to_it(height: int, width: int) -> None:
-    """Cell to place to cell is the identity, wherever the middle of the cell is in the picture."""
+def test_the_centre_of_a_cell_is_in_that_cell(height: int, width: int) -> None:
+    """Cell to pixel to cell is the identity, wherever the centre of the cell is in the picture."""
     placed = place(height, width, size=61, stride=4)
     inside = 0
     for cell in range(placed.rows * placed.columns):
@@ -61,8 +61,8 @@ def test_the_middle_of_a_cell_leads_back_to_it(height: int, width: int) -> None:
 
 
 @pytest.mark.parametrize(("height", "width"), SIZES)
-def test_the_cells_of_all_pixels_are_those_of_each(height: int, width: int) -> None:
-    """The map of cells says for each pixel what `cell_at` says of its middle."""
+def test_the_map_of_cells_agrees_with_cell_at(height: int, width: int) -> None:
+    """The map of cells has for each pixel the cell that `cell_at` gives for its centre."""
     placed = place(height, width, size=61, stride=4)
     cells = placed.cells()
     assert cells.shape == (height, width)
@@ -72,7 +72,7 @@ def test_the_cells_of_all_pixels_are_those_of_each(height: int, width: int) -> N
 
 
 def test_padding_and_cutting_are_inverse() -> None:
-    """What was put on the grid comes out of it; around it is the one colour."""
+    """Cutting gives the padded picture back; the padding has one colour."""
     placed = place(31, 97, size=61, stride=4)
     random = np.random.default_rng(0)
     picture = random.integers(0, 256, (placed.inner_height, placed.inner_width, 3), np.uint8)
@@ -103,7 +103,7 @@ def test_a_window_of_a_page_takes_the_whole_grid() -> None:
 
 
 @pytest.mark.parametrize(("x", "y"), [(-1, 0), (400, 0), (0, 600), (float("nan"), 0)])
-def test_a_place_outside_is_refused(x: float, y: float) -> None:
-    """A place that is not in the picture is refused with the picture's size."""
+def test_a_position_outside_is_refused(x: float, y: float) -> None:
+    """The message has the picture's size."""
     with pytest.raises(ValueError, match="outside of the picture, which is 400 x 600"):
         place(600, 400, size=50, stride=4).cell_at(x, y)

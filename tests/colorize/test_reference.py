@@ -1,4 +1,4 @@
-"""Pictures as people hand them over; a line drawing is no reference, a picture always is one."""
+"""References in every form; a line drawing is refused, any other picture is accepted."""
 
 from io import BytesIO
 from pathlib import Path
@@ -19,7 +19,7 @@ from .material import blocks, line_art
 
 @pytest.mark.parametrize("size", [64, 300])
 @pytest.mark.parametrize("index", range(4))
-def test_a_drawn_character_is_a_picture_and_its_lines_are_lines(index: int, size: int) -> None:
+def test_a_character_is_accepted_and_its_line_art_refused(index: int, size: int) -> None:
     """The same character in colours and as line art are told apart."""
     color = characters.render(
         characters.draw_shape(7, index), characters.draw_palette(8, index), size=size
@@ -30,32 +30,32 @@ def test_a_drawn_character_is_a_picture_and_its_lines_are_lines(index: int, size
 
 
 def test_lines_on_yellowed_paper_are_lines() -> None:
-    """One tint over everything is no colour."""
+    """One tint over the whole picture does not count as colour."""
     yellowed = (line_art(90, 70) * np.array([0.98, 0.93, 0.8])).astype(np.uint8)
     assert is_line_art(yellowed)
 
 
 def test_white_lines_on_black_are_lines() -> None:
-    """It does not matter which of both is dark; colour on black is a picture."""
+    """Inverted line art is refused; colour on black is accepted."""
     assert is_line_art(255 - line_art(90, 70))
     assert not is_line_art(np.where(line_art(90, 70) == 0, [200, 30, 60], 0).astype(np.uint8))
 
 
-def test_a_grey_picture_is_no_line_drawing() -> None:
-    """Somebody may want a drawing in greys: many tones are a picture."""
+def test_a_grey_picture_is_not_a_line_drawing() -> None:
+    """A grey picture with many tones may be the reference for a grey result."""
     grey = np.repeat(np.linspace(0, 255, 90).astype(np.uint8)[:, None], 90, axis=1)
     assert not is_line_art(np.repeat(grey[..., None], 3, axis=2))
 
 
-def test_a_little_colour_makes_a_picture() -> None:
-    """One coloured spot of a hundredth of the paper is colour to give."""
+def test_a_little_colour_is_enough_for_a_reference() -> None:
+    """One coloured spot of a hundredth of the paper is enough."""
     spotted = line_art(100, 100)
     spotted[40:52, 40:52] = (200, 30, 60)
     assert not is_line_art(spotted)
 
 
 def test_an_array_with_transparency_is_put_on_white() -> None:
-    """As any file with transparency."""
+    """An array with an alpha channel is put on white, as a file is."""
     picture = np.dstack([blocks(40, 40), np.full((40, 40), 255, np.uint8)])
     picture[:8, :8, 3] = 0
     read = read_reference(picture)
@@ -84,14 +84,14 @@ def test_pillow_images_of_any_mode_are_read(mode: str) -> None:
         np.zeros((2, 4, 4, 3), np.uint8),
     ],
 )
-def test_an_array_that_is_no_picture_is_refused(array: np.ndarray) -> None:
-    """Shape and dtype are named."""
+def test_an_array_that_is_not_a_picture_is_refused(array: np.ndarray) -> None:
+    """The message names shape and dtype."""
     with pytest.raises(ValueError, match=r"must be \(H, W\), .* uint8 to be a picture, got"):
         as_file(array)
 
 
-def test_what_cannot_be_read_is_refused_by_name(tmp_path: Path) -> None:
-    """A text, a file that is not there, and a picture that is too large for memory."""
+def test_unreadable_references_are_refused_by_name(tmp_path: Path) -> None:
+    """A text, a missing file, and a picture that is too large for memory."""
     (tmp_path / "a.png").write_text("hello")
     with pytest.raises(PictureError, match=r"a\.png is not a picture"):
         read_reference(tmp_path / "a.png")

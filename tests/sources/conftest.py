@@ -54,8 +54,8 @@ class Network:
     def _client(self) -> Client:
         return self.client()
 
-    def ask(self, path: str, **params: str) -> Any:
-        """Request JSON: `ask("/posts.json", limit="3")`; the client stays the same."""
+    def get_json(self, path: str, **params: str) -> Any:
+        """Request JSON: `get_json("/posts.json", limit="3")`, always with the same client."""
         return self._client.get_json(self.server.url + path, params)
 
     def download(

@@ -208,8 +208,8 @@ def test_a_folder_is_read_by_name(tmp_path: Path) -> None:
     assert not listing.dropped
 
 
-def test_it_ends_at_the_count(tmp_path: Path) -> None:
-    """Metadata after the last kept picture is not read, not even damaged metadata."""
+def test_reading_ends_at_the_count(tmp_path: Path) -> None:
+    """Metadata after the last kept picture is not read, even damaged metadata."""
     content = gzip.compress(lines(objects(1), objects(2, rating="q"), objects(3), objects(4)))
     path = tmp_path / "posts.gz"
     path.write_bytes(content + gzip.compress(os.urandom(1 << 22))[:-9])

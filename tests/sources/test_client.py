@@ -1,4 +1,4 @@
-"""Requests keep the rate, are are retried where that may help, and name their sender."""
+"""Requests keep the rate limit, are retried where that may help, and name their sender."""
 
 import itertools
 import re
@@ -28,7 +28,7 @@ from tests.sources.danbooru_server import DanbooruServer, Fault
 def test_retryable_faults_are_retried(kind: str, network: Network) -> None:
     """Server errors, lost connections, cut responses and HTML instead of JSON are retried."""
     network.server.faults["/posts.json"] = Fault(kind, times=3)
-    assert len(network.ask("/posts.json", limit="7")) == 7
+    assert len(network.get_json("/posts.json", limit="7")) == 7
     assert len(network.server.log) == 4
     first, second, third = network.time.slept
     assert first == 0 and 2 <= second <= 2.5 and 4 <= third <= 4.5
@@ -38,11 +38,11 @@ def test_retryable_faults_are_retried(kind: str, network: Network) -> None:
     ("kind", "status", "reason"),
     [("503", 503, "server_error"), ("no_answer", 0, "unreachable"), ("html", 0, "no_json")],
 )
-def test_five_tries_are_enough(kind: str, status: int, reason: str, network: Network) -> None:
-    """A fault that stays ends with the last error after five requests."""
+def test_five_requests_are_the_limit(kind: str, status: int, reason: str, network: Network) -> None:
+    """A permanent fault ends with the last error after five requests."""
     network.server.faults["/posts.json"] = Fault(kind)
     with pytest.raises(RequestError) as caught:
-        network.ask("/posts.json")
+        network.get_json("/posts.json")
     assert (caught.value.status, caught.value.reason) == (status, reason)
     assert len(network.server.log) == 5
 
@@ -61,7 +61,7 @@ def test_wrong_searches_are_not_retried(
     """One request shows that a search is wrong or too slow; the message has the site's words."""
     network.server.times_out = lambda tags, limit: "parent:none" in tags
     with pytest.raises(RequestError, match=message) as caught:
-        network.ask("/posts.json", **params)
+        network.get_json("/posts.json", **params)
     assert caught.value.status == status
     assert network.server.statuses == [status]
 
@@ -69,7 +69,7 @@ def test_wrong_searches_are_not_retried(
 @pytest.mark.parametrize(
     ("kind", "message"), [("stall", "stopped sending"), ("trickle", "too slow")]
 )
-def test_silence_is_a_timeout(
+def test_a_stalled_response_is_a_timeout(
     kind: str, message: str, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A response that stalls or trickles ends with a timeout."""
@@ -82,14 +82,12 @@ def test_silence_is_a_timeout(
     assert time.monotonic() - start < 4
 
 
-def test_answers_without_end_are_given_up(
-    network: Network, monkeypatch: pytest.MonkeyPatch
-) -> None:
+def test_endless_responses_are_refused(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:
     """A response without end is an error, and memory stays bounded."""
     monkeypatch.setattr("refcolor.sources.network.client.LARGEST_JSON", 1 << 20)
     network.server.faults["/posts.json"] = Fault("endless")
     with pytest.raises(RequestError, match="sends more than"):
-        network.ask("/posts.json")
+        network.get_json("/posts.json")
     assert len(network.server.log) == 1
 
 
@@ -100,10 +98,10 @@ def test_a_rate_limit_holds_all_threads(retry_after: str, seconds: float, networ
     server.clock = network.time.clock
     client.get_json(server.url + "/counts/posts.json", {})
     server.faults["/posts.json"] = Fault("429", times=1, retry_after=retry_after)
-    one = partial(client.get_json, server.url + "/posts.json", {"limit": "1"})
-    one()
+    search = partial(client.get_json, server.url + "/posts.json", {"limit": "1"})
+    search()
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: one(), range(8)))
+        list(pool.map(lambda _: search(), range(8)))
     times = [request.time for request in server.log]
     assert times[2] - times[1] >= seconds
     assert times[-1] - times[2] >= 0.1 * 7
@@ -114,7 +112,7 @@ def test_retry_after_may_be_a_date(network: Network) -> None:
     """Retry-After is seconds or a date, and comes with a 503 too."""
     date = formatdate(time.time() + 100, usegmt=True)
     network.server.faults["/posts.json"] = Fault("503", times=1, retry_after=date)
-    network.ask("/posts.json")
+    network.get_json("/posts.json")
     assert 97 < network.time.now < 101
 
 
@@ -131,13 +129,13 @@ def test_a_blocked_source_stops_at_once(fault: Fault, message: str, network: Net
     """Challenges of Cloudflare and waits of more than an hour end the stage with advice."""
     network.server.faults["/posts.json"] = fault
     with pytest.raises(SourceBlockedError, match=message):
-        network.ask("/posts.json")
+        network.get_json("/posts.json")
     assert len(network.server.log) == 1 and network.time.slept == []
 
 
 @pytest.mark.parametrize("agent", ["Mozilla/5.0 (X11; Linux x86_64)", "python-requests/2.34.2"])
-def test_other_names_are_challenged(agent: str, network: Network) -> None:
-    """The site challenges a browser's and a library's user agent, as the real one does."""
+def test_other_user_agents_are_challenged(agent: str, network: Network) -> None:
+    """The test site challenges a browser's and a library's user agent, as the real one does."""
     with pytest.raises(SourceBlockedError):
         network.client(agent=agent).get_json(network.server.url + "/counts/posts.json", {})
 
@@ -150,7 +148,7 @@ def test_other_names_are_challenged(agent: str, network: Network) -> None:
 def test_a_block_of_another_host_fails_one_file(
     fault: Fault, reason: str, network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In a list of addresses anywhere, one blocked host does not end the stage."""
+    """In a list of addresses of many hosts, one blocked host does not end the stage."""
     for module in ("hosts", "session"):
         monkeypatch.setattr(f"refcolor.sources.network.{module}.is_public", lambda address: True)
     network.server.faults["/1.png"] = fault
@@ -171,7 +169,7 @@ def test_json_may_be_compressed_and_pictures_may_not(network: Network) -> None:
     """JSON is requested compressed, pictures as they are, so that lengths and ranges hold."""
     server, client = network.server, network.client()
     server.faults["*"] = Fault("gzip")
-    assert len(network.ask("/posts.json", limit="3")) == 3
+    assert len(network.get_json("/posts.json", limit="3")) == 3
     path = server.path_of(1004)
     with client.open(server.url + path) as response:
         assert b"".join(client.chunks(response)) == server.content(path)
@@ -190,7 +188,7 @@ def test_retries_and_redirects_keep_the_rate(network: Network) -> None:
     assert [request.time for request in server.log] == [0, 1, 2, 3]
 
 
-def test_redirects_end(network: Network) -> None:
+def test_redirects_are_limited(network: Network) -> None:
     """After five redirects an address fails without a retry, also with endless bodies."""
     network.server.faults["/1.png"] = Fault("redirect", to="/1.png")
     with pytest.raises(RequestError) as caught:
@@ -199,8 +197,8 @@ def test_redirects_end(network: Network) -> None:
     assert len(network.server.log) == 6
 
 
-def test_the_login_goes_to_the_api_alone(network: Network) -> None:
-    """Searches carry it; pictures and redirects do not, and a wrong one is explained."""
+def test_the_login_is_sent_to_the_api_only(network: Network) -> None:
+    """Searches send it; pictures and redirects do not, and a wrong one is explained."""
     server, client = network.server, network.client(auth=network.server.login)
     client.get_json(server.url + "/posts.json", {"tags": "a b c"})
     client.open(server.url + server.path_of(1001)).close()
@@ -213,7 +211,7 @@ def test_the_login_goes_to_the_api_alone(network: Network) -> None:
     assert caught.value.status == 401
 
 
-def test_a_login_never_travels_unencrypted(network: Network) -> None:
+def test_a_login_is_refused_over_http(network: Network) -> None:
     """Over http a login is refused, unless the server has a private address."""
     client = network.client(auth=network.server.login, hosts=Hosts.of("http://203.0.113.5"))
     with pytest.raises(RefcolorError, match="unencrypted"):
@@ -229,14 +227,14 @@ def test_netrc_and_cookies_are_not_sent(
     netrc.chmod(0o600)
     monkeypatch.setenv("NETRC", str(netrc))
     network.server.faults["/counts/posts.json"] = Fault("redirect", to="/posts.json")
-    network.ask("/counts/posts.json")
-    network.ask("/posts.json")
+    network.get_json("/counts/posts.json")
+    network.get_json("/posts.json")
     for request in network.server.log:
         assert not request.headers.keys() & {"authorization", "cookie"}
 
 
 def test_an_unreachable_site_is_explained(network: Network) -> None:
-    """The message of a refused connection says what to check, without a library's inner words."""
+    """A refused connection gives a message that says what to check, without library internals."""
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}"
@@ -251,20 +249,20 @@ def test_each_source_has_its_client(
     """Parameters give hosts, rate and User-Agent; a list may use all public hosts."""
     source = make_params().source
 
-    def made(kind: str, rate: float = 0) -> Client:
+    def client(kind: str, rate: float = 0) -> Client:
         site = source.danbooru.model_copy(update={"url": server.url, "rate": rate})
         tree = source.archive.model_copy(update={"pictures": server.url + "/tree"})
         update = {"kind": kind, "danbooru": site, "archive": tree}
         return client_for(source.model_copy(update=update))
 
-    site = made("danbooru")
-    assert site.hosts == Hosts.of(server.url) == made("archive").hosts
+    site = client("danbooru")
+    assert site.hosts == Hosts.of(server.url) == client("archive").hosts
     assert site.get_json(server.url + "/posts.json", {"limit": "2"})
     agent = server.log[-1].headers["user-agent"]
     assert re.fullmatch(r"refcolor/\S+ \(\+tests@example\.org\)", agent)
-    made("url_list", rate=1).hosts.check("https://example.org/a.png")
+    client("url_list", rate=1).hosts.check("https://example.org/a.png")
     with pytest.raises(RefcolorError, match="set it to 1"):
-        made("manifest")
+        client("manifest")
 
 
 def test_the_rate_is_kept_in_real_time(server: DanbooruServer) -> None:
@@ -281,32 +279,32 @@ def test_the_rate_is_kept_in_real_time(server: DanbooruServer) -> None:
 
 
 def test_the_limiter_spaces_requests() -> None:
-    """At 4 a second the fifth request leaves a second after the first; a rest is not saved up."""
-    now = Time()
-    limiter = RateLimiter(4, clock=now.clock, sleep=now.sleep)
+    """At 4 a second the fifth request is a second after the first; idle time is not saved up."""
+    clock = Time()
+    limiter = RateLimiter(4, clock=clock.clock, sleep=clock.sleep)
     for _ in range(5):
         limiter.wait()
-    assert now.now == 1
-    now.now = 100
+    assert clock.now == 1
+    clock.now = 100
     for _ in range(3):
         limiter.wait()
-    assert now.now == 100.5
+    assert clock.now == 100.5
 
 
 def test_a_pause_holds_waiting_threads(capsys: pytest.CaptureFixture[str]) -> None:
     """A later pause also holds waiting threads, and prints a line."""
-    now = Time()
+    clock = Time()
 
     def sleep(seconds: float) -> None:
-        if not now.slept:
+        if not clock.slept:
             limiter.pause(60)
             limiter.pause(59)
-        now.sleep(seconds)
+        clock.sleep(seconds)
 
-    limiter = RateLimiter(1, clock=now.clock, sleep=sleep)
+    limiter = RateLimiter(1, clock=clock.clock, sleep=sleep)
     limiter.wait()
     limiter.wait()
-    assert now.now == 60
+    assert clock.now == 60
     assert capsys.readouterr().err.count("requests a pause of 60 s") == 1
 
 

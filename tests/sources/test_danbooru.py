@@ -124,7 +124,7 @@ class Setting:
         return list_danbooru(source, self.filter, get=self.site.get, pages=self.pages)
 
     def good(self, newest: int = NEWEST) -> list[str]:
-        """Name the ids that must be kept."""
+        """List the ids that must be kept."""
         return [f"danbooru-{n}" for n, why in self.site.reasons.items() if not why and n <= newest]
 
 
@@ -135,7 +135,7 @@ def setting(make_params: Callable[..., Params], tmp_path: Path) -> Setting:
 
 
 def ids(records: list[Record]) -> list[str]:
-    """Name records."""
+    """List the ids of records."""
     return [record.id for record in records]
 
 
@@ -170,7 +170,7 @@ def test_pages_go_by_id(setting: Setting) -> None:
 
 
 def test_listed_pages_are_not_requested_again(setting: Setting) -> None:
-    """Neither a repeated listing, another filter, nor a smaller count asks the network anything."""
+    """Neither a repeated listing, another filter, nor a smaller count sends a request."""
     listing = setting.run()
     count = len(setting.site.requests)
     assert setting.run() == listing
@@ -261,8 +261,8 @@ def test_a_damaged_page_is_requested_again(damage: bytes, setting: Setting) -> N
     (file,) = setting.pages.glob(f"*/before-{cursor[1:]}.json")
     file.write_bytes(damage)
     setting.site.requests.clear()
-    again = setting.run()
-    assert (again.records, again.dropped) == (listing.records, listing.dropped)
+    repeated = setting.run()
+    assert (repeated.records, repeated.dropped) == (listing.records, listing.dropped)
     assert setting.site.requested_pages()[0] == cursor
     assert len(setting.site.requests) <= 2  # it may come shorter, so that a rest is requested
     setting.site.requests.clear()
@@ -293,7 +293,7 @@ def test_a_slow_database_gets_smaller_requests(largest: int, setting: Setting) -
     assert max(limits[len(steps) + 1 :]) <= largest
 
 
-def test_the_rule_about_parents_is_the_query_s(setting: Setting) -> None:
+def test_parents_are_excluded_by_the_query_alone(setting: Setting) -> None:
     """With filter.children, where the query has parent:none, a slow database changes nothing."""
     setting.filter = setting.filter.model_copy(update={"children": True})
     setting.site.fault = lambda request: 500 if "parent:none" in request["tags"] else None
@@ -304,8 +304,8 @@ def test_the_rule_about_parents_is_the_query_s(setting: Setting) -> None:
     assert Counter(record.family for record in records)["danbooru:77"] > 100
 
 
-def test_a_database_that_never_answers_is_explained(setting: Setting) -> None:
-    """After the smallest page the error names the query; what was listed is there next time."""
+def test_a_database_that_always_times_out_is_explained(setting: Setting) -> None:
+    """After the smallest page the error names the query; listed pages are reused next time."""
     setting.site.fault = lambda request: 500 if request.get("page", "b9999") < "b5000" else None
     with pytest.raises(RefcolorError, match=r"even for 20 posts below id \d+; run again later"):
         setting.run()
@@ -325,7 +325,7 @@ def test_a_database_that_never_answers_is_explained(setting: Setting) -> None:
     ],
 )
 def test_refusals_are_explained(status: int, message: str, setting: Setting) -> None:
-    """Too many tags and pages too deep say what to do; what the client explains passes through."""
+    """Too many tags and pages too deep say what to do; messages of the client pass through."""
     for path in ("/counts/posts.json", "/posts.json"):
         setting.site.fault = lambda request, path=path: (
             status if request["address"] == path else None
@@ -335,10 +335,10 @@ def test_refusals_are_explained(status: int, message: str, setting: Setting) -> 
 
 
 @pytest.mark.parametrize("answer", [{"counts": {"posts": None}}, {}, [], {"counts": 3}, 500])
-def test_the_count_may_be_unknown(
+def test_the_site_may_not_know_its_count(
     answer: Any, setting: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the site cannot count, the list is the same, nothing is promised, and it stays so."""
+    """Where the site cannot count, the list is the same and no estimate is printed."""
     setting.change(rate=1.0)
     setting.site.answer_count = answer
     if answer == 500:
@@ -400,8 +400,8 @@ def test_line_art_beyond_its_count_is_counted_only(setting: Setting) -> None:
         [{"id": NEWEST + 1}],
     ],
 )
-def test_other_answers_are_an_error(answer: Any, setting: Setting) -> None:
-    """An answer other than different posts below the id is an error and not cached; no loop."""
+def test_an_invalid_response_is_an_error(answer: Any, setting: Setting) -> None:
+    """A response other than distinct posts below the id is an error, not cached, and no loop."""
     real = setting.site.get
     setting.site.get = lambda *arguments: answer if "limit" in arguments[1] else real(*arguments)  # type: ignore[method-assign]
     with pytest.raises(RefcolorError, match=r"must answer with different posts below id 9001"):
@@ -431,24 +431,24 @@ def test_queries_that_sort_are_refused(query: str, setting: Setting) -> None:
     assert setting.run().records
 
 
-def test_a_forgotten_post_leaves_its_place(setting: Setting) -> None:
+def test_a_forgotten_post_is_replaced_by_a_stub(setting: Setting) -> None:
     """Stubs keep cursors and count, so that all other pictures stay the same, at any count."""
     whole, part = setting.run(), setting.run(count=60)
-    gone = {int(whole.records[place].id.removeprefix("danbooru-")) for place in (3, 59)}
+    forgotten = {int(whole.records[place].id.removeprefix("danbooru-")) for place in (3, 59)}
     drawing = int(whole.line_art[1].id.removeprefix("danbooru-"))
     nothing = next(n for n, why in setting.site.reasons.items() if why == "no_file")
     setting.site.requests.clear()
-    named = gone | {drawing, nothing}
+    named = forgotten | {drawing, nothing}
     assert {post["id"] for post in find_posts(setting.pages, named)} == named
     assert forget_posts(setting.pages, named) == 4
 
-    again, small = setting.run(), setting.run(count=60)
+    repeated, small = setting.run(), setting.run(count=60)
     assert setting.site.requests == []
-    assert again.records == [
+    assert repeated.records == [
         whole.records[i] for i in range(len(whole.records)) if i not in (3, 59)
     ]
-    assert again.line_art == [whole.line_art[0], *whole.line_art[2:]]
-    assert again.dropped == whole.dropped + Counter(excluded=2)
+    assert repeated.line_art == [whole.line_art[0], *whole.line_art[2:]]
+    assert repeated.dropped == whole.dropped + Counter(excluded=2)
     assert ids(small.records) == ids([*part.records[:3], *part.records[4:59]])
     assert small.dropped == part.dropped + Counter(excluded=2)
 
@@ -481,10 +481,10 @@ def test_forgetting_deletes_damaged_pages(setting: Setting) -> None:
     """Damaged and half-written files with the post go, others stay; no pages are no error."""
     assert forget_posts(setting.pages, {1}) == 0
     setting.run()
-    number, other = list(setting.site.posts)[:2]
+    number, other_number = list(setting.site.posts)[:2]
     (file,) = setting.pages.glob(f"*/before-{setting.site.requested_pages()[4][1:]}.json")
     file.write_bytes(b'[{"id":%d,' % number)
-    for name, content in (("before-3.part", number), ("before-4.part", other)):
+    for name, content in (("before-3.part", number), ("before-4.part", other_number)):
         file.with_name(name).write_bytes(b'[{"id":%d}]' % content)
     assert forget_posts(setting.pages, {number}) == 1
     assert not file.exists() and not file.with_name("before-3.part").exists()

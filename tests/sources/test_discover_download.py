@@ -1,4 +1,4 @@
-"""Every source is listed by `discover`, and its pictures are fetched by `download`."""
+"""`discover` lists every source, and `download` fetches its pictures."""
 
 import json
 from collections.abc import Callable
@@ -68,7 +68,7 @@ def pictures(tmp_path: Path) -> Path:
     return folder
 
 
-def test_a_folder_is_cut_at_the_count_and_says_so(pictures: Path, setting: Setting) -> None:
+def test_a_folder_is_limited_to_the_count(pictures: Path, setting: Setting) -> None:
     """Of five pictures and a text, a count of 3 keeps 3 and counts every other file by reason."""
     folder = {"path": str(pictures), "layout": "pictures"}
     listing = setting.discover(kind="folder", count=3, folder=folder)
@@ -81,7 +81,7 @@ def test_a_folder_is_cut_at_the_count_and_says_so(pictures: Path, setting: Setti
 def test_a_count_of_zero_or_enough_takes_the_whole_folder(
     count: int, pictures: Path, setting: Setting
 ) -> None:
-    """Zero means all that the folder holds."""
+    """0 means all pictures of the folder."""
     folder = {"path": str(pictures), "layout": "pictures"}
     listing = setting.discover(kind="folder", count=count, folder=folder)
     assert len(listing.records) == 5
@@ -107,7 +107,7 @@ def test_drawn_characters_are_drawn(setting: Setting) -> None:
 
 
 def test_files_of_a_folder_are_copied(setting: Setting, tmp_path: Path) -> None:
-    """A file of a folder arrives under its id, byte for byte; a file that is gone is a failure."""
+    """A file of a folder arrives under its id, byte for byte; a missing file is a failure."""
     (tmp_path / "in").mkdir()
     (tmp_path / "in" / "a.JPG").write_bytes(b"whatever")
     changes = {
@@ -116,13 +116,13 @@ def test_files_of_a_folder_are_copied(setting: Setting, tmp_path: Path) -> None:
         "folder": {"path": str(tmp_path / "in"), "layout": "pictures"},
     }
     (record,) = setting.discover(**changes).records
-    gone = replace(record, id="gone", address="b.jpg")
-    raw, failures = setting.download([record, gone], setting.source(**changes))
+    missing = replace(record, id="gone", address="b.jpg")
+    raw, failures = setting.download([record, missing], setting.source(**changes))
     assert (raw / f"{record.id}.jpg").read_bytes() == b"whatever"
     assert failures == [Failure("gone", "unreadable_file")]
 
 
-def test_a_picture_taken_down_since_is_not_fetched(setting: Setting) -> None:
+def test_a_picture_taken_down_after_listing_is_not_fetched(setting: Setting) -> None:
     """A manifest may be older than the take-down: nothing is drawn, copied or requested."""
     source = setting.source(takedown="id sample-000001\nmd5 " + "ab" * 16 + "\n")
     records = list_drawn(source.sample, 3)
@@ -133,7 +133,7 @@ def test_a_picture_taken_down_since_is_not_fetched(setting: Setting) -> None:
 
 
 def test_a_published_manifest_is_a_source(setting: Setting, tmp_path: Path) -> None:
-    """Anybody else's manifest gives the same records."""
+    """Another project's manifest gives the same records."""
     records = list_drawn(setting.source().sample, 9)
     write_manifest(tmp_path / "theirs.jsonl", records)
     manifest = {"path": str(tmp_path / "theirs.jsonl")}
@@ -183,7 +183,7 @@ def test_a_bad_record_is_named_before_any_work(
 
 @pytest.mark.parametrize(("failures", "of"), [(0, 0), (0, 10), (1, 10), (2, 10)])
 def test_enough_pictures_must_be_fetched(failures: int, of: int, setting: Setting) -> None:
-    """With min_success 0.9 one of ten may fail, and for two the message says what to do."""
+    """With min_success 0.9 one of ten may fail; with two failures the message says what to do."""
     if failures < 2:
         check_success(failures, of, setting.source())
     else:

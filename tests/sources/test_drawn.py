@@ -25,8 +25,8 @@ FACTS = {"shape": "0", "palette": "0", "shape_seed": "1", "palette_seed": "2"}
 UNSEEN = {"hair": UNSEEN_HAIR_STYLES, "clothes": UNSEEN_CLOTHES}
 
 
-def test_drawn_characters_are_listed_with_their_facts() -> None:
-    """The list has `count` different records with the seeds and styles that made them."""
+def test_drawn_characters_are_listed_with_their_attributes() -> None:
+    """There are `count` different records with the seeds and styles that made them."""
     records = list_drawn(PARAMS, 11)
     assert len({record.id for record in records}) == 11
     for index, record in enumerate(records):
@@ -47,22 +47,22 @@ def test_more_characters_keep_those_before_them() -> None:
 
 def test_characters_of_one_palette_are_a_group() -> None:
     """Every fourth has the same palette and group; shapes and ids are those without groups."""
-    alone, shared = list_drawn(PARAMS, 9), list_drawn(SHARED, 9)
-    assert {record.group for record in alone} == {""}
+    ungrouped, shared = list_drawn(PARAMS, 9), list_drawn(SHARED, 9)
+    assert {record.group for record in ungrouped} == {""}
     assert [record.attributes["palette"] for record in shared] == list("012301230")
     assert [record.group for record in shared] == [f"palette:2/{i % 4}" for i in range(9)]
-    for one, other in zip(alone, shared, strict=True):
-        assert (one.id, one.address) == (other.id, other.address)
-        assert one.attributes | {"palette": ""} == other.attributes | {"palette": ""}
-    assert alone[:4] == [replace(record, group="") for record in shared[:4]]
+    for single, shared_record in zip(ungrouped, shared, strict=True):
+        assert (single.id, single.address) == (shared_record.id, shared_record.address)
+        assert single.attributes | {"palette": ""} == shared_record.attributes | {"palette": ""}
+    assert ungrouped[:4] == [replace(record, group="") for record in shared[:4]]
     assert list_drawn(SHARED, 13)[:9] == shared
 
 
-def test_a_shared_palette_says_nothing_about_the_shape() -> None:
+def test_shape_and_shared_palette_are_independent() -> None:
     """Each style of hair and of clothes is as frequent with every palette, within 4 deviations."""
     records = list_drawn(SHARED, 3000)
     for part, styles in (("hair", HAIR_STYLES), ("clothes", CLOTHES)):
-        counts = Counter((one.attributes[part], one.group) for one in records)
+        counts = Counter((record.attributes[part], record.group) for record in records)
         expected = 3000 / len(styles) / 4
         assert len(counts) == 4 * len(styles)
         assert all(abs(count - expected) < 4 * expected**0.5 for count in counts.values())

@@ -46,7 +46,7 @@ def test_ids_are_readable_and_golden(tmp_path: Path) -> None:
     assert (tmp_path / first.address).is_file()
 
 
-def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
+def test_composed_and_decomposed_names_are_equal(tmp_path: Path) -> None:
     """The two forms of a name give one id; where a folder has both, same_name counts one."""
     composed, decomposed = (unicodedata.normalize(form, "é.png") for form in ("NFC", "NFD"))
     fill(tmp_path / "linux", composed)
@@ -60,7 +60,7 @@ def test_composed_and_decomposed_names_are_one(tmp_path: Path) -> None:
         assert reasons == {"same_name": 1}
 
 
-def test_names_alike_get_different_ids(tmp_path: Path) -> None:
+def test_similar_names_get_different_ids(tmp_path: Path) -> None:
     """Names with the same slug, and long names with the same beginning, differ in the hash."""
     long = "x" * 200
     fill(tmp_path, "a b.png", "a-b.png", "a_b.png", "a-b.jpg", f"{long}1.png", f"{long}2.png")
@@ -70,7 +70,7 @@ def test_names_alike_get_different_ids(tmp_path: Path) -> None:
     assert not reasons
 
 
-def test_links_are_not_followed_in_circles(tmp_path: Path) -> None:
+def test_links_to_folders_are_not_followed(tmp_path: Path) -> None:
     """A link to a folder is counted, not followed; a link to a file is that file."""
     fill(tmp_path, "sub/a.png")
     (tmp_path / "sub" / "up").symlink_to(tmp_path)
@@ -115,8 +115,8 @@ def test_pairs_are_matched_by_name(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("top", ["", "color/"])
-def test_sub_folders_are_groups_where_asked(top: str, tmp_path: Path) -> None:
-    """The group is the path of the folder, composed; the top folder is none; off by default."""
+def test_sub_folders_are_groups_with_the_parameter(top: str, tmp_path: Path) -> None:
+    """The group is the path of the sub-folder, composed; the top folder has none; default: off."""
     composed, decomposed = (unicodedata.normalize(form, "Éva") for form in ("NFC", "NFD"))
     names = ["a.png", f"{decomposed}/b.png", "miku/winter, 1/c.png", "miku/d.png"]
     fill(tmp_path, *(f"{top}{name}" for name in names))
@@ -192,19 +192,22 @@ def test_unreadable_folders_are_an_error(tmp_path: Path, monkeypatch: pytest.Mon
 
 
 def test_copies_are_flat_and_unchanged(tmp_path: Path) -> None:
-    """The bytes arrive as they are under the id, the extension in lower case, and nothing else."""
+    """Files are copied byte for byte to <id>.<extension in lower case>; nothing else is written."""
     fill(tmp_path / "in", "color/sub/a b.PNG", "sketch/sub/a b.Jpeg")
     (record,), _ = list_folder(tmp_path / "in", "pairs")
     copy_raw(record, tmp_path / "in", tmp_path / "raw")
-    written = [tmp_path / "raw" / f"{record.id}{end}" for end in (".png", ".sketch.jpeg")]
-    assert [path.read_bytes() for path in written] == [b"color/sub/a b.PNG", b"sketch/sub/a b.Jpeg"]
-    assert sorted((tmp_path / "raw").iterdir()) == sorted(written)
+    expected = [tmp_path / "raw" / f"{record.id}{end}" for end in (".png", ".sketch.jpeg")]
+    assert [path.read_bytes() for path in expected] == [
+        b"color/sub/a b.PNG",
+        b"sketch/sub/a b.Jpeg",
+    ]
+    assert sorted((tmp_path / "raw").iterdir()) == sorted(expected)
 
 
-def test_a_copy_that_breaks_off_leaves_nothing(
+def test_a_failed_copy_leaves_no_partial_file(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """When the disk is full in the middle, no half file stays under any name."""
+    """The disk is full during the copy."""
     fill(tmp_path / "in", "a.png")
     (record,), _ = list_folder(tmp_path / "in", "pictures")
 

@@ -1,4 +1,4 @@
-"""A list of addresses leads to the source or to the internet, never into a private network."""
+"""Addresses of a list may be on the internet or the source's host, not in a private network."""
 
 import socket
 
@@ -35,7 +35,7 @@ def test_redirects_stay_on_the_source(to: str, reason: str, network: Network) ->
     assert len(network.server.log) == 1
 
 
-def test_siblings_of_the_source_belong_to_it() -> None:
+def test_sub_domains_of_the_source_belong_to_it() -> None:
     """Pictures lie on sub-domains beside the site; other sub-domains of a public suffix do not."""
     hosts = Hosts.of("https://danbooru.donmai.us", extra=["Files.Example.org"])
     for url in ("https://cdn.donmai.us/a", "http://donmai.us:80/", "https://files.example.org"):
@@ -62,10 +62,10 @@ def test_public_addresses(address: str, public: bool) -> None:
     assert is_public(address) == public
 
 
-def test_names_are_looked_up_where_they_are_connected_to(
+def test_the_connected_address_is_checked(
     network: Network, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """A public name that leads to a private address gets no request, unless it was named."""
+    """A public name that resolves to a private address gets no request, unless it was named."""
     real = socket.getaddrinfo
 
     def lookup(host: object, *rest: object, **options: object) -> object:

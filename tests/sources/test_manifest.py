@@ -58,7 +58,7 @@ def test_a_manifest_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     assert list(tmp_path.iterdir()) == [path]
 
 
-def test_files_meet_their_records(tmp_path: Path) -> None:
+def test_files_are_matched_with_records(tmp_path: Path) -> None:
     """A file belongs to the record of its stem; unmatched files and records are left out."""
     write_manifest(tmp_path / "m.jsonl", [Record("b", "2"), Record("a", "1"), Record("c", "3")])
     (tmp_path / "raw").mkdir()
@@ -73,7 +73,7 @@ def test_files_meet_their_records(tmp_path: Path) -> None:
     ["", ".", "..", "../x", "a/b", "a\\b", ".hidden", "-rf", "a b", "ü", "a\n", "a:b", "x" * 201],
 )
 def test_unsafe_ids_are_refused(id: str) -> None:
-    """An id that could leave its folder, hide, pass for an option or be too long is rejected."""
+    """An id that could leave its folder, be hidden or look like an option, or is too long."""
     with pytest.raises(ValueError, match="id must be 1 to 200 letters, digits"):
         Record(id, "a.png")
     assert Record("x" * 200, "a.png")
@@ -81,7 +81,7 @@ def test_unsafe_ids_are_refused(id: str) -> None:
 
 @pytest.mark.parametrize("address", ["", "../a.png", "/etc/passwd.png", "sub/../../a.png", "a\0b"])
 def test_addresses_stay_inside_the_folder(address: str) -> None:
-    """Neither a picture nor its line art lies outside of the folder of the source."""
+    """Neither a picture nor its line art may be outside the folder of the source."""
     with pytest.raises(ValueError, match="must be a path inside the folder of the source"):
         Record("a", address)
     with pytest.raises(ValueError, match="must be a path inside the folder of the source"):
@@ -100,7 +100,7 @@ def test_addresses_stay_inside_the_folder(address: str) -> None:
         ("sample:1/2/3", {"shape_seed": "٣"}),
     ],
 )
-def test_a_drawn_character_says_how_it_is_drawn(address: str, changed: dict[str, str]) -> None:
+def test_the_record_of_a_drawn_character(address: str, changed: dict[str, str]) -> None:
     """Its address has three numbers, and its attributes the four that draw it."""
     with pytest.raises(ValueError, match="sample:1/2/3 with the attributes shape"):
         Record("a", address, attributes=DRAWN.attributes | changed)
@@ -110,7 +110,7 @@ def test_a_drawn_character_says_how_it_is_drawn(address: str, changed: dict[str,
             Record("a", "sample:1/2/3", attributes=facts)
 
 
-def test_an_id_is_given_once(tmp_path: Path) -> None:
+def test_ids_must_be_unique(tmp_path: Path) -> None:
     """Two records with one id are an error before anything is written."""
     with pytest.raises(ValueError, match="ids must be unique, got 'a' twice"):
         write_manifest(tmp_path / "m.jsonl", [Record("a", "1"), Record("b", "2"), Record("a", "3")])
@@ -132,9 +132,9 @@ def test_an_id_is_given_once(tmp_path: Path) -> None:
         (b'{"id": "a", "address": "y"}', "id 'a' is on an earlier line too"),
     ],
 )
-def test_a_damaged_line_is_named_by_its_number(tmp_path: Path, line: bytes, message: str) -> None:
-    """Whatever is wrong with a line, the message has its number, the field and what to do."""
-    good = json.dumps({"id": "a", "address": "x"}).encode()
-    (tmp_path / "m.jsonl").write_bytes(good + b"\n" + line + b"\n" + good + b"\n")
+def test_a_damaged_line_is_refused(tmp_path: Path, line: bytes, message: str) -> None:
+    """The message has the line's number, the field and what to do."""
+    valid = json.dumps({"id": "a", "address": "x"}).encode()
+    (tmp_path / "m.jsonl").write_bytes(valid + b"\n" + line + b"\n" + valid + b"\n")
     with pytest.raises(RefcolorError, match=rf"m\.jsonl line 2: {message}.*; .*restore the file"):
         read_manifest(tmp_path / "m.jsonl")

@@ -1,4 +1,4 @@
-"""Names of files fit, tell all pictures apart, and stay as they are where they can."""
+"""File names fit the limit, differ for all pictures, and are unchanged where they can be."""
 
 import re
 from pathlib import Path
@@ -18,7 +18,7 @@ def test_names_that_fit_stay_as_they_are() -> None:
 
 @pytest.mark.parametrize("letter", ["x", "ü", "漢", "😀"])
 def test_a_name_that_is_too_long_is_cut(letter: str, tmp_path: Path) -> None:
-    """Its beginning and digits of a hash are left, in whole letters, in at most 255 bytes."""
+    """It keeps its beginning and gets digits of a hash, in whole letters, in at most 255 bytes."""
     stem = letter * (253 // len(letter.encode()))
     name = file_name(stem, "_colors.png")
     assert re.fullmatch(f"{letter}+-[0-9a-f]{{16}}_colors.png", name)
@@ -28,7 +28,7 @@ def test_a_name_that_is_too_long_is_cut(letter: str, tmp_path: Path) -> None:
 
 
 def test_the_result_of_a_long_pair_has_a_part_of_each_id(tmp_path: Path) -> None:
-    """Both ids are cut to the same room, so that a pair and its reverse, and others, differ."""
+    """Both ids are cut to the same length, so that a pair, its reverse and others differ."""
     a, b, c = ("x" * 199 + last for last in "abc")
     names = {result_name(*pair) for pair in ((a, b), (b, a), (a, c), (a, "d" * 80))}
     assert len(names) == 4
@@ -41,7 +41,7 @@ def test_the_result_of_a_long_pair_has_a_part_of_each_id(tmp_path: Path) -> None
 @pytest.mark.parametrize("sketch", ["a", "a__b", "x" * 200])
 @pytest.mark.parametrize("reference", ["c", "y" * 200])
 def test_a_result_is_found_by_both_of_its_ids(sketch: str, reference: str) -> None:
-    """Each stands in its name whole or cut, and an id says both."""
+    """Its name contains both ids, whole or cut."""
     stem = result_name(sketch, reference).removesuffix(".png")
     assert stem in {
         f"{first}__{second}"

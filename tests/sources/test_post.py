@@ -85,7 +85,7 @@ def test_both_archive_formats_give_the_same_post(fields: dict[str, Any]) -> None
 
 
 def test_the_api_gives_the_reduced_copy() -> None:
-    """The address is the reduced copy, of which no checksum is known, while md5 is kept."""
+    """The address is the reduced copy, whose checksum is unknown; md5 is kept."""
     post = from_api(API, url=f"{URL}/")
     assert (post.address, post.checksum, post.md5) == (API["large_file_url"], "", MD5)
     assert post.tags == POST.tags
@@ -101,7 +101,7 @@ def test_the_api_gives_the_original_with_its_checksum(large: str | None) -> None
 
 
 def test_a_restricted_post_has_no_address() -> None:
-    """A post of the API without file address and MD5 is a post still, to be dropped by name."""
+    """A post of the API without file address and MD5 is still read, and dropped by the filter."""
     without = {name: API[name] for name in API if name not in ("file_url", "large_file_url")}
     post = from_api(without, url=URL)
     assert (post.id, post.address, post.md5, post.checksum) == ("4242", "", MD5, "")
@@ -127,7 +127,7 @@ def test_addresses_become_absolute(url: str, address: str) -> None:
 
 @pytest.mark.parametrize("letter", "gsqe")
 def test_ratings_of_the_api_stay(letter: str) -> None:
-    """The API means today's letters: s is sensitive."""
+    """The API has the letters of today: s is sensitive."""
     assert from_api({**API, "rating": letter}, url=URL).rating == letter
 
 

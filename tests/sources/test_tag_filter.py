@@ -40,8 +40,8 @@ GOOD = "1girl solo blonde_hair blue_eyes simple_background white_background high
 
 
 def post(tags: str = GOOD, **changes: Any) -> Post:
-    """Give a post that Tag2Pix keeps, but for the changes."""
-    good = Post(
+    """Give a post that Tag2Pix keeps, with changes."""
+    kept_post = Post(
         id="4242",
         md5="d34e4cf0a437a5d65f8e82b7bcd02606",
         rating="g",
@@ -59,7 +59,7 @@ def post(tags: str = GOOD, **changes: Any) -> Post:
         checksum="",
         page="https://danbooru.donmai.us/posts/4242",
     )
-    return dataclasses.replace(good, **changes)
+    return dataclasses.replace(kept_post, **changes)
 
 
 def judge(changed: Post, params: FilterParams) -> str:
@@ -72,13 +72,13 @@ def attributes(changed: Post, params: FilterParams) -> dict[str, str]:
     return TagFilter(params).record(changed).attributes
 
 
-def instead(old: str, new: str) -> str:
-    """Give the tags of a good post with one of them replaced."""
+def replaced(old: str, new: str) -> str:
+    """Give the tags of a kept post with one of them replaced."""
     assert old in GOOD.split()
     return " ".join(new if tag == old else tag for tag in GOOD.split())
 
 
-def test_a_good_post_is_kept() -> None:
+def test_a_post_that_meets_every_rule_is_kept() -> None:
     """One girl, blonde, blue-eyed, on a simple background, general, nearly square: kept."""
     assert judge(post(), TAG2PIX) == ""
 
@@ -108,29 +108,29 @@ CASES = [
     ("forbidden_tag", post(f"{GOOD} photo_(medium)")),
     ("forbidden_tag", post(f"{GOOD} english")),
     ("forbidden_tag", post(f"{GOOD} english_text")),
-    ("not_one_subject", post(instead("1girl", "2girls"))),
+    ("not_one_subject", post(replaced("1girl", "2girls"))),
     ("not_one_subject", post(f"{GOOD} 1boy")),
     ("line_art", post("1girl solo sketch white_background")),
     ("line_art", post("1boy greyscale simple_background white_background")),
-    ("missing_tag", post(instead("simple_background", "outdoors"))),
+    ("missing_tag", post(replaced("simple_background", "outdoors"))),
     ("missing_tag", post("1girl sketch")),
-    ("not_one_hair_color", post(instead("blonde_hair", "long_hair"))),
+    ("not_one_hair_color", post(replaced("blonde_hair", "long_hair"))),
     ("not_one_hair_color", post(f"{GOOD} pink_hair")),
-    ("not_one_hair_color", post(instead("blonde_hair", "yellow_hair"))),
-    ("not_one_eye_color", post(instead("blue_eyes", "closed_eyes"))),
+    ("not_one_hair_color", post(replaced("blonde_hair", "yellow_hair"))),
+    ("not_one_eye_color", post(replaced("blue_eyes", "closed_eyes"))),
     ("not_one_eye_color", post(f"{GOOD} red_eyes")),
-    ("not_one_eye_color", post(instead("blue_eyes", "white_eyes"))),
+    ("not_one_eye_color", post(replaced("blue_eyes", "white_eyes"))),
 ]
 
 
 @pytest.mark.parametrize(("reason", "changed"), CASES)
 def test_each_reason_by_itself(reason: str, changed: Post) -> None:
-    """A post that fails in one point alone is dropped for that point."""
+    """A post that breaks a single rule is dropped for that reason."""
     assert judge(changed, TAG2PIX) == reason
 
 
 def test_every_reason_has_a_case() -> None:
-    """The cases above are all reasons that there are."""
+    """The cases above cover all of REASONS."""
     assert {reason for reason, _ in CASES} == set(REASONS)
 
 
@@ -168,8 +168,8 @@ def test_reasons_come_in_the_order_that_is_documented() -> None:
         post(width=385, height=512),
         post(width=512, height=512),
         post(width=1023, height=768),
-        post(instead("blonde_hair", "light_brown_hair")),
-        post(instead("1girl", "1boy")),
+        post(replaced("blonde_hair", "light_brown_hair")),
+        post(replaced("1girl", "1boy")),
         post(f"{GOOD} sketch"),  # a coloured sketch is a picture
         post(extension="jpeg"),
     ],
@@ -180,22 +180,22 @@ def test_posts_within_all_limits_are_kept(changed: Post) -> None:
 
 
 def test_silver_and_grey_are_the_same_color() -> None:
-    """A post tagged with both is of one colour, called grey; each alone is grey too."""
-    both = instead("blonde_hair", "silver_hair grey_hair")
+    """A post tagged with both has one colour, called grey; each alone is grey too."""
+    both = replaced("blonde_hair", "silver_hair grey_hair")
     assert judge(post(both), TAG2PIX) == ""
     for tags in (both, both.replace("silver_hair ", ""), both.replace(" grey_hair", "")):
         assert attributes(post(tags), TAG2PIX)["hair"] == "grey"
-    eyes = post(instead("blue_eyes", "silver_eyes grey_eyes"))
+    eyes = post(replaced("blue_eyes", "silver_eyes grey_eyes"))
     assert judge(eyes, TAG2PIX) == ""
     assert attributes(eyes, TAG2PIX)["eyes"] == "grey"
 
 
 @pytest.mark.parametrize("listed", [("silver",), ("grey",), ("silver", "grey")])
 def test_aliases_hold_on_both_sides(listed: tuple[str, ...]) -> None:
-    """Whichever of two names the list or the post uses, they meet."""
+    """An alias may stand in the list or in the post."""
     params = TAG2PIX.model_copy(update={"hair": listed})
     for tag in ("silver_hair", "grey_hair"):
-        assert judge(post(instead("blonde_hair", tag)), params) == ""
+        assert judge(post(replaced("blonde_hair", tag)), params) == ""
 
 
 def test_aliases_may_be_whole_tags_and_chains() -> None:
@@ -239,7 +239,7 @@ def test_children_may_be_kept() -> None:
 @pytest.mark.parametrize(
     ("characters", "group"), [((), ""), (("miku",), "miku"), (("miku", "rin"), "")]
 )
-def test_a_group_is_the_only_character(characters: tuple[str, ...], group: str) -> None:
+def test_the_group_is_the_only_character_tag(characters: tuple[str, ...], group: str) -> None:
     """A post with exactly one character tag belongs to that character's group."""
     assert TagFilter(TAG2PIX).record(post(characters=characters)).group == group
 
@@ -247,7 +247,7 @@ def test_a_group_is_the_only_character(characters: tuple[str, ...], group: str) 
 def test_empty_lists() -> None:
     """No required tag is missing from any post; no listed hair colour matches any post."""
     nothing = TAG2PIX.model_copy(update={"required": (), "forbidden": ()})
-    assert judge(post(f"{instead('simple_background', 'outdoors')} comic"), nothing) == ""
+    assert judge(post(f"{replaced('simple_background', 'outdoors')} comic"), nothing) == ""
     bald = TAG2PIX.model_copy(update={"hair": ()})
     assert judge(post(), bald) == "not_one_hair_color"
     colored = TAG2PIX.model_copy(

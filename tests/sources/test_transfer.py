@@ -1,4 +1,4 @@
-"""Whatever goes wrong: in the end every file that can be fetched is there, byte for byte."""
+"""After any fault, in the end every file that can be fetched exists, byte for byte."""
 
 import errno
 import os
@@ -49,10 +49,10 @@ def test_cached_files_cost_no_request(network: Network) -> None:
 def test_an_address_of_many_records_is_requested_once(network: Network) -> None:
     """Records that share an address share its request, and its failure too."""
     server = network.server
-    path, gone = server.path_of(server.good[0]), server.path_of(server.good[1])
-    server.faults[gone] = Fault("404")
+    path, missing = server.path_of(server.good[0]), server.path_of(server.good[1])
+    server.faults[missing] = Fault("404")
     records = [server.record(path, n) for n in range(10, 19)]
-    records += [server.record(gone, n) for n in range(20, 26)]
+    records += [server.record(missing, n) for n in range(20, 26)]
     assert network.download(records) == [
         Failure(f"danbooru-{n}", "not_found") for n in range(20, 26)
     ]
@@ -81,10 +81,10 @@ def test_an_address_of_many_records_is_requested_once(network: Network) -> None:
     ids=names,
 )
 @pytest.mark.parametrize("kind", ["original", "reduced"])
-def test_retryable_faults_cost_requests_only(
+def test_files_arrive_after_retryable_faults(
     fault: Fault, requests: int, kind: str, network: Network
 ) -> None:
-    """Cut, mistyped, refused or silent for a while: then the file is there, and no part of it."""
+    """After a cut, a wrong type, a refusal or a silence the file is complete, without a part."""
     server, id = network.server, getattr(network, kind)
     server.faults[server.path_of(id)] = Fault(**vars(fault))
     assert network.download(server.records([id])) == []
@@ -116,7 +116,7 @@ def test_a_cut_file_is_resumed(network: Network) -> None:
     assert server.log[1].headers["if-range"].startswith('"')
 
 
-def test_two_versions_are_never_glued_together(network: Network) -> None:
+def test_parts_of_two_versions_are_never_joined(network: Network) -> None:
     """When a file was replaced after a cut, the new one is fetched from its beginning."""
     server, path = network.server, network.server.path_of(network.reduced)
     server.faults[path] = Fault("cut", times=1)
@@ -129,7 +129,7 @@ def test_two_versions_are_never_glued_together(network: Network) -> None:
 
 
 def test_without_a_version_or_a_checksum_nothing_is_resumed(network: Network) -> None:
-    """A part of an unknown version is fetched anew, unless a checksum will tell."""
+    """A part of an unknown version is fetched again, unless a checksum can verify it."""
     server, ids = network.server, (network.reduced, network.original)
     for id in ids:
         server.faults[server.path_of(id)] = Fault("cut", times=1, tags=False)
@@ -139,7 +139,7 @@ def test_without_a_version_or_a_checksum_nothing_is_resumed(network: Network) ->
     assert "range" in second.headers and "if-range" not in second.headers
 
 
-def test_a_page_instead_of_a_file_does_not_spoil_the_part(network: Network) -> None:
+def test_an_error_page_leaves_the_part_unchanged(network: Network) -> None:
     """A partial file survives error responses."""
     server, (id, *_) = network.server, network.server.good
     for fault in (Fault("cut"), Fault("html"), Fault("404")):
@@ -155,7 +155,7 @@ def test_a_page_instead_of_a_file_does_not_spoil_the_part(network: Network) -> N
 def test_a_part_that_is_complete_is_checked(
     more: bytes, statuses: list[int], network: Network
 ) -> None:
-    """After a kill before the renaming a 416 says that nothing is missing; a longer part goes."""
+    """After a kill before the renaming a 416 means that nothing is missing."""
     server, id = network.server, network.original
     path = server.path_of(id)
     part = FileCache(network.folder / "cache").new_part(server.url + path, "")
@@ -166,7 +166,7 @@ def test_a_part_that_is_complete_is_checked(
 
 
 @pytest.mark.parametrize("kind", ["original", "reduced"])
-def test_a_wrong_range_is_not_taken(kind: str, network: Network) -> None:
+def test_a_wrong_range_is_not_appended(kind: str, network: Network) -> None:
     """Bytes of another offset are never appended to a part."""
     server, id = network.server, getattr(network, kind)
     server.faults[server.path_of(id)] = Fault("cut")
@@ -205,10 +205,10 @@ def test_a_wrong_range_is_not_taken(kind: str, network: Network) -> None:
     ],
     ids=names,
 )
-def test_faults_that_stay_are_reasons(
+def test_permanent_faults_are_reasons(
     fault: Fault, reason: str, requests: int, network: Network
 ) -> None:
-    """A file that cannot be fetched is named with its reason; the others arrive."""
+    """A file that cannot be fetched is listed with its reason; the others arrive."""
     server, path = network.server, network.server.path_of(network.reduced)
     server.faults |= {path: Fault(**vars(fault)), "/1.jpg": Fault("404")}
     others = server.good[5:8]
@@ -218,8 +218,8 @@ def test_faults_that_stay_are_reasons(
     assert len(server.log) == requests + 3
 
 
-def test_a_wrong_checksum_that_stays_is_a_reason(network: Network) -> None:
-    """A file that is never the listed one does not arrive; MD5 in capitals is the same."""
+def test_a_permanent_wrong_checksum_is_a_reason(network: Network) -> None:
+    """A file with another checksum is not kept; MD5 in capitals is the same."""
     server, id = network.server, network.original
     (record,) = server.records([id])
     server.faults[server.path_of(id)] = Fault("other")
@@ -230,7 +230,7 @@ def test_a_wrong_checksum_that_stays_is_a_reason(network: Network) -> None:
     assert network.download([capitals]) == []
 
 
-def test_a_silent_server_costs_seconds(network: Network) -> None:
+def test_a_silent_server_is_a_timeout(network: Network) -> None:
     """A stalled file ends as a timeout while the others arrive."""
     server, ids = network.server, network.server.good[:4]
     server.faults[server.path_of(ids[1])] = Fault("stall")
@@ -334,15 +334,15 @@ def test_a_damaged_cache_heals(network: Network) -> None:
     assert len(network.server.log) == 4
 
 
-def test_warnings_stay_as_they_were(network: Network) -> None:
-    """Reading pictures in eight threads leaves the warnings of the program alone."""
+def test_the_warning_filters_are_unchanged(network: Network) -> None:
+    """Reading pictures in eight threads does not change the warning filters of the program."""
     before = list(warnings.filters)
     network.download(network.server.records(network.server.good[:60]), threads=8)
     assert list(warnings.filters) == before
 
 
 def test_an_error_stops_all_threads(network: Network) -> None:
-    """When a download has ended with an error, no request follows."""
+    """After a download has ended with an error, no request follows."""
     network.server.faults[network.server.path_of(network.server.good[3])] = Fault("cloudflare")
     with pytest.raises(SourceBlockedError):
         network.download(network.server.records(network.server.good))

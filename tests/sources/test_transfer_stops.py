@@ -1,4 +1,4 @@
-"""A download that is killed, stopped or runs twice goes on as if it had never been stopped."""
+"""A download that is killed, stopped or runs twice continues as if it had never been stopped."""
 
 import random
 import signal
@@ -115,7 +115,7 @@ def test_two_processes_share_a_cache(child: Child, network: Network) -> None:
 
 
 def test_ctrl_c_stops_promptly(child: Child, network: Network) -> None:
-    """A thread that waits for a silent server does not keep the process alive."""
+    """A thread that waits for a silent server does not keep the process running."""
     server, ids = network.server, network.server.good[:6]
     server.faults[server.path_of(ids[0])] = Fault("stall")
     write_manifest(network.folder / "manifest.jsonl", server.records(ids))

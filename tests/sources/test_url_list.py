@@ -1,4 +1,4 @@
-"""Address lists become records, each row counted once."""
+"""Lists of addresses become records, and each row is counted once."""
 
 import csv
 import hashlib
@@ -17,7 +17,7 @@ URL = "https://a.example/sub/Art%20No.%207.final.png"
 MD5 = "d34e4cf0a437a5d65f8e82b7bcd02606"
 
 
-def written(tmp_path: Path, text: str, *, encoding: str = "utf-8") -> Path:
+def write_list(tmp_path: Path, text: str, *, encoding: str = "utf-8") -> Path:
     """Write a list."""
     path = tmp_path / "list"
     path.write_bytes(text.encode(encoding))
@@ -53,8 +53,8 @@ def as_json(row: dict[str, Any]) -> str:
     "text", [as_csv(ROW), as_json(ROW), as_json({**ROW, "artist": ["Jane Doe", "other_artist"]})]
 )
 def test_a_row_becomes_a_record(text: str, tmp_path: Path) -> None:
-    """Table and JSON give the same record: the MD5 is also the checksum, the rest attributes."""
-    (record,), reasons = list_urls(written(tmp_path, text))
+    """Table and JSON give the same record: the MD5 is also the checksum."""
+    (record,), reasons = list_urls(write_list(tmp_path, text))
     assert (record.id, record.address) == ("seven", URL)
     assert record.artist == ("Jane Doe", "other_artist")
     assert (record.page, record.source) == ("https://a.example/7", "https://jane.example/")
@@ -67,7 +67,7 @@ def test_a_row_becomes_a_record(text: str, tmp_path: Path) -> None:
 def test_ids_are_readable_and_golden(tmp_path: Path) -> None:
     """An id is the slug of the file's name and 8 digits of the hash of the address."""
     records, _ = list_urls(
-        written(tmp_path, f"url\n{URL}\nhttps://a.example/日本.jpg\nhttp://a/?x\n")
+        write_list(tmp_path, f"url\n{URL}\nhttps://a.example/日本.jpg\nhttp://a/?x\n")
     )
     digests = [hashlib.sha256(record.address.encode()).hexdigest()[:8] for record in records]
     assert [record.id for record in records] == [
@@ -75,10 +75,10 @@ def test_ids_are_readable_and_golden(tmp_path: Path) -> None:
     ]  # fmt: skip
 
 
-def test_composed_and_decomposed_addresses_are_one(tmp_path: Path) -> None:
+def test_composed_and_decomposed_addresses_are_equal(tmp_path: Path) -> None:
     """The two forms of an accent give one id, of which the first is used."""
     forms = [unicodedata.normalize(form, "http://a/é.png") for form in ("NFC", "NFD")]
-    records, reasons = list_urls(written(tmp_path, "\n".join(["url", *forms])))
+    records, reasons = list_urls(write_list(tmp_path, "\n".join(["url", *forms])))
     assert [record.address for record in records] == forms[:1]
     assert reasons == {"same_id": 1}
 
@@ -103,7 +103,7 @@ def test_only_web_addresses_are_taken(address: str, tmp_path: Path) -> None:
         f'url\n"{address}"\n{URL}\n',
         as_json({"url": address}) + as_json({"url": URL})[1:],
     ):
-        records, reasons = list_urls(written(tmp_path, text))
+        records, reasons = list_urls(write_list(tmp_path, text))
         assert [record.address for record in records] == [URL]
         assert reasons == {"not_http": 1}
 
@@ -122,47 +122,56 @@ def test_only_web_addresses_are_taken(address: str, tmp_path: Path) -> None:
 )
 def test_damaged_rows_are_counted(row: str, tmp_path: Path) -> None:
     """A wrong MD5, an invalid id, a password and a wrong number of cells."""
-    records, reasons = list_urls(written(tmp_path, f"url,md5,id\n{row}\n{URL},,seven\n"))
+    records, reasons = list_urls(write_list(tmp_path, f"url,md5,id\n{row}\n{URL},,seven\n"))
     assert [record.id for record in records] == ["seven"]
     assert reasons == {"bad_record": 1}
 
 
 def test_damaged_json_lines_are_counted(tmp_path: Path) -> None:
     """Lines that are not JSON objects, nested values and endless brackets are counted."""
-    bad = ["{", "[]", "null", '"a"', '{"url": "http://a/1.png", "more": {"a": 1}}', "[" * 100_000]
-    bad += [f'{{"url": "http://a/1.png", "more": {"[" * deep}1{"]" * deep}}}' for deep in (2, 900)]
-    text = "\n".join([json.dumps({"url": URL}), *bad])
-    records, reasons = list_urls(written(tmp_path, text))
+    damaged = [
+        "{",
+        "[]",
+        "null",
+        '"a"',
+        '{"url": "http://a/1.png", "more": {"a": 1}}',
+        "[" * 100_000,
+    ]
+    damaged += [
+        f'{{"url": "http://a/1.png", "more": {"[" * deep}1{"]" * deep}}}' for deep in (2, 900)
+    ]
+    text = "\n".join([json.dumps({"url": URL}), *damaged])
+    records, reasons = list_urls(write_list(tmp_path, text))
     assert len(records) == 1
-    assert reasons == {"bad_record": len(bad)}
+    assert reasons == {"bad_record": len(damaged)}
 
 
 def test_the_same_id_is_taken_once(tmp_path: Path) -> None:
     """The first of two rows with one id, or one address, is used."""
     text = "url,id\nhttp://a/1.png,x\nhttp://a/2.png,x\nhttp://a/3.png,\nhttp://a/3.png,\n"
-    records, reasons = list_urls(written(tmp_path, text))
+    records, reasons = list_urls(write_list(tmp_path, text))
     assert [record.address for record in records] == ["http://a/1.png", "http://a/3.png"]
     assert reasons == {"same_id": 2}
 
 
-def test_headers_may_be_spelled_otherwise(tmp_path: Path) -> None:
+def test_headers_may_be_spelled_in_several_ways(tmp_path: Path) -> None:
     """Case and spaces around a name do not matter, and a license is a licence."""
     for text in (f"URL, License \n{URL},MIT\n", as_json({"Url": URL, "LICENSE": "MIT"})):
-        (record,), _ = list_urls(written(tmp_path, text))
+        (record,), _ = list_urls(write_list(tmp_path, text))
         assert record.licence == "MIT"
         assert record.attributes == {}
 
 
 def test_schemes_become_lower_case(tmp_path: Path) -> None:
-    """An address always begins with http:// or https://, by which later stages know it."""
-    records, _ = list_urls(written(tmp_path, "url\nHTTPS://A.example/B.png\nHttp://a/c\n"))
+    """An address always begins with http:// or https://, as later stages expect."""
+    records, _ = list_urls(write_list(tmp_path, "url\nHTTPS://A.example/B.png\nHttp://a/c\n"))
     assert [record.address for record in records] == ["https://A.example/B.png", "http://a/c"]
 
 
 def test_values_of_json_may_be_numbers(tmp_path: Path) -> None:
     """Numbers become text, null is nothing."""
     row = {"url": URL, "id": 7, "page": None, "hair": 3, "eyes": None, "md5": None}
-    (record,), _ = list_urls(written(tmp_path, as_json(row)))
+    (record,), _ = list_urls(write_list(tmp_path, as_json(row)))
     assert (record.id, record.page, record.attributes) == ("7", "", {"hair": "3"})
 
 
@@ -171,7 +180,7 @@ def test_records_survive_the_manifest(tmp_path: Path) -> None:
     path = tmp_path / "list.csv"
     with path.open("w", encoding="utf-8", newline="") as file:
         csv.writer(file).writerows([["url", "artist", "hair"], [URL, 'a "b", c', "x\ny"]])
-    half = written(tmp_path, '{"url": "http://a/1.png", "artist": "\\ud800", "\\ud800": 1}')
+    half = write_list(tmp_path, '{"url": "http://a/1.png", "artist": "\\ud800", "\\ud800": 1}')
     for source in (path, half):
         records, _ = list_urls(source)
         write_manifest(tmp_path / "manifest.jsonl", records)
@@ -192,10 +201,10 @@ def test_records_survive_the_manifest(tmp_path: Path) -> None:
         (f'url,artist\n{URL},"open\n{URL},b\n', r"line 3 is not CSV .*close the quote"),
     ],
 )
-def test_lists_that_give_nothing_are_explained(text: str, message: str, tmp_path: Path) -> None:
-    """No header, another header, no rows, no good rows and an open quote say what to do."""
+def test_lists_without_a_usable_row_are_explained(text: str, message: str, tmp_path: Path) -> None:
+    """No header, another header, no rows, no valid rows and an open quote say what to do."""
     with pytest.raises(RefcolorError, match=message):
-        list_urls(written(tmp_path, text))
+        list_urls(write_list(tmp_path, text))
 
 
 def test_other_files_are_explained(tmp_path: Path) -> None:
@@ -204,4 +213,4 @@ def test_other_files_are_explained(tmp_path: Path) -> None:
         with pytest.raises(RefcolorError, match=r"source\.url_list\.path must be a file, got"):
             list_urls(path)
     with pytest.raises(RefcolorError, match="save it as UTF-8"):
-        list_urls(written(tmp_path, f"url,artist\n{URL},é\n", encoding="latin-1"))
+        list_urls(write_list(tmp_path, f"url,artist\n{URL},é\n", encoding="latin-1"))
