@@ -125,74 +125,83 @@ def test_each_error_has_the_key_and_valid_values(
     assert "params.yaml" in str(error.value)
 
 
-@pytest.mark.parametrize("term", ["triplet", "match"])
-def test_attention_none_cannot_have_match_terms(
-    content: dict[str, Any], write: Write, term: str
-) -> None:
-    """Without attention there are no logits, so triplet and match are errors."""
-    content["model"]["attention"] = "none"
-    load(write(content))
-    content["loss"][term] = 1
-    with pytest.raises(RefcolorError, match=r"got model.attention none; set both to 0 or use"):
-        load(write(content))
-
-
-def test_transport_needs_attention(make_params: Callable[..., Params]) -> None:
-    """Transport needs attention weights, so with `none` it is an error."""
-    with pytest.raises(pydantic.ValidationError, match=r"attention none; set it to 0 or use"):
-        make_params({"model.attention": "none", "model.transport": 1})
-
-
+NO_ATTENTION = {"model.attention": "none"}
 FINE = {"model.query_stride": 2, "model.key_stride": 4, "model.transport": 1}
+CONVEX = {"model.transport": 1, "model.convex_upsampling": 1}
+VARIATION = {"augment.sketch_variation": 0.5}
+NOT_REDRAWN = "augment.sketch_variation .* source.folder.layout {}; set it to 0"
+WIDTHS = r"model.levels 3 entries, the first of them model.width 2, got .*; \[\] doubles the"
 
 
 @pytest.mark.parametrize(
-    ("changes", "said"),
+    ("valid", "changes", "message"),
     [
+        # Without attention there are no logits and no weights to carry colours.
+        (NO_ATTENTION, {"loss.triplet": 1}, "got model.attention none; set both to 0 or use"),
+        (NO_ATTENTION, {"loss.match": 1}, "got model.attention none; set both to 0 or use"),
+        (NO_ATTENTION, {"model.transport": 1}, "attention none; set it to 0 or use"),
+        # Both strides are those of a level, and keys are not finer.
+        (FINE, {"model.key_stride": 0}, "must be the stride of one of model.levels 3, got 0 w"),
+        (FINE, {"model.query_stride": 0}, "query_stride 0 and key_stride 4; use one of 1, 2, 4, o"),
         (
-            {"model.key_stride": 0},
-            "key_stride must be the stride of one of model.levels 3, got 0 w",
-        ),
-        ({"model.query_stride": 0}, "query_stride 0 and key_stride 4; use one of 1, 2, 4, or set"),
-        (
+            FINE,
             {"model.query_stride": 3},
-            "model.query_stride must be the stride of one of .* got 3 with",
+            "query_stride must be the stride of one of .* got 3 with",
         ),
-        ({"model.key_stride": 8}, "model.key_stride must be the stride of one of .*, got 8 with"),
-        ({"model.query_stride": 4, "model.key_stride": 2}, "query_stride 4, got 2; set it to 4 or"),
-        ({"model.attention": "sga"}, "attention must be scft with model.query_stride 2, got sga"),
-        ({"model.context": 2}, "model.context must be 0 with model.query_stride 2, got 2; set qu"),
-        ({"model.transport": 0}, "model.transport must be 1 with model.query_stride 2, got 0; set"),
+        (FINE, {"model.key_stride": 8}, "key_stride must be the stride of one of .*, got 8 with"),
+        (FINE, {"model.query_stride": 4, "model.key_stride": 2}, "4, got 2; set it to 4 or"),
+        (FINE, {"model.attention": "sga"}, "must be scft with model.query_stride 2, got sga"),
+        (FINE, {"model.context": 2}, "must be 0 with model.query_stride 2, got 2; set qu"),
+        (FINE, {"model.transport": 0}, "must be 1 with model.query_stride 2, got 0; set"),
+        (CONVEX, {"model.transport": 0}, "needs model.transport 1, got 0; set it to 1, or conv"),
+        # An entry for each level, the first of them model.width.
+        ({"model.widths": [2, 3, 5]}, {"model.widths": [2, 3]}, WIDTHS),
+        ({}, {"model.widths": [2, 3, 4, 5]}, WIDTHS),
+        ({}, {"model.widths": [3, 3, 4]}, WIDTHS),
+        # A cell of two patches has no known match; without shuffling any number is valid.
+        (
+            {"augment.patches": 3},
+            {"augment.patch_shuffle": 0.5},
+            "8 attention cells of a reference's side .*, got 3; set it to one of 2, 4, 8 ",
+        ),
+        # Line art of a folder is not drawn again.
+        (
+            VARIATION | {"source.folder.layout": "pairs"},
+            {"source.kind": "folder"},
+            NOT_REDRAWN.format("pairs"),
+        ),
+        (
+            VARIATION | {"source.folder.layout": "side_by_side"},
+            {"source.kind": "folder"},
+            NOT_REDRAWN.format("side_by_side"),
+        ),
+        # With one palette no reference has other colours than the sketch's picture.
+        ({}, {"source.sample.palettes": 1}, "palettes must be 0.* or at least 2, got 1"),
+        # The margin is not a weight.
+        (
+            {"loss.reconstruction": 0},
+            {"loss.adversarial": 0},
+            "a weight above 0 besides margin, got none",
+        ),
     ],
 )
-def test_strides_that_no_network_has_are_refused(
-    make_params: Callable[..., Params], changes: dict[str, Any], said: str
+def test_parameters_that_do_not_fit_each_other_are_refused(
+    make_params: Callable[..., Params],
+    valid: dict[str, Any],
+    changes: dict[str, Any],
+    message: str,
 ) -> None:
-    """Both strides are those of a level, keys are not finer, and the rest of the network fits."""
-    assert make_params(FINE).model.cell_sizes == (2, 4)
-    with pytest.raises(pydantic.ValidationError, match=said):
-        make_params(FINE | changes)
+    """The message names the parameters of a combination that no network or training has."""
+    make_params(valid)
+    with pytest.raises(pydantic.ValidationError, match=message):
+        make_params(valid | changes)
 
 
-def test_convex_upsampling_needs_colours_to_enlarge(make_params: Callable[..., Params]) -> None:
-    """Without transport no colours are carried."""
-    make_params({"model.transport": 1, "model.convex_upsampling": 1})
-    with pytest.raises(
-        pydantic.ValidationError, match=r"needs model.transport 1, got 0; set it to 1, or conv"
-    ):
-        make_params({"model.convex_upsampling": 1})
-
-
-@pytest.mark.parametrize("widths", [[2, 3], [2, 3, 4, 5], [3, 3, 4]])
-def test_widths_are_those_of_the_levels(
-    make_params: Callable[..., Params], widths: list[int]
-) -> None:
-    """An entry for each level, the first of them model.width; without any each level doubles."""
+def test_each_level_has_its_width_and_stride(make_params: Callable[..., Params]) -> None:
+    """Without model.widths each level doubles the width of the one before."""
     assert make_params().model.level_widths == [2, 4, 8]
     assert make_params({"model.widths": [2, 3, 5]}).model.level_widths == [2, 3, 5]
-    said = r"model.levels 3 entries, the first of them model.width 2, got .*; \[\] doubles the"
-    with pytest.raises(pydantic.ValidationError, match=said):
-        make_params({"model.widths": widths})
+    assert make_params(FINE).model.cell_sizes == (2, 4)
 
 
 @pytest.mark.parametrize("term", ["triplet", "match"])
@@ -203,51 +212,12 @@ def test_stop_gradient_attention_can_have_match_terms(
     assert make_params({"model.attention": "sga", f"loss.{term}": 1}).loss.needs_match
 
 
-def test_patches_must_divide_the_attention_cells(content: dict[str, Any], write: Write) -> None:
-    """A cell of two patches has no known match; without shuffling any number is valid."""
-    content["augment"]["patches"] = 3
-    load(write(content))
-    content["augment"]["patch_shuffle"] = 0.5
-    message = r"8 attention cells of a reference's side .*, got 3; set it to one of 2, 4, 8$"
-    with pytest.raises(RefcolorError, match=message):
-        load(write(content))
-
-
-@pytest.mark.parametrize("layout", ["pairs", "side_by_side"])
-def test_line_art_of_a_folder_is_not_redrawn(
-    content: dict[str, Any], write: Write, layout: str
-) -> None:
-    """sketch_variation is an error for folders with line art."""
-    content["augment"]["sketch_variation"] = 0.5
-    content["source"]["folder"]["layout"] = layout
-    load(write(content))
-    content["source"]["kind"] = "folder"
-    message = rf"augment.sketch_variation .* source.folder.layout {layout}; set it to 0"
-    with pytest.raises(RefcolorError, match=message):
-        load(write(content))
-
-
-def test_one_palette_for_all_is_refused(make_params: Callable[..., Params]) -> None:
-    """With one palette no reference has other colours than the sketch's own picture."""
-    with pytest.raises(
-        pydantic.ValidationError, match=r"palettes must be 0.* or at least 2, got 1"
-    ):
-        make_params({"source.sample.palettes": 1})
-
-
 def test_plain_augmentation_is_what_every_picture_gets(make_params: Callable[..., Params]) -> None:
     """Offset, warp and mirror stay; probabilistic transforms are off."""
     shares = {"patch_shuffle": 0.5, "drop_reference": 0.2, "sketch_variation": 0.1}
     shares |= {"other_reference": 0.3}
     asked = make_params({f"augment.{name}": share for name, share in shares.items()})
     assert asked.augment != asked.augment.plain == make_params().augment
-
-
-def test_a_generator_without_any_loss_is_refused(content: dict[str, Any], write: Write) -> None:
-    """All weights 0 are an error; the margin is not a weight."""
-    content["loss"] |= {"reconstruction": 0, "adversarial": 0}
-    with pytest.raises(RefcolorError, match=r"a weight above 0 besides margin, got none"):
-        load(write(content))
 
 
 def test_a_missing_key_is_named(content: dict[str, Any], write: Write) -> None:

@@ -166,29 +166,3 @@ def test_a_query_sees_far_more_than_its_own_level() -> None:
     seen = sketch.grad[0, 0] != 0
     assert seen.any(dim=1).sum() > 40
     assert seen.any(dim=0).sum() > 40
-
-
-def test_a_picture_alone_equals_its_place_in_a_batch() -> None:
-    """In evaluation mode no picture sees the others of its batch, in any memory layout."""
-    generator = build(convex_upsampling=1)
-    sketch, reference = picture(5, 1, 40, 56, seed=1), picture(5, 3, 24, 40, seed=2)
-    generator(sketch=sketch, reference=reference)
-    generator.eval().to(memory_format=torch.channels_last)
-    batch = generator(
-        sketch=sketch.contiguous(memory_format=torch.channels_last),
-        reference=reference.contiguous(memory_format=torch.channels_last),
-    )
-    alone = generator(sketch=sketch[3:4], reference=reference[3:4])
-    assert torch.allclose(batch.picture[3:4], alone.picture, atol=1e-5)
-    assert torch.allclose(batch.logits[3:4], alone.logits, atol=1e-5)
-
-
-def test_bfloat16_keeps_logits_and_picture_in_float32() -> None:
-    """Under autocast the picture and the logits are float32, and nearly the same."""
-    generator = build(convex_upsampling=1).eval()
-    inputs = {"sketch": picture(2, 1, 40, 56, seed=1), "reference": picture(2, 3, 24, 40, seed=2)}
-    full = generator(**inputs)
-    with torch.autocast("cpu", dtype=torch.bfloat16):
-        half = generator(**inputs)
-    assert half.picture.dtype == half.logits.dtype == torch.float32
-    assert torch.allclose(half.picture, full.picture, atol=0.05)
