@@ -144,7 +144,7 @@ def test_metrics_of_a_model_on_drawings(
 
 
 @pytest.mark.parametrize(
-    ("arguments", "said"),
+    ("arguments", "message"),
     [
         ((), "there must be two folders, A and B, or --pairs FOLDER"),
         (("a",), "there must be two folders, A and B, or --pairs FOLDER"),
@@ -153,21 +153,21 @@ def test_metrics_of_a_model_on_drawings(
         (("--pairs", "nowhere"), "nowhere/pairs.csv does not exist"),
     ],
 )
-def test_metrics_of_one_folder_is_wrong_use(
-    arguments: tuple[str, ...], said: str, refcolor: Run
+def test_metrics_needs_two_folders_or_a_table(
+    arguments: tuple[str, ...], message: str, refcolor: Run
 ) -> None:
-    """Two folders or a table: anything between ends with 2 and what is missing."""
-    ended = refcolor("metrics", *arguments)
-    assert ended.code == 2
-    assert said in ended.last
+    """Without two folders or --pairs the exit code is 2, and the message says what is missing."""
+    result = refcolor("metrics", *arguments)
+    assert result.code == 2
+    assert message in result.last
 
 
-def test_rises_without_a_truth_are_wrong_use(drawings: Path, refcolor: Run) -> None:
-    """Without true colours there is no error that could rise."""
+def test_rises_need_a_truth(drawings: Path, refcolor: Run) -> None:
+    """Without true colours there is no error that could rise, and the exit code is 2."""
     (drawings / "pairs.csv").write_text("sketch,reference,truth\nline.png,color.png,\n")
-    ended = refcolor("metrics", "--pairs", drawings, "--rises")
-    assert ended.code == 2
-    assert "--rises needs drawings with a truth" in ended.last
+    result = refcolor("metrics", "--pairs", drawings, "--rises")
+    assert result.code == 2
+    assert "--rises needs drawings with a truth" in result.last
 
 
 def test_card_prints_or_writes(model: Path, tmp_path: Path, refcolor: Run) -> None:
