@@ -20,7 +20,7 @@ def test_a_command_that_does_something_else_is_not_timed(tmp_path: Path) -> None
         seconds(["-m", "pipeline.none"], folder=tmp_path, says="usage", rounds=1)
 
 
-def test_a_miss_is_said() -> None:
+def test_a_missed_target_is_reported() -> None:
     """The line ends with it."""
     assert row("refcolor --help", 0.061, 0.5).split() == "refcolor --help 0.06 s 0.5 s".split()
     assert row("refcolor --help", 0.51, 0.5).endswith("  MISSED")

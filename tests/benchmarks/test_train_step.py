@@ -39,8 +39,8 @@ def test_a_line_says_what_was_measured() -> None:
     assert second.split() == wanted.split()
 
 
-def test_the_others_are_told_when_one_fails() -> None:
-    """A variant that failed has its reason in its line; without plain there is no ratio."""
+def test_a_failed_variant_has_its_reason_in_the_table() -> None:
+    """Without the plain variant there is no ratio."""
     plain = Measured(failure="OutOfMemoryError: too much")
     ours = Measured(1e12, {"style": 2.0}, [turn(0.5)], 2e9)
     measured = {Variant("plain", "fp32"): plain, Variant("refcolor", "fp32"): ours}
@@ -49,8 +49,8 @@ def test_the_others_are_told_when_one_fails() -> None:
     assert second.split()[-1] == "50.0%"
 
 
-def test_a_failure_is_told_once() -> None:
-    """A process that raises or is killed is a failure of its variant, which is not asked again."""
+def test_a_failure_is_reported_once() -> None:
+    """A process that raises or is killed is a failure of its variant, which is not tried again."""
     spawn = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(1, mp_context=spawn) as worker:
         raised, killed = Measured(), Measured()

@@ -40,7 +40,7 @@ ALONE = {"NO_PROXY": "*", "DANBOORU_CONTACT": "", "DANBOORU_LOGIN": "", "DANBOOR
 
 @pytest.fixture(scope="module")
 def server() -> Iterator[DanbooruServer]:
-    """A site of 2,000 posts, 64 drawings, and some trouble: all of it passes but one picture."""
+    """A site of 2,000 posts and 64 drawings with several faults; all but one picture arrive."""
     with DanbooruServer(size=300, distinct=64) as server:
         # As where the database has its three seconds.
         server.times_out = lambda tags, limit: "parent:none" in tags or limit > 100
@@ -65,8 +65,10 @@ def project(server: DanbooruServer, tmp_path_factory: pytest.TempPathFactory) ->
     return project
 
 
-def test_the_filtered_set_is_trained_and_judged(server: DanbooruServer, project: Project) -> None:
-    """All posts asked for pass, one cannot be had, and each of the others has its place."""
+def test_the_filtered_set_is_trained_and_evaluated(
+    server: DanbooruServer, project: Project
+) -> None:
+    """The configured number passes, one picture cannot be fetched, each other post has a reason."""
     records = read_manifest(project.root / "data/manifest.jsonl")
     assert {record.id for record in records} == {f"danbooru-{id}" for id in server.good[:COUNT]}
     failures = (project.root / "data/download.jsonl").read_text().splitlines()
@@ -78,15 +80,15 @@ def test_the_filtered_set_is_trained_and_judged(server: DanbooruServer, project:
     assert project.numbers("eval.json")["pairs"] > 0
 
 
-def test_every_file_is_the_one_of_the_site(server: DanbooruServer, project: Project) -> None:
-    """Cut, refused and mistyped at first, each picture ends as the site has it, byte for byte."""
+def test_every_file_has_the_bytes_of_the_site(server: DanbooruServer, project: Project) -> None:
+    """After cuts, refusals and wrong types each picture ends with the site's bytes."""
     wanted = server.files(id for id in server.good[:COUNT] if id != server.good[9])
     raw = project.root / "data/raw"
     assert {path.name: path.read_bytes() for path in raw.iterdir()} == wanted
 
 
-def test_nothing_was_asked_twice_without_need(server: DanbooruServer, project: Project) -> None:
-    """Each picture was asked for once, and once more for each fault; each page once."""
+def test_nothing_is_requested_twice_without_need(server: DanbooruServer, project: Project) -> None:
+    """Each picture is requested once, and once more for each fault; each page once."""
     for number, id in enumerate(server.good[:COUNT]):
         extra = {3: 2, 5: 1, 8: 1}.get(number, 0)
         assert len(server.requests_of(server.path_of(id))) == 1 + extra
@@ -94,8 +96,8 @@ def test_nothing_was_asked_twice_without_need(server: DanbooruServer, project: P
     assert len(set(pages)) == len(pages)
 
 
-def test_line_art_by_hand_is_coloured_and_counted_apart(project: Project) -> None:
-    """All drawings asked for lie in data/lineart, none in the set, and evaluation shows them."""
+def test_hand_drawn_line_art_is_coloured_and_counted_apart(project: Project) -> None:
+    """All drawings are in data/lineart, none in the set, and the evaluation shows them."""
     drawings = list((project.root / "data/lineart").iterdir())
     assert len(drawings) == project.numbers("data.json")["line_art"]["kept"] == DRAWINGS
     assert all(image.read_gray(path).shape == (SIZE, SIZE) for path in drawings)
@@ -105,8 +107,8 @@ def test_line_art_by_hand_is_coloured_and_counted_apart(project: Project) -> Non
     assert (project.root / "metrics/images/lineart.png").exists()
 
 
-def test_another_filter_asks_the_network_nothing(server: DanbooruServer, project: Project) -> None:
-    """A stricter filter within what was listed lists anew from the pages that are kept."""
+def test_another_filter_sends_no_request(server: DanbooruServer, project: Project) -> None:
+    """A stricter filter reads the listed pages from the cache."""
     before = len(server.log)
     project.change(source__count=30)
     assert project.repro("discover", "download") == ["discover", "download"]
@@ -119,7 +121,7 @@ def test_another_filter_asks_the_network_nothing(server: DanbooruServer, project
 def test_downloads_are_packed_and_kept(
     server: DanbooruServer, project: Project, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Shards hold the site's bytes; the files that came stay, and none is asked for again."""
+    """Shards have the site's bytes; downloaded files stay, and none is requested again."""
     copied = copy_project(project, tmp_path)
     kept = {path: path.read_bytes() for path in copied.root.glob(".refcolor/downloads/*/*")}
     before = len(server.log)
@@ -139,7 +141,7 @@ def test_downloads_are_packed_and_kept(
 def test_a_forgotten_picture_is_gone_after_the_next_run(
     server: DanbooruServer, project: Project
 ) -> None:
-    """`refcolor forget` and `dvc repro` leave it in no folder, and the others stay the same."""
+    """`refcolor forget` and `dvc repro` remove it from every folder; the others stay the same."""
     name = f"danbooru-{server.good[0]}"
     assert list(project.root.rglob(f"{name}.*"))
     before = {record.id for record in read_manifest(project.root / "data/manifest.jsonl")}
@@ -153,7 +155,7 @@ def test_a_forgotten_picture_is_gone_after_the_next_run(
     assert project.numbers("data.json")["discover"]["dropped"]["excluded"] == 1
 
 
-def test_without_a_contact_nothing_is_asked(
+def test_without_a_contact_no_request_is_sent(
     server: DanbooruServer, project: Project, tmp_path: Path
 ) -> None:
     """The stage refuses to start and says what to set."""

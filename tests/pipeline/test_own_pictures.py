@@ -1,4 +1,4 @@
-"""Pictures and weights of the user's never get into Git by way of an experiment."""
+"""The user's pictures and weights never get into Git through an experiment."""
 
 import shutil
 from pathlib import Path
@@ -25,7 +25,7 @@ def put_pictures(folder: Path) -> None:
 
 
 def published(project: Project) -> set[str]:
-    """Push everything there is, experiments and branches, and name all files that arrived."""
+    """Push everything, experiments and branches, and list all files that arrived."""
     remote = str(project.root.parent / "remote.git")
     project.run("git", "init", "-q", "--bare", remote)
     project.run("git", "push", "-q", remote, "--all")
@@ -36,7 +36,7 @@ def published(project: Project) -> set[str]:
 
 
 def refuse(project: Project, *arguments: str) -> str:
-    """Run an experiment that must fail and commit nothing; return our line."""
+    """Run an experiment that must fail and commit nothing; return refcolor's line."""
     printed = project.run("dvc", "exp", "run", *arguments, check=False)
     assert "Traceback" not in printed
     assert project.run("dvc", "exp", "list", "--all-commits", "--name-only").split() == []
@@ -104,8 +104,8 @@ def test_tracked_pictures_are_refused_and_survive_the_command(folder_project: Pr
     assert sorted(path.name for path in inbox.glob("*.png")) == PICTURES
 
 
-def test_a_temporary_run_asks_for_the_absolute_path(folder_project: Project) -> None:
-    """`--temp` sees none of the ignored pictures, or the tracked ones alone; both are refused."""
+def test_a_temporary_run_needs_the_absolute_path(folder_project: Project) -> None:
+    """`--temp` has none of the ignored pictures, or only the tracked ones; both are refused."""
     inbox = folder_project.root / "data/inbox"
     put_pictures(inbox)
     temporary = ("--temp", "discover", "-n", "mine")

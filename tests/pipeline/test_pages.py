@@ -163,6 +163,6 @@ def test_the_commands_of_a_page_work(workplace: Project, block: Block) -> None:
 
 
 def test_every_reason_is_about_a_command_of_a_page() -> None:
-    """A command that has gone from the pages has no reason left here."""
+    """Each command with a reason for not running stands on a page."""
     left = set[str]().union(*(block.split()[1] for block in BLOCKS))
     assert left == NOT_RUN.keys() | LONG.keys()

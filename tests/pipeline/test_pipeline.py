@@ -24,7 +24,7 @@ def test_an_unchanged_tree_runs_nothing(finished: Project) -> None:
 
 
 def test_everything_listed_is_kept_or_dropped(finished: Project) -> None:
-    """Kept + dropped = listed at every stage, and the split shares out what was kept."""
+    """Kept + dropped = listed at every stage, and the split divides what was kept."""
     counts = finished.numbers("data.json")
     for stage in ("discover", "download", "clean"):
         one = counts[stage]
@@ -40,8 +40,8 @@ def test_groups_reach_training_and_evaluation(finished: Project) -> None:
     assert {"other_delta_e", "grey_other_delta_e", "copy_other_ssim"} <= set(numbers)
 
 
-def test_the_plots_page_shows_which_part_took_which_colour(finished: Project) -> None:
-    """`dvc plots show` finds the confusion of parts once, drawn by our own template."""
+def test_the_plots_page_shows_the_confusion_once(finished: Project) -> None:
+    """`dvc plots show` finds the confusion of parts, drawn by our template."""
     pages = json.loads(finished.run("dvc", "plots", "show", "--json"))["data"]
     found = [plots for name, plots in pages.items() if name.endswith("confusion.csv")]
     assert len(found) == 1
@@ -69,8 +69,8 @@ def test_going_back_to_a_value_comes_from_the_cache(
     assert all(metrics > 20 for _, metrics in runs)
 
 
-def test_an_experiment_keeps_its_name_in_both_worlds(experiment: Project) -> None:
-    """`dvc exp run -S` makes a DVC experiment and an MLflow run of one name, found both ways."""
+def test_an_experiment_has_one_name_in_dvc_and_mlflow(experiment: Project) -> None:
+    """`dvc exp run -S` makes a DVC experiment and an MLflow run of one name, each found by it."""
     assert "triplet-on" in experiment.run("dvc", "exp", "list")
     assert "triplet-on" in experiment.run("refcolor", "runs", "triplet-on")
     assert "loss.triplet" in experiment.run("dvc", "params", "diff")
@@ -84,7 +84,7 @@ def test_a_temporary_run_keeps_its_state_in_the_repository(project: Project) -> 
     assert len(list(states.iterdir())) == before + 1
 
 
-def test_another_size_is_never_answered_from_the_cache(project: Project) -> None:
+def test_another_size_is_not_taken_from_the_run_cache(project: Project) -> None:
     """A changed `clean.size` makes new squares instead of taking old ones out of the run cache."""
     project.change(clean__size=48)
     assert project.repro("clean") == ["clean"]

@@ -78,8 +78,8 @@ def test_the_stage_starts_its_processes(shared: Project) -> None:
     assert runs(shared) == ["FINISHED"]
 
 
-def test_stopped_in_any_way_it_goes_on_to_the_same_bytes(shared: Project) -> None:
-    """A process killed, Ctrl-C, the starter killed: one line, nothing left, and the same model."""
+def test_a_stopped_stage_resumes_to_the_same_bytes(shared: Project) -> None:
+    """A process killed, Ctrl-C, the parent killed: one line, no process left, the same model."""
     expected = shared.lock()
     # As if that training had never been: no state, no cached run.
     shared.run("git", "checkout", "-q", "dvc.lock")

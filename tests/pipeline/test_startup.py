@@ -18,8 +18,8 @@ HEAVY = {"torch", "torchvision", "mlflow", "dvc", "distributed", "gradio", "onnx
         for stage in ("discover", "download", "clean", "sketch", "split", "train", "evaluate")
     ],
 )
-def test_importing_it_imports_nothing_heavy(module: str) -> None:
-    """Neither torch nor mlflow is loaded before it is known that there is work for them."""
+def test_a_stage_imports_neither_torch_nor_mlflow_at_first(module: str) -> None:
+    """Both are imported only when the stage has work to do."""
     done = subprocess.run(
         [sys.executable, "-c", f"import sys, {module}; print(*sys.modules)"],
         cwd=ROOT,

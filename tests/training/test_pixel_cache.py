@@ -9,8 +9,8 @@ from filelock import FileLock
 from refcolor.training.pixel_cache import clear_pixel_cache
 
 
-def test_dropping_waits_for_what_is_being_made(tmp_path: Path) -> None:
-    """What gets its name while somebody waits to drop all arrays is dropped too."""
+def test_dropping_waits_for_an_entry_being_written(tmp_path: Path) -> None:
+    """An entry that is finished while another process waits to drop all is dropped too."""
     making, made = tmp_path / "a.part", tmp_path / "a"
     making.mkdir()
     (making / "color.npy").write_bytes(b"pixels")
@@ -25,6 +25,6 @@ def test_dropping_waits_for_what_is_being_made(tmp_path: Path) -> None:
     assert not made.exists()
 
 
-def test_there_may_be_nothing_to_drop(tmp_path: Path) -> None:
-    """A folder that was never made is no error."""
+def test_dropping_an_empty_cache_is_allowed(tmp_path: Path) -> None:
+    """A cache without a folder is not an error."""
     assert clear_pixel_cache(tmp_path / "pictures") == []

@@ -1,4 +1,4 @@
-"""Training: bit for bit repeatable, stoppable at any step, and nothing wrong is kept."""
+"""Training: repeatable bit for bit, resumable at any step, and a damaged state is never saved."""
 
 import csv
 import itertools
@@ -152,8 +152,8 @@ def batch(
     return training.make_batch(make_pictures(5), places, make_params(), random=random, device=CPU)
 
 
-def test_what_a_training_leaves(make_run: Callable[..., Run], make_params: Callable) -> None:
-    """Model, curves and previews are there, and the numbers of the last row are returned."""
+def test_the_files_of_a_training(make_run: Callable[..., Run], make_params: Callable) -> None:
+    """Model, curves and previews are written, and the numbers of the last row are returned."""
     run = make_run()
     numbers = run(make_params())
     assert set(run.files()) == {
@@ -248,13 +248,13 @@ def test_precision_changes_the_numbers(make_run: Callable[..., Run], make_params
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
-def test_killed_and_resumed_is_as_if_never_stopped(
+def test_a_resumed_training_gives_the_bytes_of_an_uninterrupted_one(
     make_run: Callable[..., Run],
     make_params: Callable,
     capsys: pytest.CaptureFixture[str],
     step: int,
 ) -> None:
-    """Killed after any step, the same run goes on and writes the same bytes, curves included."""
+    """Killed after any step, the same run resumes and writes the same bytes, curves included."""
     params = make_params(EVERY_TERM)
     straight, killed = make_run("straight"), make_run("killed")
     numbers = straight(params)
@@ -268,7 +268,7 @@ def test_killed_and_resumed_is_as_if_never_stopped(
     assert killed.tracker.points == straight.tracker.points
 
 
-def test_fine_queries_resume_as_if_never_stopped(
+def test_fine_queries_resume_to_the_same_bytes(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
     """With every term, keys coarser than queries, bf16 and learned enlargement."""
@@ -285,7 +285,7 @@ def test_fine_queries_resume_as_if_never_stopped(
     assert float(straight.rows()[0]["match"]) > 0
 
 
-def test_weights_that_no_term_teaches_stay_and_survive_a_stop(
+def test_weights_without_a_gradient_stay_and_resume(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
     """SGA without triplet and match keeps W_q and W_k the identity, stopped or not."""
@@ -317,7 +317,7 @@ def test_more_epochs_resume_to_the_same_bytes(
 def test_a_shorter_run_keeps_the_state_of_an_unfinished_one(
     make_run: Callable[..., Run], make_params: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Stopped at step 5 of 8, a run of 2 steps comes between: the long one goes on from step 5."""
+    """After a run of 2 steps in between, a run stopped at step 5 of 8 resumes at step 5."""
     straight, stopped = make_run("straight"), make_run("stopped")
     straight(make_params({"train.epochs": 4}))
     with pytest.raises(KeyboardInterrupt):
@@ -342,10 +342,10 @@ def test_a_shorter_run_starts_from_an_unfinished_longer_one(
     assert stopped.files() == straight.files()
 
 
-def test_a_missing_preview_fails_no_finished_training(
+def test_a_missing_preview_does_not_fail_the_training(
     make_run: Callable[..., Run], make_params: Callable, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """The model is written, the preview named and left out."""
+    """The model is written, and a message names the preview."""
     straight, stopped = make_run("straight"), make_run("stopped")
     straight(make_params())
     with pytest.raises(KeyboardInterrupt):
@@ -359,7 +359,7 @@ def test_a_missing_preview_fails_no_finished_training(
 
 
 @pytest.mark.parametrize("epochs", [2, 1])
-def test_a_finished_run_is_never_taken_for_another(
+def test_a_finished_run_is_not_resumed(
     make_run: Callable[..., Run],
     make_params: Callable,
     capsys: pytest.CaptureFixture[str],
@@ -374,7 +374,7 @@ def test_a_finished_run_is_never_taken_for_another(
     assert run.files() == fresh.files()
 
 
-def test_a_loss_that_is_no_number_is_named_and_nothing_wrong_kept(
+def test_a_nan_loss_ends_the_training_at_the_last_good_state(
     make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """At the third step the adversarial loss is NaN: the state of the second stays."""
@@ -395,10 +395,10 @@ def test_a_loss_that_is_no_number_is_named_and_nothing_wrong_kept(
     assert not run.files()
 
 
-def test_weights_spoiled_by_the_last_step_are_not_published(
+def test_nan_weights_of_the_last_step_are_not_written(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
-    """A step with finite losses can spoil weights: they are named, and no state is kept."""
+    """A step with finite losses can give NaN weights: the message names them; no state is saved."""
     run = make_run(count=4)
     params = make_params({"train.epochs": 1, "train.learning_rate_generator": 1e39})
     with pytest.raises(
@@ -410,7 +410,7 @@ def test_weights_spoiled_by_the_last_step_are_not_published(
 
 
 @pytest.mark.parametrize("spoiled", [0, 1, 2])
-def test_no_spoiled_state_is_saved(tmp_path: Path, spoiled: int) -> None:
+def test_a_state_with_infinite_values_is_not_saved(tmp_path: Path, spoiled: int) -> None:
     """An infinite weight or statistic in any network ends the training before it is saved."""
     networks = [nn.BatchNorm2d(3) for _ in range(3)]
     optimizers = [torch.optim.Adam(network.parameters()) for network in networks[:2]]
@@ -436,7 +436,7 @@ def test_no_spoiled_state_is_saved(tmp_path: Path, spoiled: int) -> None:
     assert state["step"] == 1
 
 
-def test_terms_of_weight_zero_are_neither_made_nor_fetched(
+def test_terms_of_weight_zero_need_no_network(
     make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Without adversarial weight no discriminator is written, and VGG's file is not looked for."""
@@ -451,10 +451,10 @@ def test_terms_of_weight_zero_are_neither_made_nor_fetched(
     assert not (run.out / "models" / "discriminator.safetensors").exists()
 
 
-def test_an_adversarial_weight_teaches_both_sides(
+def test_an_adversarial_weight_trains_both_networks(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
-    """With the adversarial term alone, discriminator and generator both move."""
+    """With the adversarial term alone, discriminator and generator both change."""
     params, run = make_params({"loss.reconstruction": 0}), make_run()
     run(params)
     torch.manual_seed(params.seed)
@@ -514,10 +514,10 @@ def test_perceptual_and_style_see_the_features(
     assert terms["style"].item() == pytest.approx(losses.style(*last).item(), rel=1e-5)
 
 
-def test_the_generators_pass_leaves_the_discriminator_as_it_was(
+def test_the_generators_step_does_not_change_the_discriminator(
     batch: training.Batch, make_params: Callable
 ) -> None:
-    """The adversarial term teaches G, costs D no gradient, and D can learn again afterwards."""
+    """The adversarial term trains G, costs D no gradient, and D can train again afterwards."""
     params = make_params()
     generator, discriminator = build_generator(params.model), Discriminator(params.model)
     output = generator(sketch=batch.sketch, reference=batch.reference)
@@ -534,7 +534,7 @@ def test_the_generators_pass_leaves_the_discriminator_as_it_was(
     assert all(x.grad is None and x.requires_grad for x in discriminator.parameters())
 
 
-def test_weights_meet_terms_as_in_the_paper(
+def test_terms_are_weighted_as_in_the_paper(
     make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Twice the weight is twice the gradient: with SGD, twice the step of the last bias."""
@@ -587,7 +587,9 @@ def test_ema_forgets_half_in_a_half_life(half_life: float, images: int, decay: f
     assert (fresh.weight == -6).all()
 
 
-def test_the_model_is_the_average(make_run: Callable[..., Run], make_params: Callable) -> None:
+def test_the_written_model_is_the_moving_average(
+    make_run: Callable[..., Run], make_params: Callable
+) -> None:
     """What is published is the EMA of the generator, in between its past and its last weights."""
     run = make_run()
     run(make_params())
@@ -659,7 +661,7 @@ def test_the_order_is_a_function_of_seed_and_epoch() -> None:
     assert not torch.equal(first, training.epoch_order(0, 13, seed=6))
 
 
-def test_an_epoch_shows_pictures_once(
+def test_an_epoch_has_each_picture_once(
     make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """Batches are slices of the epoch's order, which the next epoch changes."""
@@ -718,7 +720,7 @@ def test_other_references_without_a_group_of_two_are_announced(
     assert line in capsys.readouterr().out
 
 
-def test_fewer_pictures_than_a_batch_make_a_small_one(
+def test_fewer_pictures_than_a_batch_make_a_smaller_batch(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
     """Three pictures with batches of 4: each epoch is one step of three pictures."""
@@ -744,7 +746,9 @@ def test_training_starts_from_a_folder_of_weights(
     assert second.files()[name] != first.files()[name]
 
 
-def test_an_empty_folder_means_from_scratch(tmp_path: Path, make_params: Callable) -> None:
+def test_an_empty_folder_of_weights_means_from_scratch(
+    tmp_path: Path, make_params: Callable
+) -> None:
     """Without weights in the folder, the fresh ones stay."""
     params = make_params()
     generator, discriminator = build_generator(params.model), Discriminator(params.model)
@@ -769,7 +773,7 @@ def test_weights_to_start_from_may_lack_the_discriminator(
 
 
 @pytest.mark.parametrize(("seconds", "times"), [(1.9, 0), (3.0, 1)])
-def test_a_training_that_slows_down_says_so_once(
+def test_a_training_that_slows_down_is_reported_once(
     make_run: Callable[..., Run],
     make_params: Callable,
     capsys: pytest.CaptureFixture[str],

@@ -75,10 +75,10 @@ def test_features_equal_torchvisions_own(vgg: VGGFeatures, layers: nn.Sequential
     assert [maps.shape[1] for maps in found] == [64, 128, 256, 512, 512]
 
 
-def test_gradients_equal_those_of_layers_that_overwrite_nothing(
+def test_gradients_equal_those_of_layers_that_are_not_in_place(
     vgg: VGGFeatures, layers: nn.Sequential
 ) -> None:
-    """What each of the five maps says to the picture is what plain layers say."""
+    """The gradients of each of the five maps at the picture are those of plain layers."""
     drawn = torch.Generator().manual_seed(0)
     ours = (torch.rand(1, 3, 32, 32, generator=drawn) * 2 - 1).requires_grad_()
     theirs = ours.detach().clone().requires_grad_()
@@ -95,7 +95,7 @@ def test_gradients_equal_those_of_layers_that_overwrite_nothing(
 
 @pytest.mark.parametrize("term", ["perceptual", "style"])
 def test_gradients_reach_the_picture_and_no_weight(vgg: VGGFeatures, term: str) -> None:
-    """Both losses teach the picture; VGG's weights neither learn nor cost a gradient."""
+    """Both losses have gradients at the picture; VGG's weights neither change nor have any."""
     picture = torch.rand(2, 3, 32, 32, generator=torch.Generator().manual_seed(0)) * 2 - 1
     picture.requires_grad_()
     expected = vgg(torch.zeros(2, 3, 32, 32))
@@ -110,7 +110,7 @@ def test_gradients_reach_the_picture_and_no_weight(vgg: VGGFeatures, term: str) 
         assert weight.grad is None
 
 
-def test_train_cannot_wake_it(vgg: VGGFeatures) -> None:
+def test_train_does_not_unfreeze_it(vgg: VGGFeatures) -> None:
     """`train()`, by itself or from a parent, leaves evaluation mode and frozen weights alone."""
     parent = nn.ModuleList([vgg])
     parent.train()
@@ -119,8 +119,8 @@ def test_train_cannot_wake_it(vgg: VGGFeatures) -> None:
     assert not any(weight.requires_grad for weight in vgg.parameters())
 
 
-def test_normalisation_stays_out_of_the_weights(vgg: VGGFeatures) -> None:
-    """Mean and deviation move with the network to a device, and are in no weights file."""
+def test_normalisation_is_not_in_the_state_dict(vgg: VGGFeatures) -> None:
+    """Mean and deviation move with the network to a device, and are not saved."""
     assert not any("mean" in name or "std" in name for name in vgg.state_dict())
     assert {"mean", "std"} <= {name for name, _ in vgg.named_buffers()}
 
@@ -137,8 +137,8 @@ def test_normalisation_stays_out_of_the_weights(vgg: VGGFeatures) -> None:
         (EOFError("Ran out of input"), "Ran out of input"),
     ],
 )
-def test_missing_weights_say_what_goes_where(error: Exception, reason: str) -> None:
-    """One line with the reason, the address, the place, and the parameters that do without."""
+def test_missing_weights_are_explained(error: Exception, reason: str) -> None:
+    """One line with reason, address, place, and the parameters that do without."""
 
     def loader() -> nn.Module:
         raise error

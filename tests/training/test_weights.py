@@ -78,7 +78,7 @@ def weights(address: str) -> Weights:
 
 
 def test_a_file_is_fetched_once(hub: Path, site: Site) -> None:
-    """The second call finds it in torch's folder, whole and with nothing half-written beside it."""
+    """The second call finds it complete in torch's folder, without partial files beside it."""
     net = weights(f"{site.address}/net-{DIGITS}.pth")
     assert fetch(net) == fetch(net) == hub / f"net-{DIGITS}.pth"
     assert fetch(net).read_bytes() == CONTENT
@@ -101,14 +101,14 @@ def test_a_broken_download_is_resumed(
 
 
 def test_a_file_put_by_hand_needs_no_network(hub: Path) -> None:
-    """A file that lies where the message says is taken, whatever its address."""
+    """A file at the path of the message is used, whatever its address."""
     hub.mkdir(parents=True)
     (hub / f"net-{DIGITS}.pth").write_bytes(CONTENT)
     assert fetch(weights(f"{GONE}/net-{DIGITS}.pth")).read_bytes() == CONTENT
 
 
 def test_a_wrong_file_put_by_hand_is_refused(hub: Path) -> None:
-    """Half a file, as a broken copy leaves it, is named with both checksums and is not deleted."""
+    """Half a file, as an interrupted copy leaves it, is reported with both checksums and stays."""
     hub.mkdir(parents=True)
     place = hub / f"net-{DIGITS}.pth"
     place.write_bytes(CONTENT[:50])
@@ -121,7 +121,7 @@ def test_a_wrong_file_put_by_hand_is_refused(hub: Path) -> None:
     assert place.exists()
 
 
-def test_what_comes_is_checked_before_it_has_its_name(hub: Path, site: Site) -> None:
+def test_a_download_is_verified_before_it_is_renamed(hub: Path, site: Site) -> None:
     """A download with another checksum is refused, and leaves nothing in the cache."""
     with pytest.raises(
         RefcolorError, match=r"are not available \(the downloaded file has the SHA-256 [0-9a-f]+"
@@ -137,8 +137,10 @@ def test_what_comes_is_checked_before_it_has_its_name(hub: Path, site: Site) -> 
         (GONE + "/net-12345678.pth", "Connection refused"),
     ],
 )
-def test_an_error_says_what_to_put_where(hub: Path, site: Site, path: str, reason: str) -> None:
-    """One line: what, why, address, size, checksum, place, and what does without."""
+def test_an_error_names_file_address_and_place(
+    hub: Path, site: Site, path: str, reason: str
+) -> None:
+    """One line: what, why, address, size, checksum, place, and which parameters do without."""
     address = path.format(site=site.address)
     with pytest.raises(RefcolorError) as caught:
         fetch(weights(address))
@@ -151,7 +153,7 @@ def test_an_error_says_what_to_put_where(hub: Path, site: Site, path: str, reaso
     assert "\n" not in said
 
 
-def test_a_folder_that_cannot_be_written_is_an_error_in_words(hub: Path, site: Site) -> None:
+def test_an_unwritable_cache_is_an_error_of_one_line(hub: Path, site: Site) -> None:
     """A file in the place of the cache's folder gives the message, not a traceback."""
     hub.parent.mkdir()
     hub.write_text("no folder")
@@ -167,7 +169,7 @@ def test_the_addresses_are_those_of_the_packages() -> None:
     assert inception.WEIGHTS.address == FID_WEIGHTS_URL
 
 
-def test_both_are_looked_for_in_torchs_own_folder(hub: Path) -> None:
+def test_both_files_are_in_the_folder_of_torch_hub(hub: Path) -> None:
     """The names end in eight digits of the checksum; the folder is the one of torch.hub."""
     for known in (vgg.WEIGHTS, inception.WEIGHTS):
         assert known.path == Path(torch.hub.get_dir()) / "checkpoints" / known.name

@@ -231,8 +231,8 @@ def test_the_error_of_a_worker_is_raised_here(two: Cluster, here: Path) -> None:
     assert error.value.reason == "truncated"
 
 
-def test_nothing_to_do_asks_nobody() -> None:
-    """Without items no scheduler is needed."""
+def test_without_items_no_scheduler_is_contacted() -> None:
+    """The address of an unreachable scheduler is not an error."""
     assert list(map_on_cluster(str, [], scheduler="tcp://127.0.0.1:1")) == []
 
 
@@ -245,7 +245,9 @@ def free_port() -> int:
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_is_away_is_named_within_seconds(downloaded: Data, tmp_path: Path) -> None:
+def test_an_unreachable_scheduler_is_reported_within_seconds(
+    downloaded: Data, tmp_path: Path
+) -> None:
     """The error is one line with the address and advice, without traceback or log."""
     data = downloaded.copy(tmp_path)
     address = f"tcp://127.0.0.1:{free_port()}"
@@ -271,7 +273,7 @@ def lone(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Cluster]:
 
 
 @pytest.mark.slow
-def test_a_killed_worker_loses_nothing_and_leaves_nothing(
+def test_a_killed_worker_changes_no_output(
     lone: Cluster, downloaded: Data, expected: dict[str, str], tmp_path: Path
 ) -> None:
     """SIGKILL half-way, once in each stage: the other worker gives the same bytes."""
@@ -299,7 +301,7 @@ def test_a_killed_worker_loses_nothing_and_leaves_nothing(
 def test_ctrl_c_stops_the_workers_too(
     two: Cluster, downloaded: Data, expected: dict[str, str], tmp_path: Path
 ) -> None:
-    """One line and exit code 130; workers stop within a picture, and a second run completes it."""
+    """One line and exit code 130; workers stop within a picture; a second run completes it."""
     data = downloaded.copy(tmp_path)
     data.set(engine="dask", scheduler=two.address)
     color = tmp_path / "data/color"
@@ -391,7 +393,7 @@ def test_a_scheduler_without_workers_is_an_error(
 
 
 @pytest.mark.slow
-def test_a_scheduler_that_ends_is_said(lone: Cluster, downloaded: Data, tmp_path: Path) -> None:
+def test_a_scheduler_that_ends_is_reported(lone: Cluster, downloaded: Data, tmp_path: Path) -> None:
     """The stage ends with one line instead of waiting, without logs of a library."""
     data = downloaded.copy(tmp_path)
     data.set(engine="dask", scheduler=lone.address)
@@ -410,8 +412,8 @@ def test_a_scheduler_that_ends_is_said(lone: Cluster, downloaded: Data, tmp_path
 
 
 @pytest.mark.slow
-def test_pictures_that_end_every_worker_are_said(lone: Cluster, here: Path) -> None:
-    """A task that kills its workers is an error that says where to look."""
+def test_a_task_that_kills_its_workers_is_reported(lone: Cluster, here: Path) -> None:
+    """The message says where to look."""
     for _ in range(4):
         lone.add_worker()
 

@@ -48,8 +48,8 @@ def test_the_error_of_a_worker_is_raised_here(workers: int) -> None:
     assert error.value.reason == "truncated"
 
 
-def test_nothing_to_do_gives_nothing() -> None:
-    """No items give no results and no error; zero workers means one for each core."""
+def test_without_items_there_are_no_results() -> None:
+    """No items are not an error; zero workers means a process for each core."""
     assert list(map_pictures(math.sqrt, [], workers=1, label="x")) == []
     assert list(map_pictures(math.sqrt, [4, 9], workers=0, label="x")) == [2, 3]
 
