@@ -152,10 +152,10 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--size",
         type=int,
         metavar="PIXELS",
-        help="longer side at which the model works (default: as it was trained): up to 360 for a "
-        "model of 3 levels, as sample-64 makes, 720 for 4 levels, 1024 for 5, 240 for a model with "
-        "query_stride 2 and key_stride 4; less with several references at once. The result has the "
-        "drawing's own size in any case",
+        help="longer side at which the model works (default: as it was trained): up to 240 for a "
+        "model with query_stride 2 and key_stride 4, as sample-64 makes, 360 for the paper's with "
+        "3 levels, 720 with 4, 1024 with 5; less with several references at once. The result has "
+        "the drawing's own size in any case",
     )
     add_model(parser)
     parser.add_argument("--force", action="store_true", help="make again what exists already")

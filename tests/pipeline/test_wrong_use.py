@@ -59,7 +59,7 @@ def folder_project(tmp_path: Path) -> Project:
     ("values", "said"),
     [
         ({"train.epochs": "abc"}, "train.epochs"),
-        ({"clean.size": 33}, "clean.size must be a multiple of 2"),
+        ({"clean.size": 33}, "clean.size must be a multiple of 4"),
         ({"model.attention": "none", "loss.triplet": 1}, "model.attention none"),
         ({"runtime.device": "cuda:99", "seed": 1}, "runtime.device is cuda:99"),
         ({"train.processes": 3}, "train.batch_size must be a multiple of train.processes 3, got 4"),
