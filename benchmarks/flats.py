@@ -27,7 +27,8 @@ import numpy.typing as npt
 from refcolor import characters
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.fill import upsample
-from refcolor.colorize.regions import TOLERANCE, Regions, find_regions, share_colors, to_lab
+from refcolor.colorize.lab import share_colors, to_lab
+from refcolor.colorize.regions import TOLERANCE, Regions, find_regions
 from refcolor.evaluation.metrics.color import difference, lab
 from refcolor.io import image
 from refcolor.io.image import Picture

@@ -10,8 +10,9 @@ from PIL import Image
 
 from refcolor.colorize.fill import upsample
 from refcolor.colorize.hints import PointColor
+from refcolor.colorize.lab import from_lab, to_lab
 from refcolor.colorize.reference import Source, as_file
-from refcolor.colorize.regions import TOLERANCE, find_regions, from_lab, to_lab
+from refcolor.colorize.regions import TOLERANCE, find_regions
 from refcolor.errors import PictureError, RefcolorError, UsageError
 from refcolor.io.image import MIDDLE, WHITE, Picture, read_rgba
 from refcolor.lines.drawing import Drawing

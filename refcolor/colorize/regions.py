@@ -16,7 +16,8 @@ import numpy as np
 import numpy.typing as npt
 
 from refcolor.colorize.fill import line_strength, upsample
-from refcolor.io.image import Picture, Unit, from_unit, scaled_size, to_unit
+from refcolor.colorize.lab import share_colors, to_lab
+from refcolor.io.image import Picture, Unit, from_unit, scaled_size
 
 TOLERANCE: Final = 12.0  # CIELAB distance; about 2 is the smallest difference that people see
 
@@ -29,7 +30,6 @@ _GAP, _NARROW = 5.5, 0.6
 _OPEN = 2.0  # tolerances by which colours must differ where no such gap separates the basins
 _DEEP = 0.5  # share of a basin's largest distance from which pixels vote: edges are unreliable
 _SPECK = 1e-4  # share of the picture; smaller regions join the nearest region
-_BLANK = 4.0  # CIELAB distance from the paper below which a region is paper
 _MIN_SPECK = 10  # pixels
 # Specks are hatching, and not joined, if they cover this share of a window around them; the windows
 # along the longer side.
@@ -106,16 +106,6 @@ def find_regions(
         share_colors(medians, areas[kept], tolerance, paper=paper),
         tuple(int(number[root[point]]) - 1 for point in points),
     )
-
-
-def to_lab(colors: Picture) -> Unit:
-    """Convert (H, W, 3) uint8 sRGB to CIELAB in float32."""
-    return np.asarray(cv2.cvtColor(to_unit(colors), cv2.COLOR_RGB2LAB), np.float32)
-
-
-def from_lab(lab: Unit) -> Picture:
-    """Convert (H, W, 3) float32 CIELAB to uint8 sRGB, the nearest colour where there is none."""
-    return from_unit(np.asarray(cv2.cvtColor(lab, cv2.COLOR_LAB2RGB), np.float32))
 
 
 def _find_basins(paper: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], Unit, Unit]:
@@ -255,31 +245,6 @@ def _medians(values: Unit, labels: npt.NDArray[np.integer], count: int) -> Unit:
         order = np.lexsort((values[:, channel], labels))
         medians[present, channel] = values[order[middle[present]], channel]
     return medians
-
-
-def share_colors(
-    lab: Unit, areas: npt.NDArray[np.intp], tolerance: float, *, paper: Picture | None = None
-) -> Picture:
-    """Give regions of similar colours the colour of the largest of them.
-
-    lab: (N, 3), the colours in CIELAB.  areas: (N,).
-    paper: (3,) uint8; regions that have almost this colour get it, and share it with no others.
-    Returns (N, 3) uint8 sRGB.
-    """
-    blank = np.zeros(len(lab), bool)
-    if paper is not None:
-        distance = np.linalg.norm(lab - to_lab(paper[None, None])[0, 0], axis=1)
-        blank = distance < min(tolerance, _BLANK)
-    shared, remaining = lab.copy(), ~blank
-    for largest in np.argsort(-areas, kind="stable"):
-        if remaining[largest]:
-            similar = remaining & (np.linalg.norm(lab - lab[largest], axis=1) < tolerance)
-            shared[similar] = lab[largest]
-            remaining &= ~similar
-    colors = np.asarray(from_lab(shared[None])[0], np.uint8)
-    if paper is not None:
-        colors[blank] = paper
-    return colors
 
 
 def _enlarge(
