@@ -1,4 +1,4 @@
-"""A model as a tool: any picture in, a picture of the drawing's size out, its lines untouched."""
+"""A model on any picture: the result has the drawing's size, and its lines are unchanged."""
 
 import json
 import pickle
@@ -112,7 +112,7 @@ def test_every_kind_of_source_gives_the_same_picture(colorizer: Colorizer, tmp_p
     drawing, reference = line_art(60, 44), blocks(40, 56)
     image.write(tmp_path / "sketch.png", drawing)
     image.write(tmp_path / "reference.png", reference)
-    wanted = colorizer.colorize(drawing, reference).picture
+    expected = colorizer.colorize(drawing, reference).picture
     kinds = (
         lambda path: path,
         str,
@@ -121,12 +121,14 @@ def test_every_kind_of_source_gives_the_same_picture(colorizer: Colorizer, tmp_p
         lambda path: image.read(path),
     )
     for kind in kinds:
-        found = colorizer.colorize(kind(tmp_path / "sketch.png"), kind(tmp_path / "reference.png"))
-        assert np.array_equal(found.picture, wanted)
+        prediction = colorizer.colorize(
+            kind(tmp_path / "sketch.png"), kind(tmp_path / "reference.png")
+        )
+        assert np.array_equal(prediction.picture, expected)
 
 
-def test_a_turned_photograph_is_put_upright(colorizer: Colorizer) -> None:
-    """A Pillow image keeps its EXIF orientation on the way in."""
+def test_the_exif_orientation_is_applied(colorizer: Colorizer) -> None:
+    """A Pillow image with an EXIF orientation is turned upright."""
     turned = Image.fromarray(line_art(60, 44))
     exif = turned.getexif()
     exif[0x0112] = 6
@@ -165,7 +167,7 @@ def test_a_size_that_does_not_fit_is_refused(colorizer: Colorizer, size: int) ->
         (FINE | {"levels": 6, "query_stride": 4, "key_stride": 8}, (64, 480)),
     ],
 )
-def test_sizes_are_those_that_the_help_names(
+def test_the_largest_size_is_that_of_the_help(
     changes: dict[str, object], sizes: tuple[int, int]
 ) -> None:
     """90 cells a side where there is attention, as many pairs of unlike cells, else 1024 pixels."""
@@ -173,16 +175,16 @@ def test_sizes_are_those_that_the_help_names(
     assert Colorizer(build_generator(model).eval(), model=model, size=64).sizes == sizes
 
 
-def test_the_largest_size_is_ready_for_any_shape(colorizer: Colorizer) -> None:
+def test_the_largest_size_allows_any_shape(colorizer: Colorizer) -> None:
     """A square drawing and a square reference have the most cells."""
     reference = colorizer.place_reference(blocks(60, 60), size=360)
     assert colorizer.prepare(line_art(60, 60), [reference], size=360).pairs == 90**4
 
 
-def test_more_references_than_memory_is_for_are_refused_before_any_work(
+def test_too_many_references_for_the_memory_are_refused(
     colorizer: Colorizer,
 ) -> None:
-    """The message names a size that works with as many, which then is taken."""
+    """The message names a size for which as many fit, which then is accepted."""
     with pytest.raises(RefcolorError, match=r"8100 cells .* of 2 references, .* take size 300 or"):
         colorizer.colorize(line_art(60, 60), [blocks(60, 60)] * 2, size=360)
     references = [colorizer.place_reference(blocks(60, 60), size=300)] * 2
@@ -207,7 +209,7 @@ def test_every_preset_colours_any_drawing_at_its_own_size(
 
 
 def test_several_references_are_attended_to_together(colorizer: Colorizer) -> None:
-    """Each has its own cells; the weights of a spot over all of them sum to 1."""
+    """Each has its cells; the attention weights of a spot over all of them sum to 1."""
     references = [blocks(60, 60), blocks(30, 60, seed=1)]
     colored = colorizer.colorize(line_art(60, 60), references)
     parts = colored.attention.attention_at(20, 30)
@@ -216,11 +218,13 @@ def test_several_references_are_attended_to_together(colorizer: Colorizer) -> No
     assert all(part.max() > 0 for part in parts)
 
 
-def test_one_reference_in_a_list_is_one_reference(colorizer: Colorizer) -> None:
-    """A list of one is no other question."""
+def test_a_list_of_one_reference_is_that_reference(colorizer: Colorizer) -> None:
+    """Both forms give the same picture; an empty list is refused."""
     drawing, reference = line_art(60, 60), blocks(60, 60)
-    alone, listed = (colorizer.colorize(drawing, given) for given in (reference, [reference]))
-    assert np.array_equal(alone.picture, listed.picture)
+    single, listed = (
+        colorizer.colorize(drawing, references) for references in (reference, [reference])
+    )
+    assert np.array_equal(single.picture, listed.picture)
     with pytest.raises(RefcolorError, match="at least one reference, got none"):
         colorizer.colorize(drawing, [])
 
@@ -241,19 +245,19 @@ def test_a_model_of_fine_queries_colours_any_shape(tmp_path: Path) -> None:
         )
 
 
-def test_drawings_of_one_shape_go_through_together(colorizer: Colorizer) -> None:
-    """A drawing in a batch gets the colours that it gets alone, to within rounding."""
+def test_drawings_of_one_shape_are_one_batch(colorizer: Colorizer) -> None:
+    """A drawing in a batch gets the colours of a batch of one, to within rounding."""
     reference = colorizer.place_reference(blocks(60, 60))
     prepared = [colorizer.prepare(line_art(60, w), [reference]) for w in (60, 58, 57)]
     assert prepared[0].panels[0].sketch.shape == prepared[1].panels[0].sketch.shape
-    together = colorizer.run(prepared[:2])
-    for one, prediction in zip(prepared, together, strict=False):
-        alone = colorizer.run([one])[0].colors
-        assert np.abs(alone.astype(int) - prediction.colors).max() <= 1
+    predictions = colorizer.run(prepared[:2])
+    for prepared_drawing, prediction in zip(prepared, predictions, strict=False):
+        single = colorizer.run([prepared_drawing])[0].colors
+        assert np.abs(single.astype(int) - prediction.colors).max() <= 1
 
 
-def test_drawings_of_two_shapes_are_kept_apart(colorizer: Colorizer) -> None:
-    """What does not fit together is refused, and `fits` says so before."""
+def test_drawings_of_two_shapes_are_not_a_batch(colorizer: Colorizer) -> None:
+    """Such a batch is refused, and `fits` says so before."""
     reference = colorizer.place_reference(blocks(60, 60))
     square, tall = (colorizer.prepare(line_art(60, w), [reference]) for w in (60, 30))
     hinted = colorizer.prepare(line_art(60, 60), [reference], matches=[PointMatch(9, 9, 9, 9)])
@@ -279,10 +283,10 @@ def test_without_attention_one_reference_is_brought_to_the_same_square(tmp_path:
 
 
 @pytest.mark.parametrize("changes", [{"attention": "scft"}, {"attention": "sga"}, FINE])
-def test_a_match_sends_its_spot_to_the_place_asked_for(
+def test_a_match_sends_its_spot_to_the_matched_position(
     tmp_path: Path, changes: dict[str, object]
 ) -> None:
-    """The strongest key of the spot is the asked cell of the asked reference."""
+    """The key with the most weight for the spot is the matched cell of the matched reference."""
     colorizer = Colorizer.load(save_tiny(tmp_path, **changes), device="cpu")
     match = PointMatch(x=13, y=41, u=70, v=22, reference=1)
     colored = colorizer.colorize(
@@ -291,14 +295,14 @@ def test_a_match_sends_its_spot_to_the_place_asked_for(
     weights = colored.attention.weights
     assert weights is not None
     sketch, (first, second) = colored.attention.sketch, colored.attention.references
-    asked = first.rows * first.columns + second.cell_at(match.u, match.v)
+    matched = first.rows * first.columns + second.cell_at(match.u, match.v)
     row = weights[sketch.cell_at(match.x, match.y)]
-    assert row.argmax() == asked
-    assert row[asked] > 0.99
+    assert row.argmax() == matched
+    assert row[matched] > 0.99
 
 
-def test_a_match_moves_the_colour_of_its_spot_and_not_the_rest() -> None:
-    """With the demo model a spot of the hair takes another colour of the reference, as told."""
+def test_a_match_changes_the_colour_of_its_spot_only() -> None:
+    """With the demo model a spot of the hair takes the matched colour of the reference."""
     colorizer = Colorizer.demo(device="cpu")
     color, reference = (
         characters.render(characters.draw_shape(3, i), characters.draw_palette(4, i), size=64).color
@@ -311,12 +315,12 @@ def test_a_match_moves_the_colour_of_its_spot_and_not_the_rest() -> None:
     # The cell of the reference whose colour differs most from what the spot has now.
     x, y = 32.0, 14.0
     cells = image.resize(reference, 16, 16).reshape(-1, 3).astype(float)
-    now = plain.colors[int(y) - 2 : int(y) + 2, int(x) - 2 : int(x) + 2].mean(axis=(0, 1))
-    far = int(np.abs(cells - now).sum(axis=1).argmax())
+    unhinted = plain.colors[int(y) - 2 : int(y) + 2, int(x) - 2 : int(x) + 2].mean(axis=(0, 1))
+    far = int(np.abs(cells - unhinted).sum(axis=1).argmax())
     u, v = attention.references[0].center(far)
     hinted = colorizer.colorize(drawing, reference, matches=[PointMatch(x, y, u, v)])
     after = hinted.colors[int(y) - 2 : int(y) + 2, int(x) - 2 : int(x) + 2].mean(axis=(0, 1))
-    assert np.abs(after - cells[far]).sum() < 0.8 * np.abs(now - cells[far]).sum()
+    assert np.abs(after - cells[far]).sum() < 0.8 * np.abs(unhinted - cells[far]).sum()
     # Far away, in the lower half, little changes.
     changed = np.abs(hinted.colors.astype(int) - plain.colors)
     assert changed[40:].mean() < 0.2 * changed[int(y) - 3 : int(y) + 3, 28:36].mean()
@@ -332,13 +336,13 @@ def test_a_folder_without_a_model_is_refused(tmp_path: Path) -> None:
 
 
 def test_missing_weights_are_refused(models: Path, tmp_path: Path) -> None:
-    """A description alone is no model."""
+    """A model.json without weights is not a model."""
     (tmp_path / DESCRIPTION).write_bytes((models / DESCRIPTION).read_bytes())
     with pytest.raises(RefcolorError, match=r"generator.safetensors is missing"):
         Colorizer.load(tmp_path)
 
 
-def test_a_pickle_is_never_opened(models: Path, tmp_path: Path) -> None:
+def test_a_pickle_is_never_loaded(models: Path, tmp_path: Path) -> None:
     """Code in a file that is called safetensors does not run; the file is refused."""
 
     class Bomb:
@@ -356,7 +360,7 @@ def test_a_pickle_is_never_opened(models: Path, tmp_path: Path) -> None:
 def test_weights_of_another_network_are_refused(
     models: Path, tmp_path: Path, changes: dict[str, int]
 ) -> None:
-    """A description that does not fit is named with the first tensor that differs, at no cost."""
+    """The message names the first tensor that differs; no weight is read."""
     described = json.loads((models / DESCRIPTION).read_text())
     described["model"] |= changes
     (tmp_path / DESCRIPTION).write_text(json.dumps(described))
@@ -366,13 +370,13 @@ def test_weights_of_another_network_are_refused(
 
 
 @pytest.mark.parametrize("device", ["gpu", "cuda:99", "xpu", ""])
-def test_a_device_that_is_not_there_is_refused(models: Path, device: str) -> None:
-    """One line, whatever the name."""
+def test_a_missing_device_is_refused(models: Path, device: str) -> None:
+    """The message is one line, whatever the name."""
     with pytest.raises(RefcolorError, match="device"):
         Colorizer.load(models, device=device)
 
 
-def test_refcolor_gives_the_colorizer_and_loads_torch_only_then() -> None:
+def test_refcolor_imports_torch_only_for_the_colorizer() -> None:
     """`from refcolor import Colorizer` works, and `import refcolor` stays light."""
     program = (
         "import sys, refcolor; assert 'torch' not in sys.modules; "
@@ -385,7 +389,7 @@ def test_refcolor_gives_the_colorizer_and_loads_torch_only_then() -> None:
 
 
 def test_refcolor_has_no_other_attributes() -> None:
-    """A name that is not there is an AttributeError, as in any module."""
+    """An unknown name is an AttributeError, as in any module."""
     import refcolor
 
     with pytest.raises(AttributeError, match="has no attribute 'Colouriser'"):

@@ -108,12 +108,12 @@ def test_each_reference_has_its_columns() -> None:
 
 def test_matches_are_combined_by_the_maximum() -> None:
     """Where two hints overlap, the larger bias counts: the same hint twice is one hint."""
-    match, other = PointMatch(x=17, y=30, u=9, v=13), PointMatch(x=25, y=30, u=30, v=2)
+    match, second = PointMatch(x=17, y=30, u=9, v=13), PointMatch(x=25, y=30, u=30, v=2)
     single, twice, both = (
-        logit_bias(some, SKETCH, [FIRST]) for some in ([match], [match] * 2, [match, other])
+        logit_bias(some, SKETCH, [FIRST]) for some in ([match], [match] * 2, [match, second])
     )
     assert np.array_equal(single, twice)
-    assert np.array_equal(both, np.maximum(single, logit_bias([other], SKETCH, [FIRST])))
+    assert np.array_equal(both, np.maximum(single, logit_bias([second], SKETCH, [FIRST])))
 
 
 @pytest.mark.parametrize(
