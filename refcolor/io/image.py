@@ -6,12 +6,12 @@ the functions that need it, so that the stages before training start quickly.
 
 import re
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager, suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
 
 import numpy as np
 import numpy.typing as npt
@@ -42,6 +42,7 @@ _BACKGROUND_TOLERANCE = 0.065
 
 FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+_BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF, and a value
 # The first bytes of files of these formats.
 _MAGIC = re.compile(
     rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpg>\xff\xd8\xff)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM)"
@@ -54,7 +55,7 @@ def read(source: Source, *, max_megapixels: float = 50.0) -> Picture:
     """Decode a picture completely and convert it to sRGB on white.
 
     PNG, JPEG, WebP, BMP, GIF and TIFF. The EXIF orientation is applied, an embedded colour profile
-    is converted to sRGB, transparency is composited on white, 16-bit grey keeps its upper 8 bits.
+    is converted to sRGB, transparency is composited on white, of 12 and 16 bits the upper 8 remain.
 
     source: a file, a member of a shard, or the bytes of a file.  Returns (H, W, 3) uint8.
     max_megapixels: a larger picture is rejected by its header, before decoding.
@@ -320,9 +321,25 @@ def _check_header(image: Image.Image, name: str, max_megapixels: float) -> None:
 
 
 def _upright(image: Image.Image) -> Image.Image:
+    tags = getattr(image, "tag_v2", {})  # of a TIFF; a transposed copy has none
     with suppress(Exception):  # the pixels may be valid when the EXIF block is damaged
-        return ImageOps.exif_transpose(image)
-    return image
+        image = ImageOps.exif_transpose(image)
+    return _full_range(image, tags) if image.mode.startswith("I;16") else image
+
+
+def _full_range(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
+    """Bring 16-bit grey to 0 for black and 65535 for white.
+
+    Pillow leaves 12 bits of a TIFF in the lower bits, and a negative (WhiteIsZero) as it is.
+    """
+    levels = np.asarray(image, np.uint16)
+    if tags.get(_BITS_PER_SAMPLE) == (12,):
+        levels = levels << 4 | levels >> 8
+    if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
+        levels = ~levels
+    full = Image.fromarray(levels)
+    full.info = image.info
+    return full
 
 
 def _on_white(image: Image.Image) -> Image.Image:

@@ -42,16 +42,17 @@ def reason_of(data: bytes | Path, **options: Any) -> str:
     return caught.value.reason
 
 
-def header_only_png(width: int, height: int) -> bytes:
-    """A valid PNG header with a size, and no pixels."""
-    header = b"IHDR" + struct.pack(">IIBBBBB", width, height, 8, 2, 0, 0, 0)
-    end = struct.pack(">I", 0) + b"IEND" + struct.pack(">I", zlib.crc32(b"IEND"))
-    return (
-        b"\x89PNG\r\n\x1a\n"
-        + struct.pack(">I", 13)
-        + header
-        + struct.pack(">I", zlib.crc32(header))
-        + end
+def png(width: int, height: int, *, bits: int = 8, color: int = 2, data: bytes = b"") -> bytes:
+    """A PNG of this header, and of compressed data if there is any."""
+    header = struct.pack(">IIBBBBB", width, height, bits, color, 0, 0, 0)
+    chunks = [
+        (b"IHDR", header),
+        *([(b"IDAT", zlib.compress(data))] if data else []),
+        (b"IEND", b""),
+    ]
+    return b"\x89PNG\r\n\x1a\n" + b"".join(
+        struct.pack(">I", len(body)) + name + body + struct.pack(">I", zlib.crc32(name + body))
+        for name, body in chunks
     )
 
 
@@ -149,7 +150,62 @@ def test_sixteen_bit_grey_keeps_its_tones() -> None:
     assert image.read(encoded(Image.fromarray(values)))[0, :, 0].tolist() == [0, 128, 255]
     keyed = encoded(Image.fromarray(values), transparency=0)
     assert image.read(keyed)[0, :, 0].tolist() == [255, 128, 255]
-    assert image.read(encoded(Image.fromarray(values), "TIFF"))[0, :, 0].tolist() == [0, 128, 255]
+
+
+def gray_tiff(
+    data: bytes, *, bits: int, photometric: int, order: str = "<", turn: int = 1
+) -> bytes:
+    """A TIFF of one row of four grey pixels, uncompressed."""
+    tags = {256: 4, 257: 1, 258: bits, 259: 1, 262: photometric, 273: 134, 274: turn, 277: 1}
+    tags |= {278: 1, 279: len(data)}
+    entries = [struct.pack(f"{order}HHIHH", tag, 3, 1, value, 0) for tag, value in tags.items()]
+    head = struct.pack(f"{order}HIH", 42, 8, len(entries))
+    return {"<": b"II", ">": b"MM"}[order] + head + b"".join(entries) + bytes(4) + data
+
+
+SIXTEEN = struct.pack("<4H", 0, 0x00FF, 0x8000, 0xFFFF)
+
+
+@pytest.mark.parametrize(
+    ("data", "options", "expected"),
+    [
+        (SIXTEEN, {"bits": 16, "photometric": 1}, [0, 0, 128, 255]),
+        (SIXTEEN, {"bits": 16, "photometric": 0}, [255, 255, 127, 0]),
+        (SIXTEEN, {"bits": 16, "photometric": 0, "turn": 2}, [0, 127, 255, 255]),
+        (
+            struct.pack(">4H", 0, 0x00FF, 0x8000, 0xFFFF),
+            {"bits": 16, "photometric": 1, "order": ">"},
+            [0, 0, 128, 255],
+        ),
+        # 0x000, 0x00F, 0x800 and 0xFFF, packed
+        (
+            bytes([0, 0x00, 0x0F, 0x80, 0x0F, 0xFF]),
+            {"bits": 12, "photometric": 1},
+            [0, 0, 128, 255],
+        ),
+    ],
+)
+def test_grey_tiff_of_twelve_and_sixteen_bits(
+    data: bytes, options: dict[str, Any], expected: list[int]
+) -> None:
+    """Both byte orders, negatives (WhiteIsZero) and 12 bits use the full range, also mirrored."""
+    tones = image.read(gray_tiff(data, **options))[0, :, 0]
+    assert tones.tolist() == expected
+
+
+@pytest.mark.parametrize(
+    ("color", "samples", "expected"),
+    [
+        (2, [0, 0x00FF, 0x8000], [0, 0, 128, 255]),
+        (4, [0x80FF, 0x4000], [128, 128, 128, 64]),
+        (6, [0xFFFF, 0x8000, 0x01FF, 0xFE00], [255, 128, 1, 254]),
+    ],
+)
+def test_png_of_sixteen_bits_a_channel(color: int, samples: list[int], expected: list[int]) -> None:
+    """Colour, grey with opacity and colour with opacity keep their upper 8 bits."""
+    row = b"\0" + struct.pack(f">{len(samples)}H", *samples)
+    data = png(1, 1, bits=16, color=color, data=row)
+    assert image.read_rgba(data)[0, 0].tolist() == expected
 
 
 def test_embedded_profiles_are_applied() -> None:
@@ -196,14 +252,14 @@ def test_damaged_exif_does_not_cost_the_picture() -> None:
 
 def test_bombs_are_refused_from_the_header() -> None:
     """A header with too many pixels is rejected before decoding."""
-    assert reason_of(header_only_png(8000, 7000)) == "too_many_pixels"
+    assert reason_of(png(8000, 7000)) == "too_many_pixels"
     # Above the size of which Pillow warns, and above the one at which it raises.
-    assert reason_of(header_only_png(11000, 11000)) == "too_many_pixels"
-    assert reason_of(header_only_png(11000, 11000), max_megapixels=122) == "truncated"
-    assert reason_of(header_only_png(14000, 14000)) == "too_many_pixels"
+    assert reason_of(png(11000, 11000)) == "too_many_pixels"
+    assert reason_of(png(11000, 11000), max_megapixels=122) == "truncated"
+    assert reason_of(png(14000, 14000)) == "too_many_pixels"
     # Above Pillow's own limit, where Pillow itself raises.
-    assert reason_of(header_only_png(60000, 60000), max_megapixels=1e6) == "too_many_pixels"
-    assert reason_of(header_only_png(8000, 7000), max_megapixels=60) == "truncated"
+    assert reason_of(png(60000, 60000), max_megapixels=1e6) == "too_many_pixels"
+    assert reason_of(png(8000, 7000), max_megapixels=60) == "truncated"
     assert reason_of(encoded(Image.new("L", (30, 40))), max_megapixels=0.001) == "too_many_pixels"
 
 
@@ -290,7 +346,7 @@ def test_read_rgba_keeps_transparency(mode: str) -> None:
 
 def test_read_rgba_refuses_as_read_does() -> None:
     """Other files and too many pixels are rejected for the same reasons."""
-    for data, reason in ((b"<html>", "not_a_picture"), (header_only_png(8000, 7000), "too_many")):
+    for data, reason in ((b"<html>", "not_a_picture"), (png(8000, 7000), "too_many")):
         with pytest.raises(PictureError) as caught:
             image.read_rgba(data)
         assert caught.value.reason.startswith(reason)
