@@ -1,4 +1,4 @@
-"""The downloads of a page: the picture, its layers, and a Photoshop document."""
+"""The downloads of a page: the picture, its layers, and documents for a paint program."""
 
 import re
 import shutil
@@ -13,11 +13,12 @@ DOWNLOADS = {
     "colors": "Colours",
     "lines": "Lines",
     "psd": "PSD",
+    "ora": "ORA",
 }
 
 
 def write_files(folder: Path, result: Result) -> dict[str, Path]:
-    """Write a result as picture, layers and PSD, and remove the files of the previous result.
+    """Write a result as picture, layers and documents, and remove the files of the previous result.
 
     folder: of the open page.  Returns a path for each of DOWNLOADS.
     """
@@ -27,9 +28,10 @@ def write_files(folder: Path, result: Result) -> dict[str, Path]:
     target = Path(tempfile.mkdtemp(dir=folder))
     stem = re.sub(r"[^\w.-]+", "_", PurePath(result.drawing.name).stem).strip("._")[:60]
     stem = stem or "drawing"
-    picture, psd = target / f"{stem}_colored.png", target / f"{stem}.psd"
+    picture, psd, ora = (target / f"{stem}{end}" for end in ("_colored.png", ".psd", ".ora"))
     result.colored.save(picture)
     result.colored.save_layers(target, stem)
     result.colored.save_psd(psd)
+    result.colored.save_ora(ora)
     colors, lines = layer_files(target, stem)
-    return {"picture": picture, "colors": colors, "lines": lines, "psd": psd}
+    return {"picture": picture, "colors": colors, "lines": lines, "psd": psd, "ora": ora}

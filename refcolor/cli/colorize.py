@@ -17,6 +17,8 @@ Examples:
     refcolor colorize --pairs pairs.csv -o colored/
   a photograph of a drawing on paper, with colours and lines as layers for a paint program:
     refcolor colorize photo.jpg --reference painting.jpg --clean-lines --psd -o colored/
+  the layer "inks" of each PSD of a folder, for Krita; results keep the subfolders:
+    refcolor colorize pages/ --reference painting.jpg --layer inks --ora -o colored/
   the spot 120,80 of the drawing in the colour of the spot 300,45 of the picture:
     refcolor colorize girl.png --reference painting.jpg --match 120,80=300,45 -o colored/
   soft colours, as the model has them, instead of one for each region:
@@ -58,7 +60,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         metavar="SKETCH",
         nargs="*",
         type=Path,
-        help="a line drawing, or a folder of them (PNG, JPEG, WebP, BMP, GIF, TIFF)",
+        help="a line drawing, or a folder of them and of its "
+        "subfolders (PNG, JPEG, WebP, BMP, GIF, TIFF, PSD, OpenRaster)",
     )
     parser.add_argument(
         "-r",
@@ -149,6 +152,17 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         help="write NAME.psd with these layers as well; of flat colours each is a layer of its own",
     )
     parser.add_argument(
+        "--ora",
+        action="store_true",
+        help="write the same layers as NAME.ora (OpenRaster), for Krita, MyPaint and GIMP",
+    )
+    parser.add_argument(
+        "--layer",
+        metavar="NAME",
+        help="of drawings that are PSD or OpenRaster files, the layer or group with the lines "
+        "(default: the picture as it looks)",
+    )
+    parser.add_argument(
         "--size",
         type=int,
         metavar="PIXELS",
@@ -188,9 +202,11 @@ def run(arguments: argparse.Namespace) -> None:
         look=look,
         layers=arguments.layers,
         psd=arguments.psd,
+        ora=arguments.ora,
+        layer=arguments.layer,
         force=arguments.force,
     )
-    refuse_overwriting(plan.jobs, layers=options.layers, psd=options.psd)
+    refuse_overwriting(plan.jobs, layers=options.layers, psd=options.psd, ora=options.ora)
     report = color_all(load_model(arguments), plan.jobs, options)
     report.failures[:0] = plan.failures
     skipped = f", {report.skipped} were there already (--force makes them again)"
@@ -210,6 +226,7 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
             arguments.references,
             output=arguments.output,
             together=arguments.together,
+            layer=arguments.layer,
         )
     if arguments.sketches or arguments.references or arguments.together:
         raise UsageError(

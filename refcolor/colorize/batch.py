@@ -33,7 +33,7 @@ Result = TypeVar("Result")
 
 @dataclass(frozen=True)
 class Options:
-    """Options of all drawings; size, matches, clean_lines and look as in `Colorizer.colorize`.
+    """Options of all drawings; size, matches, clean_lines, layer, look: see `Colorizer.colorize`.
 
     force: overwrite existing results.
     """
@@ -41,9 +41,11 @@ class Options:
     size: int | None = None
     matches: tuple[Hint, ...] = ()
     clean_lines: bool = False
+    layer: str | None = None
     look: Look = LOOK
     layers: bool = False
     psd: bool = False
+    ora: bool = False
     force: bool = False
 
 
@@ -140,6 +142,7 @@ class _Pipeline:
             size=self._options.size,
             matches=self._options.matches,
             clean_lines=self._options.clean_lines,
+            layer=self._options.layer,
             look=self._options.look,
         )
 
@@ -177,6 +180,8 @@ class _Pipeline:
             colored.save_layers(job.output.parent, stem)
         if self._options.psd:
             colored.save_psd(job.output.with_name(f"{stem}.psd"))
+        if self._options.ora:
+            colored.save_ora(job.output.with_name(f"{stem}.ora"))
         colored.save(job.output)  # last, so that the other files of an existing result exist too
         return job
 
@@ -220,7 +225,8 @@ def _queue_size(prepared: Prepared) -> int:
 
 
 def _exists(job: Job, options: Options) -> bool:
-    return all(path.exists() for path in job.files(layers=options.layers, psd=options.psd))
+    files = job.files(layers=options.layers, psd=options.psd, ora=options.ora)
+    return all(path.exists() for path in files)
 
 
 def _message_of(error: Exception) -> str:

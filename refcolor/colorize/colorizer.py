@@ -1,8 +1,8 @@
 """The Colorizer: colours drawings of any size after references with a trained model."""
 
 import math
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -10,10 +10,19 @@ import torch
 from PIL import Image
 
 from refcolor.colorize.attention import Attention
+from refcolor.colorize.documents import Layer, read_page
 from refcolor.colorize.hints import Hint, PointColor, PointMatch, logit_bias
-from refcolor.colorize.layers import compose, write_layers, write_picture, write_psd
+from refcolor.colorize.layers import (
+    compose,
+    cut_out,
+    document_layers,
+    write_layers,
+    write_picture,
+)
 from refcolor.colorize.look import Look, check_spots
+from refcolor.colorize.ora import write_ora
 from refcolor.colorize.placement import Placement, place
+from refcolor.colorize.psd import write_psd
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
 from refcolor.colorize.weights import check_weights
 from refcolor.errors import RefcolorError
@@ -52,17 +61,18 @@ class Colored:
 
     @property
     def picture(self) -> Picture:
-        """The colours under the drawing's own lines: (H, W, 3) uint8."""
+        """The colours under the drawing's own lines: (H, W, 3) uint8, white where it ends."""
         return compose(self.colors, self.drawing)
 
     @property
     def image(self) -> Image.Image:
-        """The picture as a Pillow image."""
-        return Image.fromarray(self.picture)
+        """The picture as a Pillow image, transparent around a drawing that is cut out."""
+        return Image.fromarray(cut_out(self.picture, self.drawing))
 
     def save(self, path: Path | str) -> None:
         """Write the picture as PNG; missing folders are created."""
-        write_picture(Path(path), self.picture)
+        picture = cut_out(self.picture, self.drawing)
+        write_picture(Path(path), picture, self.drawing.resolution)
 
     def save_layers(self, folder: Path | str, stem: str) -> None:
         """Write colours and lines as <stem>_colors.png and <stem>_lines.png."""
@@ -70,7 +80,15 @@ class Colored:
 
     def save_psd(self, path: Path | str) -> None:
         """Write a Photoshop document: lines, and below colours, or a layer for each flat colour."""
-        write_psd(Path(path), self.colors, self.drawing, flat=self.flat)
+        write_psd(Path(path), self._layers(), self.picture, self.drawing.resolution)
+
+    def save_ora(self, path: Path | str) -> None:
+        """Write an OpenRaster document with the layers of the PSD."""
+        picture = cut_out(self.picture, self.drawing)
+        write_ora(Path(path), self._layers(), picture, self.drawing.resolution)
+
+    def _layers(self) -> Iterator[Layer]:
+        return document_layers(self.colors, self.drawing, flat=self.flat)
 
 
 @dataclass(frozen=True)
@@ -200,6 +218,7 @@ class Colorizer:
         size: int | None = None,
         matches: Sequence[Hint] = (),
         clean_lines: bool = False,
+        layer: str | None = None,
         look: Look = LOOK,
     ) -> Colored:
         """Colour a drawing of any size after one or several references.
@@ -210,6 +229,7 @@ class Colorizer:
         matches: points of the drawing, and the points of a reference whose colours they take, or
             the colours that their regions take.
         clean_lines: the drawing is a photograph or scan of paper, whose page is flattened.
+        layer: of a drawing that is a PSD or OpenRaster document, the layer with the lines.
         look: flat or soft colours, and a mask of what stays paper.
         Raises PictureError for a picture that cannot be used and RefcolorError for a size or match
         out of range.
@@ -221,6 +241,7 @@ class Colorizer:
             size=size,
             matches=matches,
             clean_lines=clean_lines,
+            layer=layer,
             look=look,
         )
         return self.finish(prepared, self.run([prepared])[0])
@@ -243,12 +264,14 @@ class Colorizer:
         size: int | None = None,
         matches: Sequence[Hint] = (),
         clean_lines: bool = False,
+        layer: str | None = None,
         look: Look = LOOK,
     ) -> Prepared:
         """Read a drawing and scale it to the model's grid; arguments as in `colorize`."""
         pairs = [match for match in matches if isinstance(match, PointMatch)]
         self._check_inputs(len(references), pairs)
-        drawing = read_drawing(as_file(sketch), clean_lines=clean_lines)
+        page, resolution = read_page(as_file(sketch), layer)
+        drawing = replace(read_drawing(page, clean_lines=clean_lines), resolution=resolution)
         look.check(drawing)
         check_spots([match for match in matches if isinstance(match, PointColor)], drawing)
         framings = find_framings(drawing.ink)

@@ -1,7 +1,7 @@
 """Find the pictures of files and folders given on the command line."""
 
 import os
-from collections.abc import Sequence
+from collections.abc import Sequence, Set
 from pathlib import Path
 
 from refcolor.errors import UsageError
@@ -30,11 +30,11 @@ def find_pictures(sources: Sequence[Path], *, exclude: Path | None = None) -> di
 
 
 def list_pictures(
-    source: Path, *, subfolders: bool = True, exclude: Path | None = None
+    source: Path, *, exclude: Path | None = None, extensions: Set[str] = EXTENSIONS
 ) -> list[Path]:
-    """Return the pictures of a folder, sorted, or the given file.
+    """Return the pictures of a folder and its subfolders, sorted, or the given file.
 
-    A given file may have any extension. In a folder only files with the extension of a picture are
+    A given file may have any extension. In a folder only files with one of the extensions are
     returned; hidden files and folders are skipped, and links to folders are not followed.
     exclude: a folder to skip.
     Raises UsageError for a path that does not exist and for a folder without pictures.
@@ -46,12 +46,12 @@ def list_pictures(
     excluded = exclude and exclude.resolve()
     pictures = []
     for directory, folders, names in os.walk(source):
-        visible = [name for name in folders if subfolders and not name.startswith(".")]
+        visible = [name for name in folders if not name.startswith(".")]
         folders[:] = [name for name in visible if Path(directory, name).resolve() != excluded]
         files = [Path(directory, name) for name in names if not name.startswith(".")]
-        pictures += [file for file in files if file.suffix.lower() in EXTENSIONS and file.is_file()]
+        pictures += [file for file in files if file.suffix.lower() in extensions and file.is_file()]
     if not pictures:
         raise UsageError(
-            f"{source} has no picture files ({' '.join(sorted(EXTENSIONS))}); name another folder"
+            f"{source} has no picture files ({' '.join(sorted(extensions))}); name another folder"
         )
     return sorted(pictures)

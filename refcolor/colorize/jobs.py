@@ -6,16 +6,19 @@ the same name, or with `together` all of them for every drawing. A CSV file can 
 
 import csv
 import os
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from io import StringIO
 from pathlib import Path
 
+from refcolor.colorize.documents import DOCUMENTS
 from refcolor.colorize.folders import list_pictures
 from refcolor.colorize.layers import layer_files
 from refcolor.errors import UsageError
 from refcolor.io.image import EXTENSIONS
 from refcolor.sources.naming import file_name
+
+_INPUTS = EXTENSIONS | DOCUMENTS
 
 
 @dataclass(frozen=True)
@@ -26,13 +29,16 @@ class Job:
     references: tuple[Path, ...]
     output: Path
 
-    def files(self, *, layers: bool = False, psd: bool = False) -> list[Path]:
+    def files(self, *, layers: bool = False, psd: bool = False, ora: bool = False) -> list[Path]:
         """Return the paths of all files of the result."""
         stem = self.output.with_suffix("")
         files = [self.output]
         if layers:
             files += layer_files(stem.parent, stem.name)
-        return [*files, stem.with_name(f"{stem.name}.psd")] if psd else files
+        documents = {"psd": psd, "ora": ora}
+        return files + [
+            stem.with_name(f"{stem.name}.{kind}") for kind in documents if documents[kind]
+        ]
 
 
 @dataclass(frozen=True)
@@ -52,18 +58,26 @@ class Plan:
 
 
 def plan(
-    sketches: Sequence[Path], references: Sequence[Path], *, output: Path, together: bool = False
+    sketches: Sequence[Path],
+    references: Sequence[Path],
+    *,
+    output: Path,
+    together: bool = False,
+    layer: str | None = None,
 ) -> Plan:
     """Find the references of each drawing.
 
-    sketches, references: pictures and folders of pictures, without subfolders.
-    output: the folder of the results, which get the names of the drawings, or the file of a single
-    result. together: colour every drawing after all references.
+    sketches, references: pictures, PSD and OpenRaster documents, folders of them with subfolders.
+    output: the folder of the results, or the file of a single result. Results have the names of the
+    drawings, and the subfolders of a folder of drawings.
+    together: colour every drawing after all references.
+    layer: of the lines. With it the document is the drawing if a folder has a document and a
+    picture of the same name, else the picture.
     A drawing without a reference becomes a failure. Raises UsageError when no job is left: no
     drawing, no reference, or several references of which none has the name of a drawing.
     """
-    drawings, failures = _pictures(sketches)
-    colors, missing = _pictures(references)
+    drawings, failures = _pictures(sketches, exclude=output, documents=layer is not None)
+    colors, missing = _pictures(references, exclude=output)
     if not drawings:
         raise UsageError(failures[0].message if failures else "no sketch was named")
     if missing and (together or len(colors) < 2):
@@ -73,8 +87,9 @@ def plan(
     if together or len(colors) == 1:
         chosen = {sketch: tuple(colors) for sketch in drawings}
     else:
-        by_stem = _by_stem(colors)
-        chosen = {s: (by_stem[s.stem],) for s in drawings if s.stem in by_stem}
+        by_name = _by_name(colors)
+        named = {s: by_name.get(name, by_name.get(s.stem)) for s, name in drawings.items()}
+        chosen = {sketch: (reference,) for sketch, reference in named.items() if reference}
         if not chosen:
             count = "one sketch" if len(drawings) == 1 else f"{len(drawings)} sketches"
             raise UsageError(
@@ -90,7 +105,7 @@ def plan(
     ]
     results = _Output(output, count=len(drawings))
     jobs = tuple(
-        Job(sketch, job_references, results.path(f"{sketch.stem}.png"))
+        Job(sketch, job_references, results.path(f"{drawings[sketch]}.png"))
         for sketch, job_references in chosen.items()
     )
     return Plan(jobs, tuple(failures))
@@ -131,7 +146,9 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
     return Plan(tuple(jobs), tuple(failures))
 
 
-def refuse_overwriting(jobs: Iterable[Job], *, layers: bool = False, psd: bool = False) -> None:
+def refuse_overwriting(
+    jobs: Iterable[Job], *, layers: bool = False, psd: bool = False, ora: bool = False
+) -> None:
     """Raise UsageError where a result would overwrite another result or an input picture.
 
     Two drawings of the same name in two folders would overwrite each other.
@@ -140,7 +157,7 @@ def refuse_overwriting(jobs: Iterable[Job], *, layers: bool = False, psd: bool =
     inputs = {path.resolve() for job in jobs for path in (job.sketch, *job.references)}
     sketches: dict[Path, Path] = {}
     for job in jobs:
-        for file in job.files(layers=layers, psd=psd):
+        for file in job.files(layers=layers, psd=psd, ora=ora):
             if file.resolve() in inputs:
                 raise UsageError(
                     f"{file} would be overwritten, and it is one of the input pictures; "
@@ -159,7 +176,7 @@ class _Output:
 
     def __init__(self, output: Path, *, count: int) -> None:
         self._output = output
-        self._is_file = output.suffix.lower() in EXTENSIONS and not output.is_dir()
+        self._is_file = output.suffix.lower() in _INPUTS and not output.is_dir()
         if self._is_file and output.suffix.lower() != ".png":
             raise UsageError(f"results are PNG files; write -o {output.with_suffix('.png')}")
         if self._is_file and count > 1:
@@ -182,30 +199,47 @@ class _Output:
         return path
 
 
-def _pictures(paths: Iterable[Path]) -> tuple[list[Path], list[Failure]]:
-    """Return the pictures of files and folders, without repetitions, and the missing paths."""
-    pictures: dict[Path, Path] = {}
-    failures = []
+def _pictures(
+    paths: Iterable[Path], *, exclude: Path, documents: bool = False
+) -> tuple[dict[Path, str], list[Failure]]:
+    """Return the names of the pictures of files and folders, without repetitions, and failures.
+
+    The name of a picture is its path in its folder, with `/` and without the extension.
+    exclude, documents: as in `plan`.
+    """
+    names: dict[Path, str] = {}
+    known, failures = set(), []
     for path in paths:
         try:
-            files = list_pictures(path, subfolders=False)
+            files = list_pictures(path, exclude=exclude, extensions=_INPUTS)
         except UsageError as error:
             failures.append(Failure(str(path), str(error)))
-        else:
-            pictures |= {file.resolve(): file for file in files if file.resolve() not in pictures}
-    return list(pictures.values()), failures
+            continue
+        for file in _without_twins(files, documents=documents):
+            inside = file.relative_to(path) if path.is_dir() else Path(file.name)
+            if file.resolve() not in known:
+                names[file] = (inside.parent / inside.stem).as_posix()
+            known.add(file.resolve())
+    return names, failures
 
 
-def _by_stem(pictures: Iterable[Path]) -> dict[str, Path]:
-    by_stem: dict[str, Path] = {}
-    for path in pictures:
-        if path.stem in by_stem:
+def _without_twins(files: Sequence[Path], *, documents: bool) -> list[Path]:
+    """Of a document and a picture of the same name keep the document, or else the picture."""
+    preferred = {file for file in files if (file.suffix.lower() in DOCUMENTS) == documents}
+    names = {file.with_suffix("") for file in preferred}
+    return [file for file in files if file in preferred or file.with_suffix("") not in names]
+
+
+def _by_name(pictures: Mapping[Path, str]) -> dict[str, Path]:
+    by_name: dict[str, Path] = {}
+    for path, name in pictures.items():
+        if name in by_name:
             raise UsageError(
-                f"{by_stem[path.stem]} and {path} are both called {path.stem}, so the reference of "
-                "that name is ambiguous; rename one or list them with --pairs"
+                f"{by_name[name]} and {path} are both called {name}, so the reference of that name "
+                "is ambiguous; rename one or list them with --pairs"
             )
-        by_stem[path.stem] = path
-    return by_stem
+        by_name[name] = path
+    return by_name
 
 
 def _rows(path: Path) -> list[tuple[int, list[tuple[str, str]]]]:

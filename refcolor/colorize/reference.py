@@ -7,6 +7,7 @@ from typing import TypeAlias
 import numpy as np
 from PIL import Image, ImageOps
 
+from refcolor.colorize.documents import read_page
 from refcolor.errors import PictureError
 from refcolor.io import image
 from refcolor.io.image import Picture
@@ -31,8 +32,9 @@ def read_reference(source: Source) -> Picture:
     """
     file = as_file(source)
     name = str(file) if isinstance(file, Path) else "the reference"
+    file, _ = read_page(file)
     if isinstance(file, np.ndarray):
-        picture = file if file.ndim == 3 else np.repeat(file[..., None], 3, axis=2)
+        picture = _in_color(file)
     else:
         try:
             picture = image.read(file, max_megapixels=_MAX_MEGAPIXELS)
@@ -69,6 +71,14 @@ def is_line_art(picture: Picture) -> bool:
     colored_share = np.mean(np.ptp(tones, axis=0) > _TOLERANCE)
     paper_share = np.mean(np.abs(small - paper).max(axis=0) < _TOLERANCE)
     return bool(colored_share <= _COLORED_SHARE and paper_share > _PAPER_SHARE)
+
+
+def _in_color(pixels: Picture) -> Picture:
+    """Return grey, colour or colour with opacity, which is laid on white, as (H, W, 3) uint8."""
+    image = Image.fromarray(pixels)
+    if image.mode == "RGBA":
+        image = Image.alpha_composite(Image.new("RGBA", image.size, "white"), image)
+    return np.array(image.convert("RGB"))
 
 
 def as_file(source: Source) -> Path | bytes | Picture:

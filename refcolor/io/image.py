@@ -334,7 +334,7 @@ def _full_range(image: Image.Image, tags: Mapping[int, Any]) -> Image.Image:
     """
     levels = np.asarray(image, np.uint16)
     if tags.get(_BITS_PER_SAMPLE) == (12,):
-        levels = levels << 4 | levels >> 8
+        levels = (levels << 4 | levels >> 8).astype(np.uint16)
     if tags.get(_PHOTOMETRIC) == _WHITE_IS_ZERO:
         levels = ~levels
     full = Image.fromarray(levels)

@@ -1,6 +1,6 @@
 """Decompose a drawing into lines and paper, or reject it with advice."""
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Final, TypeVar
 
@@ -26,6 +26,7 @@ _FULL = 230  # ink from which it is black
 _CHROMA = 20  # levels between the channels from which a pixel is coloured
 _THICK = 9  # pixels at MEASURED_SIDE; an area that contains such a square is not a line
 _OPAQUE = 128
+_NEARLY_OPAQUE = 250  # paint programs round the opacity of layers that they merge
 _LEVELS = np.arange(WHITE + 1, dtype=np.float32)
 
 Level = TypeVar("Level", np.uint8, np.float32)
@@ -47,12 +48,17 @@ class Drawing:
     line: the colour of the lines, (H, W, 3) uint8, or (3,) if all lines have the same colour.
     paper: (3,) uint8.
     kind: description for messages and reports.
+    opacity: (H, W) uint8 of a drawing with its paper that is transparent around it; there the paper
+        is white. None for an opaque drawing, and for lines without paper, whose opacity is the ink.
+    resolution: of its file, in pixels per inch, horizontal and vertical.
     """
 
     ink: Picture
     line: Picture
     paper: Picture
     kind: str
+    opacity: Picture | None = None
+    resolution: tuple[float, float] | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -89,6 +95,8 @@ def read_drawing(
         paper = paper_color(page)
         _check_colors(page, paper, name)
         drawing = _decompose_opaque(page, paper)
+        if (pixels[..., 3] < _NEARLY_OPAQUE).any():
+            drawing = replace(drawing, opacity=np.ascontiguousarray(pixels[..., 3]))
     _check_ink(drawing.ink, name, clean_lines)
     return drawing
 

@@ -186,7 +186,7 @@ def test_an_upload_of_the_same_bytes_under_another_name_stays(
 def test_a_new_result_replaces_all_files_of_the_old_one(
     sessions: Sessions, colored: Callable[[str], Result]
 ) -> None:
-    """Picture, two layers and a PSD bear the drawing's name; the next result replaces them all."""
+    """Picture, layers, PSD and ORA bear the drawing's name; the next result replaces them all."""
     session = sessions.get("a")
     files = session.save(colored("a"))
     assert {name: path.name for name, path in files.items()} == {
@@ -194,6 +194,7 @@ def test_a_new_result_replaces_all_files_of_the_old_one(
         "colors": "box_colors.png",
         "lines": "box_lines.png",
         "psd": "box.psd",
+        "ora": "box.ora",
     }
     replacements = session.save(colored("a"))
     assert not any(path.exists() for path in files.values())

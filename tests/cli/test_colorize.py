@@ -8,11 +8,17 @@ import sys
 import time
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from xml.etree import ElementTree
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
+from PIL import Image
 
 from refcolor.colorize import colorizer
+from refcolor.colorize.documents import Layer
+from refcolor.colorize.ora import write_ora
+from refcolor.colorize.psd import write_psd
 from refcolor.io import image
 from tests.colorize.material import blocks, line_art, save_tiny
 
@@ -90,6 +96,55 @@ def test_layers_and_psd(folder: Path, refcolor: Callable[..., CommandResult]) ->
         *("colorize", "drawings/a.png", "-r", "colors/a.png", "-o", "out", "--layers", "--psd")
     )
     assert sorted(os.listdir("out")) == ["a.png", "a.psd", "a_colors.png", "a_lines.png"]
+
+
+def test_files_come_out_as_they_came(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
+    """A tree of drawings: resolution, transparency, 16 bits, and the line layers of PSD and ORA.
+
+    The line layer is the drawing of a.png, below it are areas that no line drawing has.
+    """
+    lines = line_art(64, 40)
+    pages, clear = Path("pages"), np.dstack([lines, np.full(lines.shape[:2], 255, np.uint8)])
+    clear[:, 37:, 3] = 0
+    for name in ("1", "2"):
+        (pages / name).mkdir(parents=True)
+    Image.fromarray(clear).save(pages / "1/cut.png", dpi=(300, 300))
+    sixteen = Image.fromarray(lines[..., 0].astype(np.uint16) * 257)
+    sixteen.save(pages / "2/deep.tif", dpi=(600, 600))
+    ink = np.dstack([np.zeros_like(lines), 255 - lines[..., 0]])
+    layers = [Layer("rough", np.full((64, 40, 4), 90, np.uint8)), Layer("ink", ink)]
+    write_psd(pages / "2/a.psd", layers, np.full((64, 40, 3), 90, np.uint8), (350, 350))
+    write_ora(pages / "b.ora", layers, lines, (72, 72))
+    image.write(pages / "c.png", lines)
+    command = ("colorize", "pages", "-r", "colors/a.png", "-o", "out", "--ora", "--psd")
+    ended = refcolor(*command)
+    assert ended.code == 1  # the merged picture of the PSD is an area without lines
+    assert len(ended.err.splitlines()) == 3 and "a.psd" in ended.err
+    found = {path.relative_to("out").as_posix() for path in Path("out").rglob("*.png")}
+    assert found == {"1/cut.png", "2/deep.png", "b.png", "c.png"}
+    with Image.open("out/1/cut.png") as cut:
+        assert cut.mode == "RGBA"
+        assert cut.info["dpi"] == pytest.approx((300, 300), abs=0.02)
+        np.testing.assert_array_equal(np.asarray(cut)[..., 3], clear[..., 3])
+    with Image.open("out/2/deep.png") as deep:
+        assert deep.info["dpi"] == pytest.approx((600, 600), abs=0.02)
+    black = lines[..., 0] == 0
+    for name in ("1/cut", "2/deep", "b", "c"):
+        assert (image.read(Path(f"out/{name}.png"))[black] == 0).all()
+    with ZipFile("out/b.ora") as archive:
+        root = ElementTree.fromstring(archive.read("stack.xml"))
+    assert [child.get("name") for child in root[0]] == ["lines", "colors"]
+
+    ended = refcolor(*command, "--layer", "ink", "--force")
+    assert ended.code == 1
+    assert ended.out == "coloured: 2\n"
+    assert "cut.png has no layers; colour it without a layer name" in ended.err
+    with Image.open("out/2/a.png") as result:
+        assert result.info["dpi"] == pytest.approx((350, 350), abs=0.02)
+    assert (image.read(Path("out/2/a.png"))[black] == 0).all()
+
+    ended = refcolor(*command, "--layer", "linen", "--force")
+    assert "a.psd has no layer 'linen'; it has ink, rough" in ended.err
 
 
 def test_a_line_of_a_table_may_name_several_references(

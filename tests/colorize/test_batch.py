@@ -123,9 +123,10 @@ def test_existing_results_are_skipped(colorizer: Colorizer, jobs: list[Job]) -> 
 def test_a_result_without_its_layers_is_not_complete(colorizer: Colorizer, jobs: list[Job]) -> None:
     """When layers are requested after a run without them, the drawings are coloured again."""
     color_all(colorizer, jobs[:1], Options())
-    report = color_all(colorizer, jobs[:1], Options(layers=True, psd=True))
+    report = color_all(colorizer, jobs[:1], Options(layers=True, psd=True, ora=True))
     assert report.done == 1
     assert sorted(os.listdir(jobs[0].output.parent)) == [
+        "s0.ora",
         "s0.png",
         "s0.psd",
         "s0_colors.png",
@@ -172,7 +173,7 @@ def test_a_full_disk_stops_the_call(
 ) -> None:
     """The other drawings would fail too; the error names the folder without space."""
 
-    def full(path: Path, _picture: np.ndarray) -> None:
+    def full(path: Path, *_given: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
     monkeypatch.setattr(colorizer_module, "write_picture", full)

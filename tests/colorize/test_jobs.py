@@ -35,7 +35,7 @@ def pairs(text: str) -> Path:
 
 def test_one_reference_colours_every_drawing(working_folder: Path) -> None:
     """Sketches are files and folders, the reference is one picture."""
-    touch("d/b.png", "d/a.jpg", "d/notes.txt", "d/.hidden.png", "d/sub/c.png", "x.webp")
+    touch("d/b.png", "d/a.jpg", "d/notes.txt", "d/.hidden.png", "d/.git/c.png", "x.webp")
     (reference,) = touch("r.png")
     jobs = plan([Path("d"), Path("x.webp")], [reference], output=Path("out"))
     assert jobs.failures == ()
@@ -45,6 +45,44 @@ def test_one_reference_colours_every_drawing(working_folder: Path) -> None:
         ("x.webp", "out/x.png"),
     ]
     assert {job.references for job in jobs.jobs} == {(reference,)}
+
+
+def test_the_tree_of_the_drawings_is_that_of_the_results(working_folder: Path) -> None:
+    """Subfolders are kept, results inside the folder of the drawings are not drawings."""
+    touch("d/a.png", "d/1/a.psd", "d/1/deep/b.v2.ora", "d/out/a.png", "r.png")
+    found = plan([Path("d")], [Path("r.png")], output=Path("d/out"))
+    assert {str(job.sketch): str(job.output) for job in found.jobs} == {
+        "d/a.png": "d/out/a.png",
+        "d/1/a.psd": "d/out/1/a.png",
+        "d/1/deep/b.v2.ora": "d/out/1/deep/b.v2.png",
+    }
+    refuse_overwriting(found.jobs, layers=True, psd=True, ora=True)
+
+
+def test_references_go_by_their_place_in_the_tree_or_their_name(working_folder: Path) -> None:
+    """The reference of the same subfolder comes before the one of the name alone."""
+    touch("d/1/a.png", "d/2/a.png", "d/2/b.png", "d/3/c.png", "r/a.jpg", "r/2/a.jpg", "r/2/b.psd")
+    found = plan([Path("d")], [Path("r")], output=Path("out"))
+    assert {str(job.sketch): [str(path) for path in job.references] for job in found.jobs} == {
+        "d/1/a.png": ["r/a.jpg"],
+        "d/2/a.png": ["r/2/a.jpg"],
+        "d/2/b.png": ["r/2/b.psd"],
+    }
+    assert [failure.message for failure in found.failures] == [
+        "d/3/c.png has no reference called c"
+    ]
+
+
+def test_of_a_document_and_its_export_one_is_the_drawing(working_folder: Path) -> None:
+    """The picture, unless a layer is named; files that are named themselves all count."""
+    touch("d/a.png", "d/a.psd", "d/b.ora", "d/c.jpg", "d/1/a.png", "r.png")
+    for layer, names in ((None, ["1/a.png", "a.png"]), ("ink", ["1/a.png", "a.psd"])):
+        found = plan([Path("d")], [Path("r.png")], output=Path("out"), layer=layer)
+        drawings = [str(job.sketch.relative_to("d")) for job in found.jobs]
+        assert drawings == [*names, "b.ora", "c.jpg"]
+    both = plan([Path("d/a.png"), Path("d/a.psd")], [Path("r.png")], output=Path("out"))
+    with pytest.raises(UsageError, match=r"d/a.png and d/a.psd would both be written to out/a.png"):
+        refuse_overwriting(both.jobs)
 
 
 def test_a_folder_with_one_picture_is_one_reference(working_folder: Path) -> None:
@@ -93,7 +131,7 @@ def test_missing_sources_are_failures_beside_the_others(working_folder: Path) ->
     reasons = [failure.message.partition(";")[0] for failure in jobs.failures]
     assert reasons == [
         "gone.png does not exist",
-        "empty has no picture files (.bmp .gif .jpeg .jpg .png .tif .tiff .webp)",
+        "empty has no picture files (.bmp .gif .jpeg .jpg .ora .png .psd .tif .tiff .webp)",
     ]
 
 
@@ -127,7 +165,7 @@ def test_a_name_that_ends_in_png_is_the_result(working_folder: Path) -> None:
     with pytest.raises(UsageError, match=r"o.png is one picture, but 2 are to be made"):
         plan([sketch, second_sketch], [reference], output=Path("o.png"))
     with pytest.raises(UsageError, match=r"results are PNG files; write -o o.png"):
-        plan([sketch], [reference], output=Path("o.jpg"))
+        plan([sketch], [reference], output=Path("o.psd"))
     Path("o.png").mkdir()
     assert plan([sketch], [reference], output=Path("o.png")).jobs[0].output == Path("o.png/s.png")
 
@@ -141,8 +179,8 @@ def test_names_too_long_with_a_suffix_are_cut(working_folder: Path) -> None:
         sketch.rename(f"lists/{name}")
         (listed,) = plan_pairs(pairs(f"sketch,reference\n{name},r.png\n"), output=Path("out")).jobs
         assert listed.output == job.output
-        files = job.files(layers=True, psd=True)
-        assert len({file.name for file in files}) == 4
+        files = job.files(layers=True, psd=True, ora=True)
+        assert len({file.name for file in files}) == 5
         assert max(len(file.name) for file in files) == 255
     assert plan([Path("r.png")], [Path("r.png")], output=Path("out")).jobs[0].output.name == "r.png"
 

@@ -1,19 +1,25 @@
 """The drawing's lines are kept pixel for pixel, in one picture and as layers."""
 
+import io
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from PIL import Image
+from PIL import Image, ImageCms
 
 from refcolor.colorize.layers import (
     color_layer,
     compose,
+    cut_out,
+    document_layers,
     line_layer,
     write_layers,
-    write_psd,
+    write_picture,
 )
+from refcolor.colorize.psd import write_psd
 from refcolor.errors import PictureError
+from refcolor.io.image import read
 from refcolor.lines.drawing import Drawing
 
 WHITE = np.full(3, 255, np.uint8)
@@ -27,6 +33,11 @@ def drawing(height: int = 41, width: int = 29, *, colored: bool = False) -> Draw
     shape = (height, width, 3) if colored else (3,)
     line = random.integers(0, 256, shape, dtype=np.uint8) if colored else np.zeros(3, np.uint8)
     return Drawing(ink, line, WHITE, "dark lines on light paper")
+
+
+def save_psd(path: Path, colors: np.ndarray, lines: Drawing, *, flat: bool = False) -> None:
+    """Write the layers of a coloured drawing and the picture that they give."""
+    write_psd(path, document_layers(colors, lines, flat=flat), compose(colors, lines), None)
 
 
 def colors(height: int = 41, width: int = 29) -> np.ndarray:
@@ -59,7 +70,7 @@ def test_colours_of_another_size_are_refused() -> None:
 def test_the_layers_compose_to_the_picture(colored: bool) -> None:
     """Pillow's compositing of the two layers gives what compose gives."""
     lines = drawing(colored=colored)
-    below, above = color_layer(colors()), line_layer(lines)
+    below, above = color_layer(colors(), lines), line_layer(lines)
     laid = Image.alpha_composite(Image.fromarray(below), Image.fromarray(above))
     assert np.abs(np.asarray(laid)[..., :3].astype(int) - compose(colors(), lines)).max() <= 1
     assert (below[..., 3] == 255).all()
@@ -71,7 +82,9 @@ def test_layers_are_written_as_png_with_transparency(tmp_path: Path) -> None:
     paths = write_layers(tmp_path / "new", "fox", colors(), drawing())
     assert [path.name for path in paths] == ["fox_colors.png", "fox_lines.png"]
     assert sorted((tmp_path / "new").iterdir()) == sorted(paths)
-    for path, layer in zip(paths, (color_layer(colors()), line_layer(drawing())), strict=True):
+    for path, layer in zip(
+        paths, (color_layer(colors(), drawing()), line_layer(drawing())), strict=True
+    ):
         with Image.open(path) as image:
             assert image.mode == "RGBA"
             np.testing.assert_array_equal(np.asarray(image), layer)
@@ -83,12 +96,14 @@ def test_a_psd_opens_again_with_its_layers(tmp_path: Path) -> None:
     from psd_tools.constants import BlendMode
 
     lines = drawing(colored=True)
-    write_psd(tmp_path / "a" / "fox.psd", colors(), lines)
+    save_psd(tmp_path / "a" / "fox.psd", colors(), lines)
     assert [path.name for path in (tmp_path / "a").iterdir()] == ["fox.psd"]
     document = psd_tools.PSDImage.open(tmp_path / "a" / "fox.psd")
     assert document.size == (29, 41)
     assert [layer.name for layer in document] == ["colors", "lines"]
-    for layer, expected in zip(document, (color_layer(colors()), line_layer(lines)), strict=True):
+    for layer, expected in zip(
+        document, (color_layer(colors(), drawing()), line_layer(lines)), strict=True
+    ):
         assert layer.blend_mode is BlendMode.NORMAL
         assert layer.is_visible()
         assert (layer.opacity, layer.bbox) == (255, (0, 0, 29, 41))
@@ -102,7 +117,7 @@ def test_a_psd_of_flats_has_a_layer_for_each_color(tmp_path: Path) -> None:
         np.random.default_rng(5).integers(0, 2, (41, 29))
     ]
     flats[30:, 20:] = 255
-    write_psd(tmp_path / "fox.psd", flats, drawing(), flat=True)
+    save_psd(tmp_path / "fox.psd", flats, drawing(), flat=True)
     group, lines = psd_tools.PSDImage.open(tmp_path / "fox.psd")
     assert (group.name, group.kind, lines.name) == ("colors", "group", "lines")
     assert [layer.name for layer in group] == ["#0a141e", "#c80007", "#ffffff"]
@@ -119,7 +134,7 @@ def test_a_psd_of_flats_has_a_layer_for_each_color(tmp_path: Path) -> None:
 def test_programs_without_layers_see_the_composed_picture(tmp_path: Path) -> None:
     """Pillow, which reads the merged picture of a PSD, gets what compose gives."""
     pytest.importorskip("psd_tools")
-    write_psd(tmp_path / "fox.psd", colors(), drawing())
+    save_psd(tmp_path / "fox.psd", colors(), drawing())
     with Image.open(tmp_path / "fox.psd") as image:
         assert image.mode == "RGB"
         np.testing.assert_array_equal(np.asarray(image), compose(colors(), drawing()))
@@ -129,7 +144,7 @@ def test_a_side_too_long_for_a_psd_is_refused(tmp_path: Path) -> None:
     """30001 pixels are one too many, and no file is left."""
     pytest.importorskip("psd_tools")
     with pytest.raises(PictureError, match=r"1 x 30001 pixels.*layers as PNG") as caught:
-        write_psd(tmp_path / "a.psd", colors(30001, 1), drawing(30001, 1))
+        save_psd(tmp_path / "a.psd", colors(30001, 1), drawing(30001, 1))
     assert caught.value.reason == "too_long_for_psd"
     assert not list(tmp_path.iterdir())
 
@@ -150,3 +165,69 @@ def test_a_failed_write_leaves_the_old_layer(
         write_layers(tmp_path, "fox", 255 - colors(), drawing())
     assert path.read_bytes() == before
     assert len(list(tmp_path.iterdir())) == 2
+
+
+def cut_out_drawing() -> tuple[Drawing, np.ndarray]:
+    """Black ink on white, with opacity, on white; and the pixels as they were before, straight."""
+    # lines inside, at a half-transparent border of ink, of paper, and outside
+    pixels = np.zeros((1, 6, 4), np.uint8)
+    pixels[0, :, 0] = pixels[0, :, 1] = pixels[0, :, 2] = (0, 102, 255, 0, 255, 0)
+    pixels[0, :, 3] = (255, 255, 255, 128, 128, 0)
+    ink = np.array([[255, 153, 0, 128, 0, 0]], np.uint8)
+    return Drawing(ink, np.zeros(3, np.uint8), WHITE, "", opacity=pixels[..., 3]), pixels
+
+
+def test_a_cut_out_drawing_stays_cut_out() -> None:
+    """Lines keep their pixels, also at the border; opacity is the drawing's, colour fills paper.
+
+    By hand, for the colour (200, 100, 0): ink 153 of 255 is 0.6, so 0.4 of the colour remains:
+    (80, 40, 0). On white, half-transparent ink is 127 and colour 128 / 255 * 200 + 127 = 227.
+    """
+    lines, pixels = cut_out_drawing()
+    filled = np.full((1, 6, 3), (200, 100, 0), np.uint8)
+    on_white = compose(filled, lines)
+    assert on_white[0, :, 0].tolist() == [0, 80, 200, 127, 227, 255]
+    result = cut_out(on_white, lines)
+    np.testing.assert_array_equal(result[..., 3], pixels[..., 3])
+    assert result[0, 0].tolist() == [0, 0, 0, 255]
+    assert result[0, 1].tolist() == [80, 40, 0, 255]
+    assert result[0, 3].tolist() == [0, 0, 0, 128]
+    assert np.abs(result[0, 4, :3].astype(int) - (200, 100, 0)).max() <= 1
+
+
+def test_the_layers_of_a_cut_out_drawing_are_as_opaque_as_it(tmp_path: Path) -> None:
+    """Pillow lays the two PNG layers over each other: no colour shows beside a soft outline."""
+    lines, pixels = cut_out_drawing()
+    filled = np.full((1, 6, 3), (200, 100, 0), np.uint8)
+    below, above = (Image.open(path) for path in write_layers(tmp_path, "fox", filled, lines))
+    laid = np.asarray(Image.alpha_composite(below, above))
+    assert np.abs(laid[..., 3].astype(int) - pixels[..., 3]).max() <= 1
+    assert laid[0, 3, :3].tolist() == [0, 0, 0]
+    assert np.asarray(below)[0, :, 3].tolist() == [255, 255, 255, 0, 128, 0]
+
+
+def test_a_psd_of_a_cut_out_drawing_masks_its_colors(tmp_path: Path) -> None:
+    """The colours are whole below the mask, which can be changed; lines need no mask."""
+    psd_tools = pytest.importorskip("psd_tools")
+    lines, _ = cut_out_drawing()
+    for flat in (False, True):
+        save_psd(tmp_path / "a.psd", np.full((1, 6, 3), 200, np.uint8), lines, flat=flat)
+        below, above = psd_tools.PSDImage.open(tmp_path / "a.psd")
+        assert np.asarray(below.mask.topil()).tolist() == [[255, 255, 255, 0, 128, 0]]
+        assert above.mask is None
+        colors = below[0] if flat else below
+        assert np.asarray(colors.topil().convert("RGBA")).tolist() == [[[200, 200, 200, 255]] * 6]
+
+
+def test_a_result_says_its_resolution_and_that_it_is_srgb(tmp_path: Path) -> None:
+    """A PNG of 300 pixels per inch has 11811 per metre; the profile makes no file differ."""
+    lines = replace(drawing(), resolution=(300.0, 150.0))
+    write_picture(tmp_path / "a.png", colors(), lines.resolution)
+    paths = [tmp_path / "a.png", *write_layers(tmp_path, "fox", colors(), lines)]
+    for path in paths:
+        assert b"pHYs" + (11811).to_bytes(4, "big") + (5906).to_bytes(4, "big") in path.read_bytes()
+        with Image.open(path) as image:
+            assert image.info["dpi"] == pytest.approx((300, 150), abs=0.02)
+            profile = ImageCms.ImageCmsProfile(io.BytesIO(image.info["icc_profile"]))
+        assert ImageCms.getProfileDescription(profile).strip() == "sRGB built-in"
+    np.testing.assert_array_equal(read(paths[0]), colors())

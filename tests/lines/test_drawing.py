@@ -67,6 +67,7 @@ def test_black_on_white_is_taken_apart_exactly() -> None:
         assert drawing.paper.tolist() == [255, 255, 255]
         assert drawing.kind == "dark lines on light paper"
         assert drawing.size == (211, 157)
+        assert drawing.opacity is None
 
 
 @pytest.mark.parametrize(
@@ -118,6 +119,7 @@ def test_transparent_drawings_keep_their_line(line: tuple[int, int, int], kind: 
     np.testing.assert_array_equal(drawing.ink, ink())
     assert drawing.line.tolist() == list(line)
     assert drawing.kind == kind
+    assert drawing.opacity is None
 
 
 def test_fine_white_lines_on_a_large_transparent_ground() -> None:
@@ -144,6 +146,7 @@ def test_a_cut_out_drawing_stands_on_white() -> None:
     drawing = read_drawing(picture)
     assert drawing.kind == "dark lines on light paper"
     assert (drawing.ink[20:140, 20:100] == ink()[20:140, 20:100]).all()
+    np.testing.assert_array_equal(drawing.opacity, picture[..., 3])
 
 
 def test_jpeg_noise_is_not_ink() -> None:
