@@ -34,7 +34,7 @@ _MIN_SPECK = 10  # pixels
 # Specks are hatching, and not joined, if they cover this share of a window around them; the windows
 # along the longer side.
 _CROWD, _CROWD_WINDOWS = 0.3, 32
-_SQUARE = np.ones((3, 3), np.uint8)
+_SQUARE, _CROSS = np.ones((3, 3), np.uint8), np.array([[0, 1, 0], [1, 1, 1], [0, 1, 0]], np.uint8)
 
 # Basins in float32, which cv2.dilate accepts and which is exact up to 2^24; regions in uint16.
 Label = TypeVar("Label", np.uint16, np.intp)
@@ -138,10 +138,13 @@ def _find_basins(paper: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], Un
 
 
 def _grow(labels: Labels, free: npt.NDArray[np.bool_], *, steps: int | None = None) -> None:
-    """Grow labels into free pixels, a pixel on each side in each step, in place."""
+    """Grow labels into free pixels, a pixel on each side in each step, in place.
+
+    Not across corners, which would be across a diagonal line.
+    """
     missing = free & (labels == 0)
     while steps is None or steps > 0:
-        np.copyto(labels, cv2.dilate(labels, _SQUARE), where=missing)
+        np.copyto(labels, cv2.dilate(labels, _CROSS), where=missing)
         before = np.count_nonzero(missing)
         missing &= labels == 0
         if np.count_nonzero(missing) == before:

@@ -69,6 +69,18 @@ def test_an_open_outline_is_divided_by_color() -> None:
     assert (color_at(regions, 150, 128), color_at(regions, 30, 128)) == (BLUE, RED)
 
 
+def test_a_diagonal_line_of_one_pixel_divides() -> None:
+    """Pixels that touch at their corners are a line: the strip between two of them is a region."""
+    ink = page(256, 256)
+    np.fill_diagonal(ink, 255)
+    np.fill_diagonal(ink[:, 3:], 255)
+    labels = find_regions(halves(RED, RED), ink).labels
+    rows = np.arange(10, 240)
+    strip = {int(label) for label in np.unique(labels[rows, rows + 1])}
+    sides = {int(label) for side in (-5, 9) for label in np.unique(labels[rows, rows + side])}
+    assert not strip & sides
+
+
 def test_regions_of_similar_colors_share_one() -> None:
     """Closed rooms whose colours differ by less than the tolerance have the same colour."""
     light = (212, 46, 46)  # 4.3 CIELAB units from RED
