@@ -542,12 +542,6 @@ def test_grid_places_every_picture() -> None:
             image.grid(empty)
 
 
-def test_reading_pictures_needs_no_torch() -> None:
-    """Importing the module does not import torch."""
-    code = "import sys, refcolor.io.image; sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 @pytest.mark.parametrize(
     ("enlarge", "shape", "size"),
     [

@@ -1,8 +1,6 @@
 """Drawings of every kind are decomposed, other pictures are rejected with advice."""
 
 import io
-import subprocess
-import sys
 from pathlib import Path
 
 import cv2
@@ -307,10 +305,3 @@ def test_a_sketch_may_be_larger_than_its_drawing() -> None:
     sketch = working_sketch(read_drawing(picture).ink, 64, 64)
     assert sketch[31, 32] == 0
     assert sketch[10, 10] == 255
-
-
-def test_reading_drawings_needs_no_torch() -> None:
-    """Drawings are read, cleaned, filled and put together without importing torch."""
-    code = "import sys, refcolor.colorize.layers, refcolor.colorize.fill; "
-    code += "sys.exit('torch' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0

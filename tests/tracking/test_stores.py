@@ -14,12 +14,6 @@ from refcolor.tracking.session import open_training
 from refcolor.tracking.store import Store, connect, first_line, quiet, without_password
 
 
-def test_mlflow_is_imported_late() -> None:
-    """Importing the tracking package, as every stage does, does not import MLflow (2 s)."""
-    code = "import sys, refcolor.tracking; sys.exit('mlflow' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], check=False).returncode == 0
-
-
 def test_artifacts_lie_in_the_repository(store: Store, root: Path) -> None:
     """Pictures are stored beside the database, whatever the working directory is."""
     with quiet():

@@ -2,7 +2,6 @@
 
 import json
 import signal
-import subprocess
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -240,16 +239,3 @@ def test_alone_nothing_is_connected() -> None:
         assert processes == Processes(rank=0, world_size=1)
         assert device == CPU
         assert not dist.is_initialized()
-
-
-def test_the_stage_imports_no_machinery_to_start_processes(root: Path) -> None:
-    """The launcher is imported only for several processes."""
-    code = (
-        "import sys, pipeline.train\n"
-        "print([x for x in sys.modules if x.startswith(('torch.distributed.elastic', "
-        "'torch.distributed.launcher'))])"
-    )
-    done = subprocess.run(
-        [sys.executable, "-c", code], cwd=root, capture_output=True, text=True, check=True
-    )
-    assert done.stdout == "[]\n"
