@@ -45,7 +45,7 @@ def picture_panel(
 
     def choose(text: str, *, add: bool = False) -> str:
         return (
-            f'<label class="link">{text}<input type="file" accept="image/*" {multiple} '
+            f'<label class="link">{text}<input type="file" accept="image/*,.psd,.ora" {multiple} '
             f'aria-label="{text}: {title}" data-add="{"yes" if add else "no"}"></label>'
         )
 

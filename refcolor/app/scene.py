@@ -6,10 +6,13 @@ from functools import cached_property
 from io import BytesIO
 from pathlib import PurePath
 
+import numpy as np
 from PIL import Image
 
 from refcolor.colorize.colorizer import Colored
+from refcolor.colorize.documents import read_page
 from refcolor.colorize.hints import Hint
+from refcolor.colorize.reference import in_color
 from refcolor.io import image
 from refcolor.io.image import Picture
 from refcolor.prepare.palette import palette
@@ -33,12 +36,16 @@ class Sheet:
 
     @classmethod
     def read(cls, name: str, data: bytes) -> "Sheet":
-        """Decode a picture when it is uploaded.
+        """Decode a picture, or the merged picture of a PSD or OpenRaster file, when it is uploaded.
 
         name: of the file; folders are removed.  data: the bytes of the file.
-        Raises PictureError as `image.read` does.
+        Raises PictureError as `image.read` and `read_page` do.
         """
-        picture = image.read(data, max_megapixels=MAX_MEGAPIXELS)
+        page, _ = read_page(data)
+        if isinstance(page, np.ndarray):
+            picture = in_color(page)
+        else:
+            picture = image.read(data, max_megapixels=MAX_MEGAPIXELS)
         height, width = picture.shape[:2]
         return cls(
             name=PurePath(name).name or "picture",

@@ -34,7 +34,7 @@ def read_reference(source: Source) -> Picture:
     name = str(file) if isinstance(file, Path) else "the reference"
     file, _ = read_page(file)
     if isinstance(file, np.ndarray):
-        picture = _in_color(file)
+        picture = in_color(file)
     else:
         try:
             picture = image.read(file, max_megapixels=_MAX_MEGAPIXELS)
@@ -73,7 +73,7 @@ def is_line_art(picture: Picture) -> bool:
     return bool(colored_share <= _COLORED_SHARE and paper_share > _PAPER_SHARE)
 
 
-def _in_color(pixels: Picture) -> Picture:
+def in_color(pixels: Picture) -> Picture:
     """Return grey, colour or colour with opacity, which is laid on white, as (H, W, 3) uint8."""
     image = Image.fromarray(pixels)
     if image.mode == "RGBA":

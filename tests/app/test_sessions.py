@@ -4,11 +4,14 @@ import threading
 from collections.abc import Callable
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from refcolor.app import actions
 from refcolor.app.scene import Result
 from refcolor.app.sessions import MAX_PAGES, Sessions
+from refcolor.colorize.documents import read_page
+from refcolor.colorize.ora import write_ora
 from refcolor.errors import PictureError, RefcolorError
 
 from ..colorize.material import line_art
@@ -140,6 +143,17 @@ def test_an_upload_is_read_and_removed(sessions: Sessions, tmp_path: Path) -> No
     (sheet,) = sessions.receive([str(file)])
     assert (sheet.name, sheet.height, sheet.width) == ("box.png", 41, 43)
     assert list(tmp_path.iterdir()) == []
+
+
+def test_an_uploaded_document_is_its_merged_picture(sessions: Sessions, tmp_path: Path) -> None:
+    """The page shows it, and the model reads the file itself, which has the resolution."""
+    merged = line_art(41, 43)
+    write_ora(tmp_path / "a.ora", [], merged, (300.0, 300.0))
+    file = upload(tmp_path, (tmp_path / "a.ora").read_bytes(), "box.ora")
+    (sheet,) = sessions.receive([str(file)])
+    assert (sheet.name, sheet.height, sheet.width) == ("box.ora", 41, 43)
+    assert np.abs(sheet.picture.astype(int) - merged).mean() < 5  # the view is lossy
+    assert read_page(sheet.data)[1] == (300, 300)
 
 
 def test_a_refused_upload_is_removed_too(sessions: Sessions, tmp_path: Path) -> None:
