@@ -5,6 +5,7 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+from PIL import Image, ImageDraw, ImageFont
 
 from refcolor import Colorizer, characters
 from refcolor.app.samples import draw_samples
@@ -101,7 +102,41 @@ def sheet_of_hints() -> image.Picture:
     return image.grid([[image.resize(picture, 2 * SIDE, 2 * SIDE) for picture in pictures]])
 
 
+def comic_page() -> image.Picture:
+    """Draw four framed panels, a bubble across two of them, and screentone behind the last."""
+    page = np.full((1000, 800), image.WHITE, np.uint8)
+    for index, (top, left, height, width) in enumerate(
+        ((30, 30, 420, 300), (30, 350, 420, 420), (470, 30, 500, 420), (470, 470, 500, 300))
+    ):
+        side = max(height, width)
+        shape, palette = characters.draw_shape(7, index), characters.draw_palette(7, index)
+        drawn = characters.render(shape, palette, size=side)
+        lines = np.where(drawn.ink, 0, image.WHITE).astype(np.uint8)
+        if index == 3:
+            y, x = np.mgrid[:side, :side] % 7 - 3
+            lines[(drawn.parts == 0) & (x**2 + y**2 <= 3)] = 0
+        rows, columns = (side - height) // 2, (side - width) // 2
+        panel = page[top : top + height, left : left + width]
+        panel[:] = lines[rows : rows + height, columns : columns + width]
+        cv2.rectangle(page, (left, top), (left + width, top + height), 0, 4)
+    with_bubble = Image.fromarray(page)
+    draw = ImageDraw.Draw(with_bubble)
+    draw.ellipse((250, 380, 470, 500), fill=image.WHITE, outline=0, width=3)
+    text, font = "Where did you\nfind that hat?\nIt suits you!", ImageFont.load_default(20)
+    draw.multiline_text((360, 440), text, fill=0, font=font, anchor="mm", align="center")
+    return np.array(with_bubble)
+
+
+def sheet_of_page() -> image.Picture:
+    """Colour a comic page: the page, its colours with shadow and lines, and the colours alone."""
+    page, reference = comic_page(), draw_samples().references[0]
+    colored = Colorizer.demo(device="cpu").colorize(page, reference.data)
+    pictures = (page, colored.picture, colored.colors)
+    return image.grid([[image.fit(picture, 4 * SIDE) for picture in pictures]], gap=8)
+
+
 if __name__ == "__main__":
+    image.write(IMAGES / "page.png", sheet_of_page())
     image.write(IMAGES / "flats.png", sheet_of_flats())
     image.write(IMAGES / "hints.png", sheet_of_hints())
     image.write(IMAGES / "sample.png", sheet_of_characters())

@@ -26,8 +26,9 @@ Examples:
   the region at 120,80 in a colour of your own, and the one at 20,30 left as paper:
     refcolor colorize girl.png -r painting.jpg --match 120,80=#3a7bd5 --keep 20,30 -o colored/
 
-The drawing's own lines stay as they are, at the drawing's own size. What exists already is skipped;
-a drawing that cannot be used is reported at the end and stops no other.
+The drawing's own lines stay as they are, at the drawing's own size. A comic page is coloured panel
+by panel; frames, gutters and speech bubbles stay paper, grey and screentone become shadow. What
+exists already is skipped; a drawing that cannot be used is reported at the end and stops no other.
 Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
 """
 
@@ -144,7 +145,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     parser.add_argument(
         "--layers",
         action="store_true",
-        help="write NAME_colors.png and NAME_lines.png as well, with transparency",
+        help="write NAME_colors.png and NAME_lines.png as well, with transparency, and "
+        "NAME_shadow.png of a drawing with grey areas or screentone",
     )
     parser.add_argument(
         "--psd",

@@ -30,7 +30,7 @@ from refcolor.io import image
 from refcolor.io.image import Picture, Unit
 from refcolor.lines.bubbles import find_bubbles
 from refcolor.lines.drawing import Drawing, read_drawing, working_sketch
-from refcolor.lines.frames import Framing, Window, find_framings, stretched
+from refcolor.lines.frames import Framing, Window, find_framings, outside_of, stretched
 from refcolor.model.generator import Generator
 from refcolor.params import ModelParams
 from refcolor.training.checkpoint import GENERATOR, describe, load_generator
@@ -317,9 +317,14 @@ class Colorizer:
 
     def finish(self, prepared: Prepared, prediction: Prediction) -> Colored:
         """Bring the model's colours to the drawing's size, with their borders on its lines."""
+        drawing = prepared.drawing
+        framings = [panel.framing for panel in prepared.panels]
+        colors = prepared.look.apply(
+            prediction.colors, drawing, prepared.spots, outside_of(framings, drawing.ink)
+        )
         return Colored(
-            drawing=prepared.drawing,
-            colors=prepared.look.apply(prediction.colors, prepared.drawing, prepared.spots),
+            drawing=drawing,
+            colors=colors,
             attention=Attention(
                 prediction.weights,
                 prepared.panels[0].placement,

@@ -33,6 +33,7 @@ class Layer:
     pixels: (h, w, 4) uint8, sRGB and opacity.  left, top: their position on the canvas.
     layers: those of a group, the lowest first.
     mask: (H, W) uint8 of the size of the canvas, 0 where the layer or the group is hidden.
+    multiplied: whether the blend mode is "multiply"; else it is "normal".
     """
 
     name: str
@@ -41,6 +42,7 @@ class Layer:
     top: int = 0
     layers: Iterable["Layer"] = ()
     mask: Picture | None = None
+    multiplied: bool = False
 
 
 def read_page(

@@ -17,16 +17,17 @@ from refcolor.sources.naming import file_name
 
 COLORS: Final = "colors"  # the names of the layers, in files and in a PSD
 LINES: Final = "lines"
+SHADOW: Final = "shadow"
 
 _COMPRESSION: Final = 4  # of 9: half the time of 6, and a twentieth more bytes
 
 
 def compose(colors: Picture, drawing: Drawing) -> Picture:
-    """Lay the lines of a drawing over colours.
+    """Lay the tone and the lines of a drawing over colours.
 
-    A pixel is ink * line + (1 - ink) * color, in sRGB values, rounded to the nearest: a black pixel
-    with full ink stays exactly black, and a pixel without ink becomes exactly the colour. Where the
-    drawing is transparent the picture is white.
+    A pixel is ink * line + (1 - ink) * (1 - tone) * color, in sRGB values, rounded to the nearest:
+    a black pixel with full ink stays exactly black, and a pixel without ink and tone becomes
+    exactly the colour. Where the drawing is transparent the picture is white.
 
     colors: (H, W, 3) uint8 of the drawing's size.  Returns (H, W, 3) uint8.
     Raises ValueError for colours of another size.
@@ -44,7 +45,11 @@ def compose(colors: Picture, drawing: Drawing) -> Picture:
         if drawing.opacity is not None:
             opacity = np.maximum(drawing.opacity[rows, :, None], ink)
         # At most 255 * 255 + 127, which 16 bits hold.
-        mixed = ink * line + (opacity - ink) * colors[rows] + (WHITE - opacity) * np.uint16(WHITE)
+        below = colors[rows]
+        if drawing.tone is not None:
+            light = WHITE - drawing.tone[rows, :, None].astype(np.uint16)
+            below = (light * below + WHITE // 2) // WHITE
+        mixed = ink * line + (opacity - ink) * below + (WHITE - opacity) * np.uint16(WHITE)
         picture[rows] = (mixed + WHITE // 2) // WHITE
     return picture
 
@@ -76,11 +81,19 @@ def color_layer(colors: Picture, drawing: Drawing) -> Picture:
 def line_layer(drawing: Drawing) -> Picture:
     """Return the lines as a layer that is transparent where there is no ink.
 
-    Blended over the colour layer in the mode "normal" it gives the picture of `compose`.
+    Blended over the colours and the shadow in the mode "normal" it gives the picture of `compose`.
     Returns (H, W, 4) uint8, sRGB and opacity.
     """
     line = np.where(drawing.ink[..., None] > 0, drawing.line, np.uint8(0))
     return _with_alpha(line, drawing.ink)
+
+
+def shadow_layer(tone: Picture) -> Picture:
+    """Return the tone of a drawing as a black layer, which multiplies the colours below it.
+
+    tone: (H, W) uint8.  Returns (H, W, 4) uint8, sRGB and opacity.
+    """
+    return _with_alpha(np.zeros(3, np.uint8), tone)
 
 
 def write_picture(path: Path, picture: Picture, resolution: Resolution | None) -> None:
@@ -106,11 +119,15 @@ def write_layers(
 ) -> tuple[Path, Path]:
     """Write the colour layer and the line layer as PNG files with transparency.
 
+    The tone of a drawing becomes a third file, <stem>_shadow.png.
     Returns the two paths, those of `layer_files`.
     """
     paths = layer_files(folder, stem)
     for path, layer in zip(paths, (color_layer(colors, drawing), line_layer(drawing)), strict=True):
         write_picture(path, layer, drawing.resolution)
+    if drawing.tone is not None:
+        shadow = folder / file_name(stem, f"_{SHADOW}.png")
+        write_picture(shadow, shadow_layer(drawing.tone), drawing.resolution)
     return paths
 
 
@@ -120,7 +137,7 @@ def layer_files(folder: Path, stem: str) -> tuple[Path, Path]:
 
 
 def document_layers(colors: Picture, drawing: Drawing, *, flat: bool = False) -> Iterator[Layer]:
-    """Yield the layers of a document: the colour layer, above it the line layer.
+    """Yield the layers of a document: the colour layer, the shadow of tone, the line layer.
 
     A mask hides the colours where the drawing is transparent.
     flat: instead of the colour layer a group of that name with a layer for each colour, which a
@@ -131,6 +148,8 @@ def document_layers(colors: Picture, drawing: Drawing, *, flat: bool = False) ->
         yield Layer(COLORS, layers=_flats(colors), mask=mask)
     else:
         yield Layer(COLORS, _with_alpha(colors, _opaque(drawing)), mask=mask)
+    if drawing.tone is not None:
+        yield Layer(SHADOW, shadow_layer(drawing.tone), multiplied=True)
     yield Layer(LINES, line_layer(drawing))
 
 

@@ -57,11 +57,18 @@ class Look:
                 f"x {height}; save the mask at the size of the drawing",
             )
 
-    def apply(self, colors: Picture, drawing: Drawing, spots: Sequence[PointColor] = ()) -> Picture:
+    def apply(
+        self,
+        colors: Picture,
+        drawing: Drawing,
+        spots: Sequence[PointColor] = (),
+        outside: Mask | None = None,
+    ) -> Picture:
         """Bring the model's colours to the size of a drawing in this look.
 
         colors: (h, w, 3) uint8.  spots: regions in a colour that a person chose; of two spots in
-        one region the later counts.  Returns (H, W, 3) uint8.
+        one region the later counts.  outside: (H, W) bool, True outside of frames and panels,
+        where only spots have a colour.  Returns (H, W, 3) uint8.
         """
         if not self.flat:  # before the regions are found, because it needs the most memory
             filled = upsample(colors, drawing.ink)
@@ -75,6 +82,9 @@ class Look:
             )
             if self.flat:
                 filled = regions.colors[regions.labels]
+        if outside is not None:
+            filled[outside] = drawing.paper
+        if spots:
             for region, spot in dict(zip(regions.spots, spots, strict=True)).items():
                 inside = regions.labels == region
                 if spot.color is None:

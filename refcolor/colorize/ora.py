@@ -58,6 +58,8 @@ def write_ora(
                 element = ElementTree.Element(
                     "layer", name=layer.name, src=name, x=str(layer.left), y=str(layer.top)
                 )
+                if layer.multiplied:
+                    element.set("composite-op", "svg:multiply")
             parent.insert(0, element)  # the topmost comes first
 
         stack = ElementTree.SubElement(root, "stack")

@@ -31,13 +31,13 @@ _PER_INCH, _INCHES = 1, 1  # units of a resolution, and of sizes that programs s
 def write_psd(
     path: Path, layers: Iterable[Layer], merged: Picture, resolution: Resolution | None
 ) -> None:
-    """Write layers, the lowest first, all in the blend mode "normal".
+    """Write layers, the lowest first.
 
     The file is written atomically; missing folders are created.
     merged: (H, W, 3) uint8, the picture that programs without layers show.
     Raises PictureError with the reason too_long_for_psd for a side above 30000 pixels.
     """
-    from psd_tools.constants import Compression, Resource, SectionDivider, Tag
+    from psd_tools.constants import BlendMode, Compression, Resource, SectionDivider, Tag
     from psd_tools.psd import PSD
     from psd_tools.psd.header import FileHeader
     from psd_tools.psd.image_data import ImageData
@@ -86,7 +86,9 @@ def write_psd(
 
     def add(layer: Layer) -> None:
         if layer.pixels is not None:
-            add_record(layer.name, layer.pixels, layer.left, layer.top, layer.mask)
+            record = add_record(layer.name, layer.pixels, layer.left, layer.top, layer.mask)
+            if layer.multiplied:
+                record.blend_mode = BlendMode.MULTIPLY
             return
         end = add_record("</Layer group>", _NOTHING)
         end.tagged_blocks.set_data(

@@ -12,18 +12,18 @@ from refcolor.errors import PictureError
 from refcolor.io.image import WHITE, Picture, fit, from_unit, read_rgba, resize, to_unit
 from refcolor.lines.paper import flatten_page, paper_color, paper_noise, sampled, strips
 from refcolor.lines.sketch import PRESETS, xdog
+from refcolor.lines.tone import BARE, FULL, separate_tone
 
 MEASURED_SIDE: Final = 512  # pixels of the longer side, at most; the thresholds hold for this size
 MIN_INK: Final = 5e-5  # mean coverage of a line of 5 pixels at 512
 # Share of bare paper. Drawings by artists have 0.95, inked pages 0.8, pictures of 64 pixels 0.6.
 MIN_BARE: Final = 0.5
-MAX_SOLID: Final = 0.25  # share of the picture in black areas that are too thick for lines
+MAX_SOLID: Final = 0.45  # share of the picture in black areas that are too thick for lines
 MAX_SHADED: Final = 0.06  # in grey areas
 MAX_COLORED: Final = 0.025  # in coloured areas
 
-_BARE = 26  # ink of 255 below which the paper is bare
-_FULL = 230  # ink from which it is black
 _CHROMA = 20  # levels between the channels from which a pixel is coloured
+_TONED = 0.005  # share of toned areas from which tone is looked for
 _THICK = 9  # pixels at MEASURED_SIDE; an area that contains such a square is not a line
 _OPAQUE = 128
 _NEARLY_OPAQUE = 250  # paint programs round the opacity of layers that they merge
@@ -42,7 +42,7 @@ _CROP_FIRST = "crop it to the page, or " + _SKETCH_FIRST
 
 @dataclass(frozen=True)
 class Drawing:
-    """A decomposed drawing: pixel = ink * line + (1 - ink) * paper, in sRGB values.
+    """A decomposed drawing: pixel = ink * line + (1 - ink) * (1 - tone) * paper, in sRGB values.
 
     ink: (H, W) uint8, coverage of a pixel by the line; 255 is full coverage.
     line: the colour of the lines, (H, W, 3) uint8, or (3,) if all lines have the same colour.
@@ -51,6 +51,8 @@ class Drawing:
     opacity: (H, W) uint8 of a drawing with its paper that is transparent around it; there the paper
         is white. None for an opaque drawing, and for lines without paper, whose opacity is the ink.
     resolution: of its file, in pixels per inch, horizontal and vertical.
+    tone: (H, W) uint8, grey areas and screentone, which are shadow on the colours; 255 is black.
+        None without.
     """
 
     ink: Picture
@@ -59,6 +61,7 @@ class Drawing:
     kind: str
     opacity: Picture | None = None
     resolution: tuple[float, float] | None = None
+    tone: Picture | None = None
 
     @property
     def size(self) -> tuple[int, int]:
@@ -74,7 +77,8 @@ def read_drawing(
 
     The drawing may have dark lines on light paper, light lines on dark paper, coloured lines, or
     lines on a transparent ground; lines keep their colour. Transparency around an opaque drawing
-    becomes white paper. Grey shading becomes partial ink.
+    becomes white paper. Grey areas and screentone between dark lines become tone; other grey is
+    partial ink.
 
     source: a file, its bytes, or an array: (H, W), (H, W, 3) or (H, W, 4) uint8, the last
     with opacity.
@@ -97,7 +101,11 @@ def read_drawing(
         drawing = _decompose_opaque(page, paper)
         if (pixels[..., 3] < _NEARLY_OPAQUE).any():
             drawing = replace(drawing, opacity=np.ascontiguousarray(pixels[..., 3]))
-    _check_ink(drawing.ink, name, clean_lines)
+        if drawing.line.tolist() == [0, 0, 0] and _toned(drawing.ink) > _TONED:
+            lines, tone = separate_tone(drawing.ink)
+            if tone.any():
+                drawing = replace(drawing, ink=lines, tone=tone)
+    _check_ink(drawing, name, clean_lines)
     return drawing
 
 
@@ -233,7 +241,7 @@ def _line_color(page: Picture, ink: Picture, paper: Picture) -> Picture:
 
 def _has_colored_lines(page: Picture, ink: Picture, paper: Picture) -> bool:
     """Return True if more than 0.1 % of the ink is coloured relative to the paper."""
-    drawn = ink >= _BARE
+    drawn = ink >= BARE
     rest = page[drawn] - (1 - to_unit(ink[drawn])[:, None]) * paper
     return bool(drawn.any()) and float(np.mean(rest.max(axis=1) > 2 * _CHROMA)) > 1e-3
 
@@ -250,20 +258,35 @@ def _check_colors(page: Picture, paper: Picture, name: str) -> None:
         )
 
 
-def _check_ink(ink: Picture, name: str, cleaned: bool) -> None:
-    mean, bare = float(ink.mean()) / WHITE, float(np.mean(ink < _BARE))
+def _check_ink(drawing: Drawing, name: str, cleaned: bool) -> None:
+    ink = drawing.ink
+    mean, bare = float(ink.mean()) / WHITE, ink < BARE
     if mean < MIN_INK:
         raise PictureError(
             "nothing_drawn", f"{name} has no visible lines; draw darker or thicker strokes"
         )
-    small = _measured(ink)
-    shaded = _solid((small >= _BARE) & (small < _FULL))
-    if bare < MIN_BARE or shaded > MAX_SHADED or _solid(small >= _BARE) > MAX_SOLID:
+    if drawing.tone is not None:
+        bare &= drawing.tone < BARE
+    share, shaded = float(np.mean(bare)), _shaded(ink)
+    if share < MIN_BARE or shaded > MAX_SHADED or _solid(_measured(ink) >= BARE) > MAX_SOLID:
         raise PictureError(
             "too_much_ink",
-            f"{name} is not a clean line drawing but shaded, filled or photographed ({bare:.0%} of "
-            f"it bare paper, {shaded:.0%} grey areas); {_CROP_FIRST if cleaned else _CLEAN_FIRST}",
+            f"{name} is not a clean line drawing but shaded, filled or photographed ({share:.0%} "
+            f"of it bare paper, {shaded:.0%} grey areas); "
+            + (_CROP_FIRST if cleaned else _CLEAN_FIRST),
         )
+
+
+def _shaded(ink: Picture) -> float:
+    """Compute the share of grey areas that are too thick for lines."""
+    small = _measured(ink)
+    return _solid((small >= BARE) & (small < FULL))
+
+
+def _toned(ink: Picture) -> float:
+    """Compute the share of grey areas, screentone and hatching that are too thick for lines."""
+    small = np.asarray(cv2.blur(_measured(ink), (5, 5)), np.uint8)
+    return _solid((small >= BARE) & (small < FULL))
 
 
 def _solid(marked: npt.NDArray[np.bool_]) -> float:

@@ -1,7 +1,8 @@
 """The framing of a drawing: what a frame encloses, panels, and the part of a page with ink."""
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from itertools import chain, pairwise
+from itertools import chain
 from typing import Any, Final
 
 import cv2
@@ -15,8 +16,8 @@ _INK: Final = 26  # of 255, from which a pixel is drawn
 _RECTANGULAR: Final = 0.94  # share of a rectangle that a frame fills; an octagon has 0.83
 _SMALLEST: Final = 0.5  # of the page's sides that a frame around all ink has
 _SMALLEST_PANEL: Final = 0.01  # of the page
-_FULL: Final = 0.8  # share of a line beside a gutter that the panels take, at least
-_GUTTER: Final = 0.4  # share of a line in a gutter that bubbles take, at most
+_STEP: Final = 0.2  # share of a line by which an area shrinks at a gutter, within two pixels
+_WIDEST_GUTTER: Final = 0.1  # of the side of an area
 _GAP: Final = 0.02  # of the page's longer side; a figure between panels is closed up to such gaps
 _THICKEST: Final = 0.04  # of the page's longer side
 _LINE_END: Final = (
@@ -106,6 +107,15 @@ def find_framings(ink: Picture) -> tuple[Framing, ...]:
     )
 
 
+def outside_of(framings: Sequence[Framing], ink: Picture) -> npt.NDArray[np.bool_] | None:
+    """Mark what lies outside of all frames and panels of a page, up to the middle of their lines.
+
+    ink: (H, W) uint8.  Returns (H, W) bool; None for a drawing without a frame.
+    """
+    insides = [framing.inside for framing in framings if framing.inside is not None]
+    return stretched(np.max(insides, axis=0), ink) == 0 if insides else None
+
+
 def _inside_page_frame(inked: Picture) -> Picture | None:
     area = max(_areas(inked), key=np.count_nonzero, default=None)
     inside = None if area is None else _inside_frame(area, inked)
@@ -140,18 +150,21 @@ def _panels(inked: Picture) -> list[Picture]:
 
 
 def _cut(area: Picture) -> list[Picture]:
-    """Cut an area along its gutters, straight bands of paper that bubbles may cross.
+    """Cut an area along its gutters, narrow bands in which it takes much less of each line.
 
-    A band is a gutter if the area is full beside it, so that the neck of a figure is none.
+    Bubbles may cross a gutter. Pieces of another shape than a frame are not panels, so a cut
+    through a figure does no harm.
     """
     window = _bounds(area)
     for axis, start in enumerate((window.top, window.left)):
         shares = area[window.slices].mean(axis=1 - axis)
-        for before, after in pairwise(np.flatnonzero(shares >= _FULL)):
-            gutter = shares[before + 1 : after] <= _GUTTER
-            if np.count_nonzero(gutter) > max(0, len(gutter) - 5):
+        changes = shares[2:] - shares[:-2]
+        rises = np.flatnonzero(changes >= _STEP)
+        for fall in np.flatnonzero(changes <= -_STEP):
+            ends = rises[(rises > fall) & (rises <= fall + _WIDEST_GUTTER * len(shares))]
+            if len(ends):
                 first = area.copy()
-                first.swapaxes(0, axis)[start + (before + after) // 2 :] = 0
+                first.swapaxes(0, axis)[start + 1 + (fall + ends[0]) // 2 :] = 0
                 return [*_cut(first), *_cut(area - first)]
     return [area]
 

@@ -80,7 +80,7 @@ def test_panels_are_coloured_each_at_its_own_size(colorizer: Colorizer) -> None:
     assert not prepared.can_batch(prepared)
     assert prepared.pairs == 2 * 48 * 64
     colored = colorizer.finish(prepared, colorizer.run([prepared])[0])
-    assert (colored.colors[:, 165:175] == 255).all()
+    assert (colored.colors[:, 161:179] == 255).all()
     for left in (20, 190):
         assert (colored.colors[20:200, left : left + 130] != 255).any(axis=2).all()
     assert colored.attention.weights is None

@@ -110,6 +110,23 @@ def test_a_psd_opens_again_with_its_layers(tmp_path: Path) -> None:
         np.testing.assert_array_equal(np.asarray(layer.topil().convert("RGBA")), expected)
 
 
+def test_tone_is_a_layer_that_multiplies_the_colours(tmp_path: Path) -> None:
+    """0.2 of ink over 0.6 of tone over 200 is 0.8 * 0.4 * 200; files and picture agree."""
+    one = Drawing(np.uint8([[51]]), np.zeros(3, np.uint8), WHITE, "", tone=np.uint8([[153]]))
+    assert compose(np.full((1, 1, 3), 200, np.uint8), one).tolist() == [[[64, 64, 64]]]
+    tone = np.random.default_rng(6).integers(0, 256, (41, 29), dtype=np.uint8)
+    shaded = replace(drawing(), tone=tone)
+    write_layers(tmp_path, "fox", colors(), shaded)
+    layers = [Image.open(tmp_path / f"fox_{name}.png") for name in ("colors", "shadow", "lines")]
+    laid = Image.alpha_composite(Image.alpha_composite(*layers[:2]), layers[2])
+    assert np.abs(np.asarray(laid)[..., :3].astype(int) - compose(colors(), shaded)).max() <= 2
+    psd_tools = pytest.importorskip("psd_tools")
+    save_psd(tmp_path / "fox.psd", colors(), shaded)
+    _, shadow, _ = psd_tools.PSDImage.open(tmp_path / "fox.psd")
+    assert (shadow.name, shadow.blend_mode.name) == ("shadow", "MULTIPLY")
+    np.testing.assert_array_equal(np.asarray(shadow.topil().convert("RGBA")), layers[1])
+
+
 def test_a_psd_of_flats_has_a_layer_for_each_color(tmp_path: Path) -> None:
     """The group below the lines holds a mask of each colour, and together they are the colours."""
     psd_tools = pytest.importorskip("psd_tools")

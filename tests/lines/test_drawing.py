@@ -174,12 +174,13 @@ def test_colour_pictures_are_refused() -> None:
     assert "refcolor sketch" in message
 
 
-def test_shaded_pictures_are_refused() -> None:
-    """A grey character is rejected as shaded; the advice is to clean the page or draw its lines."""
-    color = render(draw_shape(1, 2), draw_palette(1, 2), size=256).color
-    gray = color.astype(float).mean(axis=2).astype(np.uint8)
-    assert reason_of(gray)[0] == "too_much_ink"
-    assert "--clean-lines" in reason_of(gray)[1]
+def test_photographs_are_refused() -> None:
+    """Grey that changes everywhere is refused, with the advice to clean the page."""
+    noise = np.random.default_rng(0).normal(0, 1, (256, 200)).astype(np.float32)
+    gray = 128 + 900 * cv2.GaussianBlur(noise, (0, 0), 12)
+    picture = np.clip(gray, 0, 255).astype(np.uint8)
+    assert reason_of(picture)[0] == "too_much_ink"
+    assert "--clean-lines" in reason_of(picture)[1]
 
 
 @pytest.mark.parametrize("index", [0, 120, 125])
@@ -191,11 +192,14 @@ def test_lines_may_cover_a_third_of_a_tiny_drawing(index: int) -> None:
     np.testing.assert_array_equal(read_drawing(sketch).ink, 255 - sketch)
 
 
-def test_spot_blacks_are_drawing() -> None:
-    """A drawing may have a filled black shape of a tenth of the picture."""
+@pytest.mark.parametrize("area", [np.s_[140:180, 40:110], np.s_[110:, :110]])
+def test_spot_blacks_are_drawing(area: tuple[slice, slice]) -> None:
+    """A drawing may have a filled black shape of a tenth or of a third of the picture."""
     picture = 255 - ink()
-    picture[140:180, 40:110] = 0
-    assert (read_drawing(picture).ink[140:180, 40:110] == 255).all()
+    picture[area] = 0
+    drawing = read_drawing(picture)
+    assert (drawing.ink[area] == 255).all()
+    assert drawing.tone is None
 
 
 @pytest.mark.parametrize(

@@ -200,3 +200,17 @@ def test_a_page_is_taken_apart_into_its_panels(changes: dict[str, bool]) -> None
         framing.lay(colors, laid)
     assert (laid[15:110, 15:115] == 9).all()
     assert not laid[116:119, 20:90].any()
+
+
+def test_gutters_need_not_meet() -> None:
+    """Columns of two widths with a bubble where they cross are four panels."""
+    ink = np.zeros((1000, 800), np.uint8)
+    frames = ((30, 30, 420, 300), (30, 350, 420, 420), (470, 30, 500, 420), (470, 470, 500, 300))
+    for top, left, height, width in frames:
+        panel = line(4, at=0)(figure(height, width))
+        ink[top : top + height, left : left + width] = panel
+    cv2.ellipse(ink, (360, 440), (110, 60), 0, 0, 360, 0, cv2.FILLED)
+    cv2.ellipse(ink, (360, 440), (110, 60), 0, 0, 360, 255, 3)
+    windows = sorted((f.window.top // 100, f.window.left) for f in find_framings(ink))
+    assert [row for row, _ in windows] == [0, 0, 4, 4]
+    assert [left for _, left in windows] == pytest.approx([34, 354, 34, 474], abs=12)
