@@ -12,6 +12,7 @@ from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
 from refcolor.app.sessions import Sessions
 
+pytestmark = pytest.mark.slow  # importing Gradio takes three seconds
 REQUEST = SimpleNamespace(session_hash="a")
 
 
