@@ -12,12 +12,13 @@ from refcolor.errors import PictureError
 from refcolor.io.image import WHITE, Picture, fit, from_unit, read_rgba, resize, to_unit
 from refcolor.lines.paper import flatten_page, paper_color, paper_noise, sampled, strips
 from refcolor.lines.sketch import PRESETS, xdog
-from refcolor.lines.tone import BARE, FULL, separate_tone
+from refcolor.lines.tone import BARE, FULL, is_even, separate_tone
 
 MEASURED_SIDE: Final = 512  # pixels of the longer side, at most; the thresholds hold for this size
 MIN_INK: Final = 5e-5  # mean coverage of a line of 5 pixels at 512
 # Share of bare paper. Drawings by artists have 0.95, inked pages 0.8, pictures of 64 pixels 0.6.
 MIN_BARE: Final = 0.5
+MIN_BARE_TONED: Final = 0.2  # beside even tone, which no photograph has
 MAX_SOLID: Final = 0.45  # share of the picture in black areas that are too thick for lines
 MAX_SHADED: Final = 0.06  # in grey areas
 MAX_COLORED: Final = 0.025  # in coloured areas
@@ -265,10 +266,13 @@ def _check_ink(drawing: Drawing, name: str, cleaned: bool) -> None:
         raise PictureError(
             "nothing_drawn", f"{name} has no visible lines; draw darker or thicker strokes"
         )
+    least = MIN_BARE
     if drawing.tone is not None:
         bare &= drawing.tone < BARE
+        if is_even(drawing.tone):
+            least = MIN_BARE_TONED
     share, shaded = float(np.mean(bare)), _shaded(ink)
-    if share < MIN_BARE or shaded > MAX_SHADED or _solid(_measured(ink) >= BARE) > MAX_SOLID:
+    if share < least or shaded > MAX_SHADED or _solid(_measured(ink) >= BARE) > MAX_SOLID:
         raise PictureError(
             "too_much_ink",
             f"{name} is not a clean line drawing but shaded, filled or photographed ({share:.0%} "

@@ -19,6 +19,9 @@ _DOT: Final = 0.008  # of the longer side; larger marks are not dots of a screen
 _ROUND: Final = 0.4  # share of its box that a dot fills
 _DOTS, _ALL_DOTS = 12, 50  # of an area of screentone, and of a drawing with screentone, at least
 
+_BIN: Final = 8  # levels of tone that are counted as one
+_LEVELS, _EVEN = 5, 0.9  # that many levels take at least this share of even tone
+
 
 def separate_tone(ink: Picture) -> tuple[Picture, Picture]:
     """Separate the ink of lines and solid black from that of grey areas and of screentone.
@@ -38,6 +41,16 @@ def separate_tone(ink: Picture) -> tuple[Picture, Picture]:
     rest = (ink.astype(np.float32) - tone) * WHITE / np.maximum(WHITE - tone.astype(np.float32), 1)
     lines = np.where(tone == WHITE, 0, np.rint(rest.clip(0, WHITE))).astype(np.uint8)
     return lines, tone
+
+
+def is_even(tone: Picture) -> bool:
+    """Whether nearly all tone has one of a few levels, unlike the shadows of a photograph.
+
+    tone: (H, W) uint8, with some tone.
+    """
+    counts = np.bincount(tone.ravel() // _BIN, minlength=256 // _BIN)
+    counts[0] -= np.count_nonzero(tone == 0)
+    return bool(np.sort(counts)[-_LEVELS:].sum() >= _EVEN * counts.sum())
 
 
 def _grey(ink: Picture, thick: int) -> Picture:

@@ -4,9 +4,10 @@ import cv2
 import numpy as np
 import pytest
 
+from refcolor.errors import PictureError
 from refcolor.io.image import Picture
 from refcolor.lines.drawing import read_drawing
-from refcolor.lines.tone import separate_tone
+from refcolor.lines.tone import is_even, separate_tone
 
 INSIDE = np.s_[103:297, 103:297]  # of the square that `page` fills
 
@@ -61,3 +62,17 @@ def test_a_shaded_drawing_is_read_with_its_tone() -> None:
     assert drawing.tone[150, 150] == 30
     assert drawing.ink[120, 150] == 0
     assert read_drawing(255 - page(np.zeros((194, 194), np.uint8))).tone is None
+
+
+def test_even_tone_may_cover_most_of_a_page_and_uneven_may_not() -> None:
+    """Two greys on 60 % of a page are a drawing; a shadow that grows over the page is a photo's."""
+    ink = np.zeros((400, 500), np.uint8)
+    ink[:300, :200], ink[100:, 200:400] = 30, 90
+    uneven = np.tile(np.linspace(0, 120, 500).astype(np.uint8), (400, 1))
+    for page in (ink, uneven):
+        cv2.circle(page, (250, 200), 150, 255, 3)
+    drawing = read_drawing(255 - ink)
+    assert drawing.tone is not None
+    assert is_even(drawing.tone)
+    with pytest.raises(PictureError, match="shaded, filled or photographed"):
+        read_drawing(255 - uneven)
