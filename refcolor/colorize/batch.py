@@ -199,7 +199,7 @@ class _Pipeline:
         except (RefcolorError, OSError) as error:
             if isinstance(error, OSError) and error.errno in _DISK_FULL:
                 raise
-            self._report.failures.append(Failure(job.sketch.name, _message_of(error)))
+            self._report.failures.append(Failure(str(job.sketch), _message_of(error)))
             self._bar.update()
             return None
 

@@ -150,11 +150,13 @@ def test_a_failed_drawing_does_not_stop_the_others(colorizer: Colorizer, jobs: l
     jobs[1] = Job(jobs[1].sketch, (jobs[1].references[0].with_name("lines.png"),), jobs[1].output)
     report = color_all(colorizer, jobs, Options())
     assert report.done == 4
-    assert [failure.name for failure in report.failures] == ["s0.png", "s1.png", "s3.png"]
+    assert [failure.name for failure in report.failures] == [
+        str(jobs[index].sketch) for index in (0, 1, 3)
+    ]
     lines = list(report.lines())
     assert [line.count("\n") for line in lines] == [0, 0, 0]
     assert "s0.png is not a picture" in lines[0]
-    assert lines[1].startswith("s1.png: ")
+    assert lines[1].startswith(f"{jobs[1].sketch}: ")
     assert "lines.png is a line drawing" in lines[1]
     assert "s3.png is truncated" in lines[2]
 
@@ -164,7 +166,7 @@ def test_an_unwritable_result_is_reported(colorizer: Colorizer, jobs: list[Job])
     (jobs[4].output / "x").mkdir(parents=True)
     report = color_all(colorizer, jobs, Options(force=True))
     assert report.done == 6
-    assert [failure.name for failure in report.failures] == ["s4.png"]
+    assert [failure.name for failure in report.failures] == [str(jobs[4].sketch)]
     assert not [name for name in os.listdir(jobs[0].output.parent) if name.endswith(".part")]
 
 
