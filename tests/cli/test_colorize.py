@@ -98,7 +98,9 @@ def test_layers_and_psd(folder: Path, refcolor: Callable[..., CommandResult]) ->
     assert sorted(os.listdir("out")) == ["a.png", "a.psd", "a_colors.png", "a_lines.png"]
 
 
-def test_files_come_out_as_they_came(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
+def test_results_keep_resolution_transparency_and_folders(
+    folder: Path, refcolor: Callable[..., CommandResult]
+) -> None:
     """A tree of drawings: resolution, transparency, 16 bits, and the line layers of PSD and ORA.
 
     The line layer is the drawing of a.png, below it are areas that no line drawing has.
@@ -117,11 +119,11 @@ def test_files_come_out_as_they_came(folder: Path, refcolor: Callable[..., Comma
     write_ora(pages / "b.ora", layers, lines, (72, 72))
     image.write(pages / "c.png", lines)
     command = ("colorize", "pages", "-r", "colors/a.png", "-o", "out", "--ora", "--psd")
-    ended = refcolor(*command)
-    assert ended.code == 1  # the merged picture of the PSD is an area without lines
-    assert len(ended.err.splitlines()) == 3 and "pages/2/a.psd: " in ended.err
-    found = {path.relative_to("out").as_posix() for path in Path("out").rglob("*.png")}
-    assert found == {"1/cut.png", "2/deep.png", "b.png", "c.png"}
+    result = refcolor(*command)
+    assert result.code == 1  # the merged picture of the PSD is an area without lines
+    assert len(result.err.splitlines()) == 3 and "pages/2/a.psd: " in result.err
+    names = {path.relative_to("out").as_posix() for path in Path("out").rglob("*.png")}
+    assert names == {"1/cut.png", "2/deep.png", "b.png", "c.png"}
     with Image.open("out/1/cut.png") as cut:
         assert cut.mode == "RGBA"
         assert cut.info["dpi"] == pytest.approx((300, 300), abs=0.02)
@@ -135,16 +137,16 @@ def test_files_come_out_as_they_came(folder: Path, refcolor: Callable[..., Comma
         root = ElementTree.fromstring(archive.read("stack.xml"))
     assert [child.get("name") for child in root[0]] == ["lines", "colors"]
 
-    ended = refcolor(*command, "--layer", "ink", "--force")
-    assert ended.code == 1
-    assert ended.out == "coloured: 2\n"
-    assert "cut.png has no layers; colour it without a layer name" in ended.err
-    with Image.open("out/2/a.png") as result:
-        assert result.info["dpi"] == pytest.approx((350, 350), abs=0.02)
+    result = refcolor(*command, "--layer", "ink", "--force")
+    assert result.code == 1
+    assert result.out == "coloured: 2\n"
+    assert "cut.png has no layers; colour it without a layer name" in result.err
+    with Image.open("out/2/a.png") as opened:
+        assert opened.info["dpi"] == pytest.approx((350, 350), abs=0.02)
     assert (image.read(Path("out/2/a.png"))[black] == 0).all()
 
-    ended = refcolor(*command, "--layer", "linen", "--force")
-    assert "a.psd has no layer 'linen'; it has ink, rough" in ended.err
+    result = refcolor(*command, "--layer", "linen", "--force")
+    assert "a.psd has no layer 'linen'; it has ink, rough" in result.err
 
 
 def test_a_line_of_a_table_may_name_several_references(

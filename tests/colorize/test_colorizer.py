@@ -59,8 +59,8 @@ def test_a_frame_stays_and_outside_of_it_is_paper(colorizer: Colorizer) -> None:
     assert not colored.picture[17:20, 17:151].any()
     assert (colored.colors[30:180, 30:138] != paper).all()
     reference = colorizer.place_reference(blocks(64, 64))
-    alone, framed = (colorizer.prepare(picture, [reference]) for picture in (drawing, page))
-    assert np.mean(alone.panels[0].sketch != framed.panels[0].sketch) < 0.05
+    single, framed = (colorizer.prepare(picture, [reference]) for picture in (drawing, page))
+    assert np.mean(single.panels[0].sketch != framed.panels[0].sketch) < 0.05
 
 
 def test_panels_are_coloured_each_at_its_own_size(colorizer: Colorizer) -> None:

@@ -47,38 +47,36 @@ def test_one_reference_colours_every_drawing(working_folder: Path) -> None:
     assert {job.references for job in jobs.jobs} == {(reference,)}
 
 
-def test_the_tree_of_the_drawings_is_that_of_the_results(working_folder: Path) -> None:
-    """Subfolders are kept, results inside the folder of the drawings are not drawings."""
+def test_results_keep_the_sub_folders_of_the_drawings(working_folder: Path) -> None:
+    """Sub-folders are kept; results inside the folder of the drawings are not drawings."""
     touch("d/a.png", "d/1/a.psd", "d/1/deep/b.v2.ora", "d/out/a.png", "r.png")
-    found = plan([Path("d")], [Path("r.png")], output=Path("d/out"))
-    assert {str(job.sketch): str(job.output) for job in found.jobs} == {
+    jobs = plan([Path("d")], [Path("r.png")], output=Path("d/out"))
+    assert {str(job.sketch): str(job.output) for job in jobs.jobs} == {
         "d/a.png": "d/out/a.png",
         "d/1/a.psd": "d/out/1/a.png",
         "d/1/deep/b.v2.ora": "d/out/1/deep/b.v2.png",
     }
-    refuse_overwriting(found.jobs, layers=True, psd=True, ora=True)
+    refuse_overwriting(jobs.jobs, layers=True, psd=True, ora=True)
 
 
-def test_references_go_by_their_place_in_the_tree_or_their_name(working_folder: Path) -> None:
-    """The reference of the same subfolder comes before the one of the name alone."""
+def test_references_are_matched_by_path_then_by_name(working_folder: Path) -> None:
+    """The reference in the same sub-folder comes before one that has only the name."""
     touch("d/1/a.png", "d/2/a.png", "d/2/b.png", "d/3/c.png", "r/a.jpg", "r/2/a.jpg", "r/2/b.psd")
-    found = plan([Path("d")], [Path("r")], output=Path("out"))
-    assert {str(job.sketch): [str(path) for path in job.references] for job in found.jobs} == {
+    jobs = plan([Path("d")], [Path("r")], output=Path("out"))
+    assert {str(job.sketch): [str(path) for path in job.references] for job in jobs.jobs} == {
         "d/1/a.png": ["r/a.jpg"],
         "d/2/a.png": ["r/2/a.jpg"],
         "d/2/b.png": ["r/2/b.psd"],
     }
-    assert [failure.message for failure in found.failures] == [
-        "d/3/c.png has no reference called c"
-    ]
+    assert [failure.message for failure in jobs.failures] == ["d/3/c.png has no reference called c"]
 
 
-def test_of_a_document_and_its_export_one_is_the_drawing(working_folder: Path) -> None:
-    """The picture, unless a layer is named; files that are named themselves all count."""
+def test_a_picture_comes_before_its_document(working_folder: Path) -> None:
+    """Of a.png and a.psd the picture is coloured, unless a layer is named."""
     touch("d/a.png", "d/a.psd", "d/b.ora", "d/c.jpg", "d/1/a.png", "r.png")
     for layer, names in ((None, ["1/a.png", "a.png"]), ("ink", ["1/a.png", "a.psd"])):
-        found = plan([Path("d")], [Path("r.png")], output=Path("out"), layer=layer)
-        drawings = [str(job.sketch.relative_to("d")) for job in found.jobs]
+        jobs = plan([Path("d")], [Path("r.png")], output=Path("out"), layer=layer)
+        drawings = [str(job.sketch.relative_to("d")) for job in jobs.jobs]
         assert drawings == [*names, "b.ora", "c.jpg"]
     both = plan([Path("d/a.png"), Path("d/a.psd")], [Path("r.png")], output=Path("out"))
     with pytest.raises(UsageError, match=r"d/a.png and d/a.psd would both be written to out/a.png"):

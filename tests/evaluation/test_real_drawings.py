@@ -161,7 +161,7 @@ def test_a_change_meets_the_page_and_the_next_one(folder: Path) -> None:
 
 
 @pytest.mark.parametrize(
-    ("row", "said"),
+    ("row", "message"),
     [
         ("", "pairs.csv has no rows; write a row for each drawing"),
         ("sketch.png,,truth.png,,", "pairs.csv row 1: reference is empty; name a picture"),
@@ -185,9 +185,9 @@ def test_a_change_meets_the_page_and_the_next_one(folder: Path) -> None:
         ),
     ],
 )
-def test_pairs_that_cannot_be_judged_are_refused(folder: Path, row: str, said: str) -> None:
+def test_pairs_that_cannot_be_judged_are_refused(folder: Path, row: str, message: str) -> None:
     """The message has the row, what it is about, and what to do."""
-    with pytest.raises(RefcolorError, match=said):
+    with pytest.raises(RefcolorError, match=message):
         _numbers_of(folder, row, halves(RED, RED))
 
 
