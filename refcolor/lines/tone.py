@@ -76,4 +76,7 @@ def _dots(ink: Picture, largest: int) -> npt.NDArray[np.bool_]:
     first = np.unique(labels, return_index=True)[1][small]  # a pixel of each dot
     counts = np.bincount(areas.ravel()[first], minlength=count)
     toned = (counts >= _DOTS) & (boxes[:, 2:4].min(axis=1) >= 2 * largest)
-    return dots & (toned & (counts[toned].sum() >= _ALL_DOTS))[areas]
+    if counts[toned].sum() < _ALL_DOTS:
+        toned[:] = False
+    screentone: npt.NDArray[np.bool_] = dots & toned[areas]
+    return screentone
