@@ -14,6 +14,7 @@ _SIDE: Final = 512  # pixels of the longer side that the next number is for
 _THICK: Final = (
     9  # pixels, also of smaller pictures; an area that contains such a square is not a line
 )
+_FILLED: Final = 0.85  # share of the ink of lines from which an area is filled with their ink
 _SAME: Final = 24  # levels by which grey differs inside an area
 _DOT: Final = 0.008  # of the longer side; larger marks are not dots of a screentone
 _ROUND: Final = 0.4  # share of its box that a dot fills
@@ -56,8 +57,11 @@ def is_even(tone: Picture) -> bool:
 def _grey(ink: Picture, thick: int) -> Picture:
     square = np.ones((thick, thick), np.uint8)
     inner = cv2.erode(ink, square)
+    # Ink may be grey: an area as dark as the lines is filled with it, as solid black is.
+    thin = ink[(ink >= BARE) & (cv2.subtract(ink, inner) > _SAME)]
+    full = min(FULL, _FILLED * float(np.quantile(thin, 0.9))) if thin.size else FULL
     # The border of solid black is grey, but what it borders on is not.
-    inner[(inner < BARE) | (inner >= FULL) | (cv2.absdiff(ink, inner) > _SAME)] = 0
+    inner[(inner < BARE) | (inner >= full) | (cv2.absdiff(ink, inner) > _SAME)] = 0
     around = np.asarray(cv2.dilate(inner, square), np.uint8)
     # The border of an area, and its noise, are tone too.
     same = (ink >= BARE) & (cv2.absdiff(ink, around) <= _SAME)

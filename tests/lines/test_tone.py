@@ -54,6 +54,14 @@ def test_few_and_large_marks_are_lines(tone: Picture) -> None:
     assert np.array_equal(lines, ink)
 
 
+def test_areas_in_the_ink_of_grey_lines_are_not_tone() -> None:
+    """A drawing in grey ink has solid areas of that grey."""
+    ink = page(np.zeros((194, 194), np.uint8)) // 255 * np.uint8(160)
+    lines, shadow = separate_tone(ink)
+    assert not shadow.any()
+    assert np.array_equal(lines, ink)
+
+
 def test_a_shaded_drawing_is_read_with_its_tone() -> None:
     """Grey of 225 on a tenth of the page is not refused; a plain drawing has no tone."""
     ink = page(np.full((194, 194), 30, np.uint8))
