@@ -21,6 +21,7 @@ from refcolor import characters, params
 from refcolor.colorize.batch import Options, batch_size, color_all
 from refcolor.colorize.colorizer import Colorizer, Prepared
 from refcolor.colorize.jobs import plan
+from refcolor.colorize.torch_network import TorchNetwork
 from refcolor.io import image
 from refcolor.io.image import Picture
 from refcolor.lines.sketch import draw_settings, sketch_picture
@@ -57,7 +58,7 @@ def wide() -> Colorizer:
                 tensor.uniform_(-largest, largest, generator=random)
             else:
                 tensor.fill_(float("running_var" in name or name.endswith("weight")))
-    return Colorizer(generator, model=settings.model, size=settings.clean.size)
+    return Colorizer(TorchNetwork(generator, model=settings.model, size=settings.clean.size))
 
 
 def small() -> Colorizer:

@@ -14,7 +14,7 @@ __version__ = "0.1.0"
 
 
 def __getattr__(name: str) -> Any:
-    """Import `Colorizer`, and torch with it, when it is asked for and not before."""
+    """Import `Colorizer`, and NumPy with it, when it is asked for and not before."""
     if name == "Colorizer":
         return import_module("refcolor.colorize.colorizer").Colorizer
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

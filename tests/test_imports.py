@@ -14,6 +14,7 @@ STAGES = ("discover", "download", "clean", "sketch", "split", "train", "evaluate
     "module",
     [
         "refcolor",
+        "refcolor.colorize.batch",
         "refcolor.colorize.fill",
         "refcolor.colorize.layers",
         "refcolor.io.image",

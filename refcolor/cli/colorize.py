@@ -25,6 +25,8 @@ Examples:
     refcolor colorize girl.png --reference painting.jpg --soft -o colored/
   the region at 120,80 in a colour of your own, and the one at 20,30 left as paper:
     refcolor colorize girl.png -r painting.jpg --match 120,80=#3a7bd5 --keep 20,30 -o colored/
+  with a model as an ONNX file (see export) and without torch:
+    refcolor colorize girl.png --reference painting.jpg --onnx generator.onnx -o colored/
 
 The drawing's own lines stay as they are, at the drawing's own size. A comic page is coloured panel
 by panel; frames, gutters and speech bubbles stay paper, grey and screentone become shadow. What

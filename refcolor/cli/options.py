@@ -9,13 +9,21 @@ if TYPE_CHECKING:
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
-    """Add --model and --device."""
-    parser.add_argument(
+    """Add --model, --onnx and --device."""
+    models = parser.add_mutually_exclusive_group()
+    models.add_argument(
         "--model",
         type=Path,
         metavar="FOLDER",
         help="a trained model, such as models, which `dvc repro` writes (default: the model that "
         "comes with refcolor)",
+    )
+    models.add_argument(
+        "--onnx",
+        dest="model",
+        type=_onnx_file,
+        metavar="FILE.onnx",
+        help="a file of `refcolor export`, run by onnxruntime without torch",
     )
     parser.add_argument(
         "--device",
@@ -31,3 +39,9 @@ def load_model(arguments: argparse.Namespace) -> "Colorizer":
     if arguments.model is None:
         return Colorizer.demo(device=arguments.device)
     return Colorizer.load(arguments.model, device=arguments.device)
+
+
+def _onnx_file(text: str) -> Path:
+    if not text.endswith(".onnx"):
+        raise argparse.ArgumentTypeError(f"an ONNX file's name ends in .onnx, got {text!r}")
+    return Path(text)

@@ -6,7 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 from PIL import Image
 
 from refcolor.colorize.attention import Attention
@@ -20,21 +19,17 @@ from refcolor.colorize.layers import (
     write_picture,
 )
 from refcolor.colorize.look import Look, check_spots
+from refcolor.colorize.network import Network
 from refcolor.colorize.ora import write_ora
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.psd import write_psd
 from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
-from refcolor.colorize.weights import check_weights
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 from refcolor.io.image import Picture, Unit
 from refcolor.lines.bubbles import find_bubbles
 from refcolor.lines.drawing import Drawing, read_drawing, working_sketch
 from refcolor.lines.frames import Framing, Window, find_framings, outside_of, stretched
-from refcolor.model.generator import Generator
-from refcolor.params import ModelParams
-from refcolor.training.checkpoint import GENERATOR, describe, load_generator
-from refcolor.training.device import choose_device
 
 LOOK = Look()  # unless another is given
 DEMO = Path(__file__).parent / "demo"
@@ -178,32 +173,28 @@ class Colorizer:
     model: parameters of the generator. size: side of its training pictures in pixels.
     """
 
-    def __init__(
-        self, generator: Generator, *, model: ModelParams, size: int, device: str = "cpu"
-    ) -> None:
-        """generator: in evaluation mode.  device: cpu, cuda, cuda:1 or mps."""
-        self.model, self.size, self.device = model, size, torch.device(device)
-        self._generator = generator.to(self.device).to(memory_format=torch.channels_last)
-        self._bfloat16 = _is_fast_in_bfloat16(self.device)
+    def __init__(self, network: Network) -> None:
+        """network: a generator in torch or in onnxruntime."""
+        self.network, self.model, self.size = network, network.model, network.size
 
     @classmethod
-    def load(cls, folder: Path | str = MODELS, *, device: str = "auto") -> "Colorizer":
-        """Load a trained model: generator.safetensors and model.json.
+    def load(cls, path: Path | str = MODELS, *, device: str = "auto") -> "Colorizer":
+        """Load a trained model: a folder with generator.safetensors and model.json, or ONNX.
 
-        device: auto, cpu, cuda, cuda:1, mps.
+        path: a name that ends in .onnx is a file of `refcolor export`, which needs no torch.
+        device: auto, cpu, cuda, cuda:1, mps; auto or cpu for ONNX.
         Raises RefcolorError for a missing model, for weights that do not fit the description or are
-        not a safetensors file, and for a device that this machine does not have.
+        not a safetensors file, for an ONNX file that refcolor did not export, for a missing
+        package, and for a device that this machine does not have.
         """
-        folder = Path(folder)
-        model, size = describe(folder)
-        check_weights(folder / GENERATOR, model)
-        try:
-            torch_device = choose_device(device)
-        except (RuntimeError, KeyError) as error:
-            raise RefcolorError(
-                f"the device must be auto, cpu, cuda, cuda:1 or mps, got {device!r}"
-            ) from error
-        return cls(load_generator(folder), model=model, size=size, device=str(torch_device))
+        path = Path(path)
+        if path.suffix == ".onnx":
+            from refcolor.colorize.onnx_network import load_onnx
+
+            return cls(load_onnx(path, device=device))
+        from refcolor.colorize.torch_network import load_torch
+
+        return cls(load_torch(path, device=device))
 
     @classmethod
     def demo(cls, *, device: str = "auto") -> "Colorizer":
@@ -292,7 +283,6 @@ class Colorizer:
             spots=_spots(matches, references, flat=look.flat),
         )
 
-    @torch.inference_mode()
     def run(self, prepared: Sequence[Prepared], *, with_weights: bool = True) -> list[Prediction]:
         """Run the model on a batch of drawings.
 
@@ -381,20 +371,17 @@ class Colorizer:
         self, panels: Sequence[Panel], drawings: Sequence[Prepared], with_weights: bool
     ) -> list[tuple[Picture, Unit | None]]:
         """Return colours on the grid and attention weights of one panel of each drawing."""
-        bias = None if panels[0].bias is None else torch.from_numpy(panels[0].bias).to(self.device)
-        with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bfloat16):
-            output = self._generator(
-                sketch=self._tensor([panel.sketch[..., None] for panel in panels]),
-                reference=[
-                    self._tensor([reference.picture for reference in references])
-                    for references in zip(*(item.references for item in drawings), strict=True)
-                ],
-                bias=bias,
-            )
-        weights: Sequence[Unit | None] = [None] * len(panels)
-        if with_weights and output.logits is not None:
-            weights = list(output.logits.softmax(dim=-1).cpu().numpy())
-        return list(zip(image.to_uint8(output.picture), weights, strict=True))
+        pictures, attention = self.network(
+            np.stack([panel.sketch[..., None] for panel in panels]),
+            [
+                np.stack([reference.picture for reference in references])
+                for references in zip(*(item.references for item in drawings), strict=True)
+            ],
+            bias=panels[0].bias,
+            with_weights=with_weights,
+        )
+        weights = [None] * len(panels) if attention is None else attention
+        return list(zip(pictures, weights, strict=True))
 
     def _largest(self, *, references: int) -> int:
         """Return the largest size at which square pictures have at most _MAX_PAIRS pairs."""
@@ -412,10 +399,6 @@ class Colorizer:
             square=self.model.attention == "none",
             window=window,
         )
-
-    def _tensor(self, pictures: Sequence[Picture]) -> torch.Tensor:
-        tensor = image.to_tensor(np.stack(pictures)).to(self.device)
-        return tensor.contiguous(memory_format=torch.channels_last)
 
     def _check_inputs(self, references: int, matches: Sequence[PointMatch]) -> None:
         if references == 0:
@@ -476,13 +459,3 @@ def _by_panel(matches: Sequence[PointMatch], framings: Sequence[Framing]) -> lis
         inside = (k for k, f in enumerate(framings) if f.window.contains(match.x, match.y))
         by_panel[next(inside, 0)].append(match)
     return by_panel
-
-
-def _is_fast_in_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware, which halves the time."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return False

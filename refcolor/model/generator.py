@@ -20,6 +20,18 @@ MATCHED = 64  # channels of queries, keys and values of the fine generator
 
 
 @dataclass(frozen=True)
+class Keys:
+    """The positions of a reference.
+
+    features: (B, D, h, w). colors: (B, 3, h, w) float32, their mean colours; None without
+    transport.
+    """
+
+    features: Tensor
+    colors: Tensor | None
+
+
+@dataclass(frozen=True)
 class Output:
     """The output of the generator.
 
@@ -91,20 +103,30 @@ class Generator(nn.Module):
                     f"{name} sides must be multiples of {self.stride}, got "
                     f"{picture.shape[-2]} x {picture.shape[-1]}; pad it"
                 )
+        return self.color(sketch, [self.encode(x) for x in references], bias)
+
+    def encode(self, reference: Tensor) -> Keys:
+        """Encode a reference: (B, 3, H', W')."""
+        return Keys(
+            features=tokens(self.reference_encoder(reference), self.reference_context),
+            colors=F.avg_pool2d(reference.float(), self.key_stride) if self.transport else None,
+        )
+
+    def color(self, sketch: Tensor, keys: Sequence[Keys], bias: Tensor | None = None) -> Output:
+        """Colour sketches with the colours of encoded references; arguments as in `forward`."""
         maps = self.sketch_encoder(sketch)
         queries = tokens(maps, self.sketch_context)
-        keys = [tokens(self.reference_encoder(x), self.reference_context) for x in references]
         attended: Attended = self.attention(
-            sketch=queries, reference=concatenate_positions(keys), bias=bias
+            sketch=queries, reference=concatenate_positions([x.features for x in keys]), bias=bias
         )
         features = attended.features
         if self.trunk is not None:
             features = torch.cat([self.trunk(features), features], dim=1)
         rows, columns = queries.shape[-2:]
+        means = [x.colors for x in keys if x.colors is not None]
         colors = None
-        if self.transport:
+        if means:
             assert attended.weights is not None  # Params has no transport without attention
-            means = [F.avg_pool2d(x.float(), self.key_stride) for x in references]
             transported = attended.weights @ concatenate_positions(means).flatten(2).mT
             colors = torch.unflatten(transported.mT, 2, (rows, columns))
         skips = maps[1::2][: len(self.decoder.joins)]
@@ -112,7 +134,7 @@ class Generator(nn.Module):
             picture=self.decoder(features, skips, colors),
             logits=attended.logits,
             cells=(rows, columns),
-            key_cells=tuple((key.shape[-2], key.shape[-1]) for key in keys),
+            key_cells=tuple((x.features.shape[-2], x.features.shape[-1]) for x in keys),
         )
 
 

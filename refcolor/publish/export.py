@@ -5,7 +5,7 @@ import warnings
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -14,11 +14,12 @@ from torch import Tensor, nn
 import refcolor
 from refcolor.characters import draw_palette, draw_shape, render
 from refcolor.characters.drawing import SMALLEST
+from refcolor.colorize.onnx_network import MODEL, SIZE
 from refcolor.errors import RefcolorError, UsageError
 from refcolor.io import image
 from refcolor.io.files import replacing
 from refcolor.lines.sketch import PRESETS, sketch_picture
-from refcolor.model.generator import Generator
+from refcolor.model.generator import Generator, Keys
 from refcolor.params import ModelParams
 from refcolor.publish.provenance import checksum, find_licence, find_origin
 from refcolor.training.checkpoint import describe, load_generator
@@ -39,8 +40,8 @@ _CHECK_BATCH = 3  # pictures of the check; the export traces a batch of 2
 class Exported:
     """The exported file.
 
-    size: side of the pictures in pixels. difference: largest difference between onnxruntime and
-    torch, in [-1, 1] units. weights: SHA-256 of the weights file.
+    size: side in pixels of the pictures of the check. difference: largest difference between
+    onnxruntime and torch, in [-1, 1] units. weights: SHA-256 of the weights file.
     """
 
     path: Path
@@ -52,10 +53,15 @@ class Exported:
 def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exported:
     """Write the generator of a model folder as ONNX, if onnxruntime and torch agree.
 
-    The graph takes `sketch` (batch, 1, size, size) and `reference` (batch, 3, size, size) and
-    returns `picture` (batch, 3, size, size), all float32 in [-1, 1] with 1 = white and any batch
-    size. Its metadata describe these, with licence, version and checksum of the weights.
-    size: side in pixels, by default that of the training pictures.
+    The graph takes `sketch` (batch, 1, H, W) and `reference` (batch, 3, H', W') and returns
+    `picture` (batch, 3, H, W), all float32 in [-1, 1] with 1 = white, any batch size and sides that
+    are multiples of the model's stride; without attention H', W' are H, W. With attention there are
+    more outputs, `weights` (batch, N_s, N_r) of the attention and `keys` (batch, D, N) of the
+    reference, and two inputs that may be left out: `bias` (N_s, N_r) on the logits, and `others`,
+    the keys of more references, which come before those of `reference` in N_r.
+    The metadata describe these, with licence, version and checksum of the weights.
+    size: side in pixels at which the file is checked and at which `refcolor colorize --onnx` works
+        unless it is told another; by default that of the training pictures.
     The check colours drawn characters in batches of 1 and 3; the file is written only if every
     value of the predictions agrees to 1e-3.
     Raises RefcolorError for a missing package, a folder without a model, and predictions that
@@ -65,13 +71,13 @@ def export_onnx(folder: Path, path: Path, *, size: int | None = None) -> Exporte
     if missing:
         raise RefcolorError(
             f"an ONNX file needs {' and '.join(missing)}, not installed here; "
-            "run: pip install -e '.[export]'"
+            "run: pip install 'refcolor[export]'"
         )
     params, training_size = describe(folder)
     side = training_size if size is None else size
     _check_size(side, params)
     generator = load_generator(folder)
-    model = _to_onnx(generator, side)
+    model = _to_onnx(generator, params, side)
     _add_metadata(model, folder, params, side)
     with replacing(path) as temporary:
         temporary.write_bytes(model.SerializeToString())
@@ -95,7 +101,7 @@ def largest_difference(path: Path, generator: Generator, size: int) -> float:
     import onnxruntime
 
     options = onnxruntime.SessionOptions()
-    options.intra_op_num_threads = torch.get_num_threads()
+    options.intra_op_num_threads, options.log_severity_level = torch.get_num_threads(), 3
     session = onnxruntime.InferenceSession(path, options, providers=["CPUExecutionProvider"])
     sketch, reference = _drawn_inputs(_CHECK_BATCH, size)
     differences = []
@@ -119,8 +125,8 @@ def _check_size(size: int, params: ModelParams) -> None:
         )
 
 
-class _PictureOnly(nn.Module):
-    """The generator with the picture as its only output, without logits."""
+class _Plain(nn.Module):
+    """The generator of a model without attention, with tensors as inputs and outputs."""
 
     def __init__(self, generator: Generator) -> None:
         super().__init__()
@@ -131,39 +137,105 @@ class _PictureOnly(nn.Module):
         return picture
 
 
-def _to_onnx(generator: Generator, size: int) -> "ModelProto":
-    batch = torch.export.Dim("batch")
-    with warnings.catch_warnings(action="ignore"):  # about the exporter's own code
+class _Attending(nn.Module):
+    """The generator of a model with attention, with tensors as inputs and outputs."""
+
+    def __init__(self, generator: Generator) -> None:
+        super().__init__()
+        self.generator = generator
+
+    def forward(
+        self, sketch: Tensor, reference: Tensor, bias: Tensor, others: Tensor
+    ) -> tuple[Tensor, Tensor, Tensor]:
+        """others: (B, D, N) keys of more references, as the third result."""
+        last = self.generator.encode(reference)
+        channels = last.features.shape[1]
+        first = Keys(
+            others[:, :channels, :, None],
+            None if last.colors is None else others[:, channels:, :, None],
+        )
+        output = self.generator.color(sketch, [first, last], bias)
+        assert output.logits is not None
+        return output.picture, output.logits.softmax(dim=-1), _packed(last)
+
+
+def _packed(keys: Keys) -> Tensor:
+    """Concatenate features and colours of positions: (B, D, N)."""
+    parts = [keys.features, keys.colors] if keys.colors is not None else [keys.features]
+    return torch.cat([part.flatten(2) for part in parts], dim=1)
+
+
+def _to_onnx(generator: Generator, params: ModelParams, size: int) -> "ModelProto":
+    from onnx import numpy_helper
+
+    dim, stride = torch.export.Dim, params.stride
+    batch, rows, columns = dim("batch"), stride * dim("rows"), stride * dim("columns")
+    # Traced with distinct sizes, because equal ones, and 1, would become constants of the graph.
+    sketch = torch.zeros(2, 1, size, size + stride)
+    if params.attention == "none":
+        network: nn.Module = _Plain(generator)
+        inputs = {"sketch": sketch, "reference": sketch.expand(-1, 3, -1, -1)}
+        shapes: tuple[dict[int, Any], ...] = ({0: batch, 2: rows, 3: columns},) * 2
+        outputs = ["picture"]
+    else:
+        network = _Attending(generator)
+        reference = torch.zeros(2, 3, size + 2 * stride, size + 3 * stride)
+        others = _packed(generator.encode(torch.zeros(2, 3, size, size + 4 * stride)))
+        queries, keys = (
+            picture[0, 0].numel() // cell**2
+            for picture, cell in zip((sketch, reference), params.cell_sizes, strict=True)
+        )
+        inputs = {
+            "sketch": sketch,
+            "reference": reference,
+            "bias": torch.zeros(queries, keys + others.shape[2]),
+            "others": others,
+        }
+        shapes = (
+            {0: batch, 2: rows, 3: columns},
+            {0: batch, 2: stride * dim("reference_rows"), 3: stride * dim("reference_columns")},
+            {0: dim.AUTO, 1: dim.AUTO},
+            {0: batch, 2: dim("others")},
+        )
+        outputs = ["picture", "weights", "keys"]
+    with warnings.catch_warnings(action="ignore"), torch.inference_mode():  # of the exporter itself
         program = torch.onnx.export(
-            _PictureOnly(generator).eval(),
-            _drawn_inputs(2, size),  # a batch of 1 would become a constant of the graph
+            network.eval(),
+            tuple(inputs.values()),
             dynamo=True,
             opset_version=OPSET,
-            input_names=["sketch", "reference"],
-            output_names=["picture"],
-            dynamic_shapes=({0: batch}, {0: batch}),
+            input_names=list(inputs),
+            output_names=outputs,
+            dynamic_shapes=shapes,
             verbose=False,
         )
     assert program is not None
-    return program.model_proto
+    model = program.model_proto
+    if "others" in inputs:  # an input with an initializer may be left out
+        for name, shape in (("bias", (1, 1)), ("others", (1, inputs["others"].shape[1], 0))):
+            values = numpy_helper.from_array(np.zeros(shape, np.float32), name)
+            model.graph.initializer.append(values)
+    return model
 
 
 def _add_metadata(model: "ModelProto", folder: Path, params: ModelParams, size: int) -> None:
     from onnx import checker, helper
 
     values = "float32 in [-1, 1], value = level / 127.5 - 1, 1 = white"
+    sides = f"sides are multiples of {params.stride}"
     model.producer_name, model.producer_version = "refcolor", refcolor.__version__
     model.graph.name = "generator"
     model.doc_string = "Colours a line drawing after a reference picture."
     helper.set_model_props(
         model,
         {
-            "sketch": f"(batch, 1, {size}, {size}) {values}: dark lines on white paper",
-            "reference": f"(batch, 3, {size}, {size}) {values}: RGB in sRGB",
-            "picture": f"(batch, 3, {size}, {size}) {values}: RGB in sRGB",
+            "sketch": f"(batch, 1, H, W) {values}: dark lines on white paper; {sides}",
+            "reference": f"(batch, 3, H', W') {values}: RGB in sRGB; {sides}",
+            "picture": f"(batch, 3, H, W) {values}: RGB in sRGB",
             "model_license": find_licence(folder, find_origin(folder)),
             "refcolor_version": refcolor.__version__,
-            "refcolor_model": json.dumps(params.model_dump()),
+            MODEL: json.dumps(params.model_dump()),
+            SIZE: str(size),
             "weights_sha256": checksum(folder),
         },
     )

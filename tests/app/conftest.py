@@ -21,6 +21,7 @@ from refcolor.app.samples import Samples
 from refcolor.app.scene import Scene, Sheet
 from refcolor.app.sessions import Sessions
 from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.torch_network import TorchNetwork
 from refcolor.io.image import Picture
 from refcolor.model.generator import build_generator
 
@@ -71,7 +72,7 @@ def make_colorizer() -> Callable[..., Colorizer]:
     def make(**changes: object) -> Colorizer:
         torch.manual_seed(5)
         model = tiny(**changes)
-        return Colorizer(build_generator(model).eval(), model=model, size=32)
+        return Colorizer(TorchNetwork(build_generator(model).eval(), model=model, size=32))
 
     return make
 

@@ -14,6 +14,7 @@ from refcolor import characters, params
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.look import Look
+from refcolor.colorize.torch_network import TorchNetwork
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 from refcolor.lines.sketch import PRESETS, sketch_picture
@@ -170,7 +171,8 @@ def test_the_largest_size_is_that_of_the_help(
 ) -> None:
     """90 cells a side where there is attention, as many pairs of unlike cells, else 1024 pixels."""
     model = tiny(**changes)
-    assert Colorizer(build_generator(model).eval(), model=model, size=64).sizes == sizes
+    network = TorchNetwork(build_generator(model).eval(), model=model, size=64)
+    assert Colorizer(network).sizes == sizes
 
 
 def test_the_largest_size_allows_any_shape(colorizer: Colorizer) -> None:
@@ -200,7 +202,8 @@ def test_every_preset_colours_any_drawing_at_its_own_size(
     """With a network of a preset's depth, but narrow, no size of a drawing needs --size."""
     settings = params.load(preset)
     model = settings.model.model_copy(update={"width": 2, "blocks": 1})
-    colorizer = Colorizer(build_generator(model).eval(), model=model, size=settings.clean.size)
+    generator = build_generator(model).eval()
+    colorizer = Colorizer(TorchNetwork(generator, model=model, size=settings.clean.size))
     drawing = np.full(shape, 255, np.uint8)
     drawing[shape[0] // 2, : max(1, shape[1] // 8)] = 0
     assert colorizer.colorize(drawing, blocks(60, 60)).picture.shape == (*shape, 3)
