@@ -7,8 +7,6 @@ from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
-from ruamel.yaml import YAML
-from ruamel.yaml.error import YAMLError
 
 from refcolor.errors import RefcolorError
 
@@ -488,6 +486,9 @@ def read_yaml(path: Path) -> Any:
 
     Raises RefcolorError when it cannot be read or is not YAML.
     """
+    from ruamel.yaml import YAML  # imported late: colouring works without it
+    from ruamel.yaml.error import YAMLError
+
     try:
         return YAML(typ="safe").load(path)
     except OSError as error:

@@ -17,7 +17,6 @@ Nothing that is dropped on the page leaves this machine, and nothing is kept whe
 import argparse
 
 from refcolor.cli.options import add_model, load_model
-from refcolor.errors import RefcolorError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -34,10 +33,6 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
-    from importlib.util import find_spec
-
-    if find_spec("gradio") is None:
-        raise RefcolorError("the page needs Gradio; install it: pip install 'refcolor[app]'")
     from refcolor.app.serve import serve
 
     serve(

@@ -8,6 +8,10 @@ from refcolor.cli import app, card, colorize, export, forget, match, metrics, ru
 
 # In the order of `refcolor --help`.
 COMMANDS = (colorize, match, app, sketch, metrics, export, card, runs, forget, study)
+# Extra dependencies in pyproject.toml, of the commands that need some.
+EXTRAS = {app: "app", export: "export"} | dict.fromkeys(
+    (metrics, card, runs, forget, study), "pipeline"
+)
 
 
 def main() -> None:
@@ -29,6 +33,19 @@ def main() -> None:
         )
         module.add_arguments(command)
         # The verbs of a command without `run` set their own functions.
-        command.set_defaults(command=getattr(module, "run", None))
+        command.set_defaults(command=getattr(module, "run", None), extra=EXTRAS.get(module))
     arguments = parser.parse_args()
-    errors.run(lambda: arguments.command(arguments))
+    errors.run(lambda: _run(arguments))
+
+
+def _run(arguments: argparse.Namespace) -> None:
+    try:
+        arguments.command(arguments)
+    except ModuleNotFoundError as error:
+        package = (error.name or "refcolor").partition(".")[0]
+        if package == "refcolor":
+            raise
+        name = f"'refcolor[{arguments.extra}]'" if arguments.extra else "refcolor"
+        raise errors.RefcolorError(
+            f"this command needs {package}, not installed here; run: pip install {name}"
+        ) from error

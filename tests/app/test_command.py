@@ -1,6 +1,5 @@
 """`refcolor app`: how its options reach the server, and how it ends when it cannot serve."""
 
-import importlib.util
 import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -27,7 +26,6 @@ def serve_calls(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Iterator[lis
     save_tiny(tmp_path / "mine")
     calls: list[dict[str, Any]] = []
     monkeypatch.setattr(serve, "serve", lambda model, **rest: calls.append({"model": model} | rest))
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: name)
     yield calls
 
 
@@ -52,7 +50,7 @@ def test_options_reach_the_server(
     assert refcolor("app", "--model", "mine", *options.split()).code == 0
     (call,) = serve_calls
     assert (call["host"], call["port"], call["browser"]) == ("0.0.0.0", 8123, False)
-    assert call["model"].device.type == "cpu"
+    assert call["model"].network.device.type == "cpu"
 
 
 def test_the_default_is_the_model_of_the_package(
@@ -89,18 +87,6 @@ def test_options_that_cannot_work_are_refused(
     result = refcolor("app", *options.split())
     assert (result.code, serve_calls) == (code, [])
     assert message in result.last
-
-
-def test_without_gradio_the_message_says_how_to_install_it(
-    refcolor: Callable[..., CommandResult], monkeypatch: pytest.MonkeyPatch
-) -> None:
-    """Without Gradio, one line says how to install it."""
-    monkeypatch.setattr(importlib.util, "find_spec", lambda name: None)
-    result = refcolor("app")
-    assert result.code == 1
-    assert result.err.strip() == (
-        "refcolor: the page needs Gradio; install it: pip install 'refcolor[app]'"
-    )
 
 
 @pytest.mark.parametrize(
