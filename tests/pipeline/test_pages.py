@@ -45,10 +45,8 @@ NOT_RUN = {
     "dvc exp run -S evaluate.tagger": "somebody else's network; tests/features/test_tagger.py",
     "dvc exp run -S evaluate.pairs": "real drawings; tests/evaluation/test_real_drawings.py",
     "dvc exp run -S train.processes": "minutes; test_processes.py",
-    "dvc exp run --temp -n demo": "half an hour: it trains the demo model",
-    "dvc exp apply demo": "the demo model is not trained here",
-    "python -c": "the demo model is not trained here",
-    "refcolor card -o refcolor/colorize/demo": "the demo model is not trained here",
+    "python -c": "the model of refcolor is not trained here",
+    "refcolor card -o refcolor/colorize/demo": "the model of refcolor is not trained here",
     "refcolor forget": "the project has no such post; test_danbooru.py forgets one",
     "git commit -am": "what it commits was not run",
     "dask scheduler": "it serves until it is stopped; tests/test_cluster.py",
@@ -64,6 +62,7 @@ NOT_RUN = {
 # After these, in their block, `make repro` and `dvc repro` take more than the tests have.
 LONG = {
     "cp -r ~/pictures": "minutes: a training at 128 pixels",
+    "cp presets/art-128.yaml": "an hour and a half; tests/recipes makes a small folder",
     "cp presets/danbooru-256.yaml": "the network and a GPU; test_danbooru.py has a small one",
 }
 
