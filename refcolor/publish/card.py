@@ -69,7 +69,9 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
         method=_METHODS[params.attention],
         millions=f"{_parameter_count(folder / GENERATOR) / 1e6:.2g}",
         kind=kind,
-        source=_SOURCES.get(kind, "pictures of unknown source"),
+        source="pictures by the artists named below"
+        if origin.credits
+        else _SOURCES.get(kind, "pictures of unknown source"),
         hub_types={name: hub for name, hub in _HUB_TYPES.items() if name in origin.numbers},
         weaknesses=list(_weaknesses(origin.numbers)),
         parameters={
@@ -116,6 +118,12 @@ def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
             yield (
                 f"Its colours are {verdict}: {error:.1f} from {target}, where grey gets {grey:.1f}."
             )
+    if {"real_parts_delta_e", "figure_color_real_parts_delta_e"} <= numbers.keys():
+        yield (
+            f"The parts of real drawings are {numbers['real_parts_delta_e']:.1f} from their true "
+            "colours, where the mean colour of the reference's figure gets "
+            f"{numbers['figure_color_real_parts_delta_e']:.1f}."
+        )
     prefix = "transfer_delta_e_"
     parts = {
         key.removeprefix(prefix): numbers[key] / numbers[f"grey_{key}"]
