@@ -12,6 +12,8 @@ import numpy as np
 import pytest
 
 from refcolor import characters
+from refcolor.colorize.documents import Layer
+from refcolor.colorize.ora import write_ora
 from refcolor.io import image
 
 from .closure import ROOT
@@ -145,7 +147,12 @@ def workplace(experiment: Project, tmp_path_factory: pytest.TempPathFactory) -> 
         image.write(root / "drawings" / f"{index}.png", lines)
         for folder in (root / "pictures", root / "truth", home / "pictures"):
             image.write(folder / f"{index}.png", drawn.color)
-    shutil.copy(root / "drawings" / "0.png", root / "drawing.png")
+    for name in ("drawing.png", "girl.png"):
+        shutil.copy(root / "drawings" / "0.png", root / name)
+    image.write(root / "mask.png", np.eye(256, dtype=np.uint8) * 255)
+    inked = np.dstack([np.zeros((256, 256, 3), np.uint8), 255 - lines])
+    white = np.full((256, 256, 3), 255, np.uint8)
+    write_ora(root / "pages" / "1.ora", [Layer("inks", inked)], white, None)
     shutil.copy(root / "pictures" / "1.png", root / "painting.jpg")
     return replace(project, environment=project.environment | {"HOME": str(home)})
 
