@@ -205,7 +205,8 @@ def test_an_invalid_request_is_refused(served: Ask, body: Any) -> None:
 
 def test_every_package_that_serving_imports_is_required() -> None:
     """Each package that the served code imports is a requirement, or comes with one."""
-    program = "import sys, refcolor.tracking.serving; print(*sys.modules)"
+    served = "refcolor.tracking.serving, refcolor.colorize.torch_network"
+    program = f"import sys, {served}; print(*sys.modules)"
     loaded = subprocess.run([sys.executable, "-c", program], capture_output=True, check=True)
     modules = {name.partition(".")[0] for name in loaded.stdout.decode().split()}
     homes = packages_distributions()
