@@ -228,6 +228,12 @@ class Board:
                 # A double click is faster than the page can switch its button off.
                 yield {self.advice: "Colouring …"}
                 return
+            options = (size, photo, flat)
+            if session.options == options and session.scene.is_colored:
+                # The second click of a double click may also arrive after the result.
+                session.coloring.release()
+                yield self._step(session)
+                return
             error: RefcolorError | None = None
             try:
                 yield self._step(session)
@@ -241,6 +247,7 @@ class Board:
                     )
                 with session.scene_lock:
                     session.scene = actions.take_result(session.scene, result)
+                    session.options = options
             except RefcolorError as raised:
                 error = raised
             finally:

@@ -100,6 +100,13 @@ class Scene:
     result: Result | None = None
 
     @property
+    def is_colored(self) -> bool:
+        """Whether the result was made from the scene's drawing, references and matches."""
+        inputs = self.drawing, self.references, self.matches
+        result = self.result
+        return result is not None and (result.drawing, result.references, result.matches) == inputs
+
+    @property
     def reference(self) -> Sheet | None:
         """The chosen reference."""
         return self.references[self.chosen] if self.references else None
