@@ -18,8 +18,8 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image
 
-from recipes.squares import cut
 from refcolor.errors import UsageError
+from refcolor.io.image import cut
 
 PAGE = "https://github.com/jwvhewitt/gearhead-caramel"
 HEIGHT, WIDTH = 600, 400  # of the kit's canvas in pixels

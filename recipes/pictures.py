@@ -58,11 +58,11 @@ def make_group(
         top = round((height - side) * generator.random() ** 1.5)
         left = round((width - side) * generator.random())
         window = {"top": top, "left": left, "shape": (side, side)}
-        enough = squares.cut(drawn, **window, fill=False).mean() >= least
+        enough = image.cut(drawn, **window, fill=False).mean() >= least
         if enough or tries > MAX_TRIES * count:
             windows.append(window)
     for index, window in enumerate(windows):
-        color = squares.scaled(squares.cut(picture, **window, fill=fill))
+        color = squares.scaled(image.cut(picture, **window, fill=fill))
         sigma, k = generator.uniform(0.8, 1.6), generator.uniform(1.6, 3)
         lines = XDoGSettings(sigma, k, sharpness=19.0, epsilon=0.01, phi=1e9)
         path = f"{name}/{file.stem}/{index:02d}"

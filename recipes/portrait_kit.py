@@ -16,6 +16,7 @@ from recipes.squares import SPECIAL_FAMILIES
 from refcolor import errors
 from refcolor.characters import palette
 from refcolor.characters.palette import ANY, GARMENT_FAMILIES, Family, draw_color, draw_skin
+from refcolor.io import image
 from refcolor.io.files import write_lines
 from refcolor.io.image import WHITE, Picture
 from refcolor.sources.listing.attribution import Attribution
@@ -65,7 +66,7 @@ def color_table(generator: np.random.Generator, *, grounds: float) -> Picture:
 def window(canvas: Canvas, generator: np.random.Generator, *, bust: bool) -> dict[str, Any]:
     """Draw the square of the canvas that a picture shows: the whole figure, or head and chest.
 
-    Returns the keywords of `squares.cut`. A whole figure stands on the bottom, as the kit ends it.
+    Returns the keywords of `image.cut`. A whole figure stands on the bottom, as the kit ends it.
     """
     rows = np.flatnonzero(canvas.any(axis=1))
     height = int(rows[-1] + 1 - rows[0])
@@ -83,7 +84,7 @@ def window(canvas: Canvas, generator: np.random.Generator, *, bust: bool) -> dic
 
 def views(canvas: Canvas, square: Mapping[str, Any], table: Picture) -> dict[str, Picture]:
     """Paint a square of a canvas: color, sketch (exact ink, black on white) and labels."""
-    pixels = squares.cut(canvas, **square, fill=0)
+    pixels = image.cut(canvas, **square, fill=0)
     labels = (pixels // TONES).astype(np.uint8)
     nearest = np.arange(squares.SIDE) * len(labels) // squares.SIDE
     return {

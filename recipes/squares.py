@@ -4,11 +4,9 @@ import argparse
 import shutil
 from collections.abc import Iterable, Sequence
 from pathlib import Path
-from typing import TypeVar
 
 import cv2
 import numpy as np
-import numpy.typing as npt
 
 from refcolor.characters.palette import ANY, Family
 from refcolor.errors import UsageError
@@ -16,8 +14,6 @@ from refcolor.io import image
 from refcolor.io.image import Picture
 from refcolor.io.tables import write_csv
 from refcolor.sources.listing.attribution import ATTRIBUTION, Attribution, read_attributions
-
-Value = TypeVar("Value", bound=np.generic)
 
 SIDE = 512  # pixels
 KINDS = ("color", "sketch", "labels")  # `labels` is for evaluations; the layout `pairs` ignores it
@@ -52,22 +48,6 @@ def make_room(folder: Path, name: str, *, force: bool, kinds: Sequence[str] = KI
                 f"{target} is not empty; name another folder, or make it anew with --force"
             )
         shutil.rmtree(target, ignore_errors=True)
-
-
-def cut(
-    picture: npt.NDArray[Value], *, top: int, left: int, shape: tuple[int, int], fill: object
-) -> npt.NDArray[Value]:
-    """Cut a window; what lies outside the picture is `fill`.
-
-    picture: (H, W, ...) of any dtype.  shape: height and width.  Returns (*shape, ...).
-    """
-    window = np.empty((*shape, *picture.shape[2:]), picture.dtype)
-    window[:] = fill
-    part = picture[slice(max(0, top), max(0, top + shape[0]))]
-    part = part[:, slice(max(0, left), max(0, left + shape[1]))]
-    y, x = max(0, -top), max(0, -left)
-    window[y : y + part.shape[0], x : x + part.shape[1]] = part
-    return window
 
 
 def scaled(square: Picture) -> Picture:

@@ -11,7 +11,7 @@ from contextlib import contextmanager, suppress
 from functools import lru_cache
 from io import BytesIO
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias
+from typing import TYPE_CHECKING, Any, BinaryIO, Literal, TypeAlias, TypeVar
 
 import numpy as np
 import numpy.typing as npt
@@ -29,6 +29,7 @@ if TYPE_CHECKING:
 # global, because `warnings.catch_warnings` around each picture is not thread-safe.
 warnings.filterwarnings("ignore", module=r"PIL\.")
 
+Value = TypeVar("Value", bound=np.generic)
 Picture: TypeAlias = npt.NDArray[np.uint8]
 Source: TypeAlias = Path | Member | bytes
 Unit: TypeAlias = npt.NDArray[np.float32]
@@ -169,6 +170,22 @@ def square(picture: Picture, size: int, *, fit: Literal["pad", "crop"] = "pad") 
     top, left = (size - inner_height) // 2, (size - inner_width) // 2
     padded[top : top + inner_height, left : left + inner_width] = inner
     return padded
+
+
+def cut(
+    picture: npt.NDArray[Value], *, top: int, left: int, shape: tuple[int, int], fill: object
+) -> npt.NDArray[Value]:
+    """Cut a window; what lies outside the picture is `fill`.
+
+    picture: (H, W, ...) of any dtype.  shape: height and width.  Returns (*shape, ...).
+    """
+    window = np.empty((*shape, *picture.shape[2:]), picture.dtype)
+    window[:] = fill
+    part = picture[slice(max(0, top), max(0, top + shape[0]))]
+    part = part[:, slice(max(0, left), max(0, left + shape[1]))]
+    y, x = max(0, -top), max(0, -left)
+    window[y : y + part.shape[0], x : x + part.shape[1]] = part
+    return window
 
 
 def border_color(picture: Picture) -> Picture:

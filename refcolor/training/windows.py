@@ -2,12 +2,11 @@
 
 import dataclasses
 
-import cv2
 import numpy as np
 import torch
 from torch import Tensor
 
-from refcolor.io.image import WHITE, Picture, border_color, resize
+from refcolor.io.image import WHITE, Picture, border_color, cut, resize
 from refcolor.training.augment import Warped, draw_mask
 
 SMALLEST, LARGEST = 0.5, 1.6  # side of a window, as a multiple of the picture's side
@@ -41,16 +40,7 @@ def view(picture: Picture, window: Tensor, size: int, *, fill: int | Picture) ->
     pixels. fill: the colour around the picture.  Returns (size, size) or (size, size, 3) uint8.
     """
     top, left, side = window.tolist()
-    height, width = picture.shape[:2]
-    bottom, right = top + side, left + side
-    seen = picture[max(0, top) : bottom, max(0, left) : right]
-    if min(top, left) < 0 or bottom > height or right > width:
-        margins = max(0, -top), max(0, bottom - height), max(0, -left), max(0, right - width)
-        value = np.asarray(fill).tolist()
-        seen = np.asarray(
-            cv2.copyMakeBorder(seen, *margins, cv2.BORDER_CONSTANT, value=value), np.uint8
-        )
-    return resize(seen, size, size)
+    return resize(cut(picture, top=top, left=left, shape=(side, side), fill=fill), size, size)
 
 
 def color_views(colors: Picture, index: Tensor, windows: Tensor, size: int) -> Picture:

@@ -191,9 +191,9 @@ def test_each_recipe_keeps_the_rows_of_the_others(tmp_path: Path) -> None:
 def test_windows_beyond_the_picture_are_filled() -> None:
     """Worked by hand: a corner, a window around everything, and one beside the picture."""
     picture = np.arange(1, 7, dtype=np.uint8).reshape(2, 3)
-    corner = squares.cut(picture, top=-1, left=1, shape=(3, 2), fill=0)
+    corner = image.cut(picture, top=-1, left=1, shape=(3, 2), fill=0)
     assert corner.tolist() == [[0, 0], [2, 3], [5, 6]]
-    around = squares.cut(picture, top=-1, left=0, shape=(4, 4), fill=9)
+    around = image.cut(picture, top=-1, left=0, shape=(4, 4), fill=9)
     assert around.tolist() == [[9] * 4, [1, 2, 3, 9], [4, 5, 6, 9], [9] * 4]
     for top, left in ((5, 0), (-5, 0), (0, 4), (0, -4)):
-        assert (squares.cut(picture, top=top, left=left, shape=(2, 2), fill=7) == 7).all()
+        assert (image.cut(picture, top=top, left=left, shape=(2, 2), fill=7) == 7).all()
