@@ -8,11 +8,12 @@ from torch import Tensor
 
 from refcolor.io import image
 from refcolor.io.image import Picture
+from refcolor.lines.sketch import XDoGSettings
 from refcolor.params import Params
 from refcolor.training import augment
 from refcolor.training.data import Pictures
 from refcolor.training.distributed import SINGLE_PROCESS, Processes
-from refcolor.training.sketches import batch_sketches, draw_ink, draw_xdog
+from refcolor.training.sketches import InkSettings, batch_sketches, draw_ink, draw_xdog
 from refcolor.training.windows import between_windows, color_views, draw_windows, whole
 
 
@@ -93,13 +94,15 @@ def make_batch(
     if settings.drop_reference:
         dropped = augment.draw_mask(count, share=settings.drop_reference, generator=random)
         warped = augment.drop_references(warped, local_part(dropped))
-    sketch = pictures.sketch[index.numpy()]
-    if settings.sketch_variation or settings.ink or redrawn.any():
+    xdog: list[XDoGSettings | None] = [None] * count
+    if settings.sketch_variation or redrawn.any():
         xdog = draw_xdog(redrawn, share=settings.sketch_variation, generator=random)
+    ink: list[InkSettings | None] = [None] * count
+    if settings.ink:
         ink = draw_ink(count, share=settings.ink, generator=random)
-        sketch = batch_sketches(
-            pictures, index, target_windows, colors, ink=local_part(ink), xdog=local_part(xdog)
-        )
+    sketch = batch_sketches(
+        pictures, index, target_windows, colors, ink=local_part(ink), xdog=local_part(xdog)
+    )
     lines = image.to_tensor(sketch[..., None], device=device)
     return Batch(lines, warped.picture, target, warped)
 

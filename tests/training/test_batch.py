@@ -14,6 +14,7 @@ from refcolor.training import augment
 from refcolor.training.augment import known_match
 from refcolor.training.batch import Batch, make_batch
 from refcolor.training.data import Pictures
+from refcolor.training.sketches import draw_xdog
 
 CPU = torch.device("cpu")
 CHOSEN = torch.tensor([6, 0, 3, 2, 5])
@@ -101,6 +102,19 @@ def test_a_share_of_zero_draws_no_number(
     make_batch(make_pictures(7), CHOSEN, make_params(), random=one, device=CPU)
     augment.draw_color_offsets(5, largest=0.4, generator=two)
     augment.draw_warps(5, strength=0.12, mirror=0.5, generator=two)
+    assert torch.equal(one.get_state(), two.get_state())
+
+
+def test_sketch_variation_alone_draws_no_number_for_ink(
+    make_params: Callable, make_pictures: Callable[..., Pictures]
+) -> None:
+    """Where no sketch is inked, the generator gives the XDoG settings and nothing more."""
+    one, two = seeded(), seeded()
+    params = make_params({"augment.sketch_variation": 0.5})
+    make_batch(make_pictures(7), CHOSEN, params, random=one, device=CPU)
+    augment.draw_color_offsets(5, largest=0.4, generator=two)
+    augment.draw_warps(5, strength=0.12, mirror=0.5, generator=two)
+    draw_xdog(torch.zeros(5, dtype=torch.bool), share=0.5, generator=two)
     assert torch.equal(one.get_state(), two.get_state())
 
 
