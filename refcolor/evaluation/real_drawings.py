@@ -22,7 +22,7 @@ from refcolor.evaluation.metrics.color import chroma_error, delta_e, difference,
 from refcolor.evaluation.metrics.sheets import sheet, spread
 from refcolor.evaluation.metrics.structure import WINDOW, ssim
 from refcolor.evaluation.metrics.transfer import VISIBLE_FROM, mean_of_known
-from refcolor.evaluation.metrics.truth import LINE_FROM, Truth, reduced
+from refcolor.evaluation.metrics.truth import LINE_FROM, Truth, reduce_labels, reduced
 from refcolor.io import image
 from refcolor.io.image import GAP_GRAY, WHITE, Picture
 from refcolor.io.tables import read_csv
@@ -206,21 +206,8 @@ def _reduce(page: Page, truth: Picture, size: int) -> Truth:
     return Truth(
         color=_averaged(truth, height, width),
         line=reduced(image.to_unit(page.line), height, width) >= LINE_FROM,
-        parts=_reduce_labels(labels, page.line < image.MIDDLE, height, width),
+        parts=reduce_labels(labels, page.line < image.MIDDLE, height, width),
     )
-
-
-def _reduce_labels(
-    labels: Picture, free: NDArray[np.bool_], height: int, width: int
-) -> NDArray[np.uint8]:
-    """Return the label that covers most of each pixel of a smaller picture, beside the lines.
-
-    free: (H, W) bool, pixels without a line.
-    """
-    present = np.unique(labels)
-    shares = [reduced((labels == label) & free, height, width) for label in present]
-    most: NDArray[np.uint8] = present[np.argmax(shares, axis=0)]
-    return most
 
 
 def _visible_labels(pair: Pair, reference: Picture, size: int) -> NDArray[np.bool_]:
@@ -231,7 +218,7 @@ def _visible_labels(pair: Pair, reference: Picture, size: int) -> NDArray[np.boo
         labels = image.read_gray(pair.reference_labels)
     _check_aspect(pair, reference_labels=labels, reference=reference)
     shape = image.scaled_size(labels.shape, size)
-    small = _reduce_labels(labels, np.ones(labels.shape, np.bool_), *shape)
+    small = reduce_labels(labels, np.ones(labels.shape, np.bool_), *shape)
     visible: NDArray[np.bool_] = np.bincount(small.ravel(), minlength=256) >= VISIBLE_FROM
     return visible
 

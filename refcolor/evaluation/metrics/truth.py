@@ -43,11 +43,10 @@ def recolored(
     quarter of it.
     """
     drawing = draw(sketch, size=drawn_at, palette_of=reference)
-    shares = [reduced(drawing.parts == label, size, size) for label in range(len(PARTS))]
     return Truth(
         color=image.square(drawing.color, size, fit=fit),
         line=reduced(drawing.ink, size, size) >= LINE_FROM,
-        parts=np.argmax(shares, axis=0).astype(np.uint8),
+        parts=reduce_labels(drawing.parts, np.ones_like(drawing.ink), size, size),
     )
 
 
@@ -72,3 +71,17 @@ def reduced(mask: NDArray[np.bool_ | np.float32], height: int, width: int) -> ND
     """
     plane = Image.fromarray(mask.astype(np.float32))
     return np.asarray(plane.resize((width, height), Image.Resampling.BOX))
+
+
+def reduce_labels(
+    labels: NDArray[np.uint8], free: NDArray[np.bool_], height: int, width: int
+) -> NDArray[np.uint8]:
+    """Return the label that covers most of each pixel of a smaller picture, beside the lines.
+
+    labels: (H, W) uint8. free: (H, W) bool, pixels without a line.
+    Returns (height, width) uint8, the lowest label among equals.
+    """
+    present = np.unique(labels)
+    shares = [reduced((labels == label) & free, height, width) for label in present]
+    most: NDArray[np.uint8] = present[np.argmax(shares, axis=0)]
+    return most
