@@ -13,7 +13,7 @@ from pathlib import Path
 
 from refcolor.colorize.documents import DOCUMENTS
 from refcolor.colorize.folders import list_pictures
-from refcolor.colorize.layers import layer_files
+from refcolor.colorize.layers import layer_files, shadow_file
 from refcolor.errors import UsageError
 from refcolor.io.image import EXTENSIONS
 from refcolor.sources.naming import file_name
@@ -157,7 +157,10 @@ def refuse_overwriting(
     inputs = {path.resolve() for job in jobs for path in (job.sketch, *job.references)}
     sketches: dict[Path, Path] = {}
     for job in jobs:
-        for file in job.files(layers=layers, psd=psd, ora=ora):
+        files = job.files(layers=layers, psd=psd, ora=ora)
+        if layers:  # written for drawings with tone, which are not known before they are read
+            files.append(shadow_file(job.output.parent, job.output.stem))
+        for file in files:
             if file.resolve() in inputs:
                 raise UsageError(
                     f"{file} would be overwritten, and it is one of the input pictures; "

@@ -119,14 +119,14 @@ def write_layers(
 ) -> tuple[Path, Path]:
     """Write the colour layer and the line layer as PNG files with transparency.
 
-    The tone of a drawing becomes a third file, <stem>_shadow.png.
+    The tone of a drawing becomes a third file, that of `shadow_file`.
     Returns the two paths, those of `layer_files`.
     """
     paths = layer_files(folder, stem)
     for path, layer in zip(paths, (color_layer(colors, drawing), line_layer(drawing)), strict=True):
         write_picture(path, layer, drawing.resolution)
     if drawing.tone is not None:
-        shadow = folder / file_name(stem, f"_{SHADOW}.png")
+        shadow = shadow_file(folder, stem)
         write_picture(shadow, shadow_layer(drawing.tone), drawing.resolution)
     return paths
 
@@ -134,6 +134,11 @@ def write_layers(
 def layer_files(folder: Path, stem: str) -> tuple[Path, Path]:
     """Return the paths <stem>_colors.png and <stem>_lines.png, shortened if they are too long."""
     return folder / file_name(stem, f"_{COLORS}.png"), folder / file_name(stem, f"_{LINES}.png")
+
+
+def shadow_file(folder: Path, stem: str) -> Path:
+    """Return the path <stem>_shadow.png, which only drawings with tone have."""
+    return folder / file_name(stem, f"_{SHADOW}.png")
 
 
 def document_layers(colors: Picture, drawing: Drawing, *, flat: bool = False) -> Iterator[Layer]:

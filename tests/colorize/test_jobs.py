@@ -281,6 +281,15 @@ def test_a_layer_never_overwrites_a_result(working_folder: Path) -> None:
         refuse_overwriting(jobs.jobs, layers=True)
 
 
+def test_a_shadow_never_overwrites_an_input(working_folder: Path) -> None:
+    """The shadow of a has the name of a reference, and whether a has one is not known before."""
+    touch("d/a.png", "out/a_shadow.png")
+    jobs = plan([Path("d")], [Path("out/a_shadow.png")], output=Path("out"))
+    refuse_overwriting(jobs.jobs)
+    with pytest.raises(UsageError, match=r"a_shadow.png would be overwritten"):
+        refuse_overwriting(jobs.jobs, layers=True)
+
+
 @pytest.mark.parametrize("output", ["d", "d/../d", "link"])
 def test_a_drawing_is_never_overwritten(working_folder: Path, output: str) -> None:
     """OUT that is the folder of the drawings is refused, by whatever name."""
