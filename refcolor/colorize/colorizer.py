@@ -266,9 +266,7 @@ class Colorizer:
         look.check(drawing)
         check_spots([match for match in matches if isinstance(match, PointColor)], drawing)
         framings = find_framings(drawing.ink)
-        bubbles = find_bubbles(drawing.ink)
-        if look.color_bubbles:
-            bubbles = np.zeros_like(bubbles)
+        bubbles = np.zeros((1, 1), np.uint8) if look.color_bubbles else find_bubbles(drawing.ink)
         ink = np.where(stretched(bubbles, drawing.ink), np.uint8(0), drawing.ink)
         panels = [
             self._prepare_panel(ink, framing, references, size, of_panel)
