@@ -156,7 +156,8 @@ def color(
         look=Look(flat=flat),
     )
     view = address_of(colored.picture, VIEW_SIDE)
-    return Result(scene.drawing, scene.references, scene.matches, colored, view)
+    options = (size, clean_lines, flat)
+    return Result(scene.drawing, scene.references, scene.matches, options, colored, view)
 
 
 def take_result(scene: Scene, result: Result) -> Scene:

@@ -228,8 +228,7 @@ class Board:
                 # A double click is faster than the page can switch its button off.
                 yield {self.advice: "Colouring …"}
                 return
-            options = (size, photo, flat)
-            if session.options == options and session.scene.is_colored:
+            if session.scene.is_colored((size, photo, flat)):
                 # The second click of a double click may also arrive after the result.
                 session.coloring.release()
                 yield self._step(session)
@@ -247,7 +246,6 @@ class Board:
                     )
                 with session.scene_lock:
                     session.scene = actions.take_result(session.scene, result)
-                    session.options = options
             except RefcolorError as raised:
                 error = raised
             finally:

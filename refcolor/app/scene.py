@@ -79,11 +79,15 @@ class Sheet:
 
 @dataclass(frozen=True, eq=False)
 class Result:
-    """A coloured drawing with its inputs."""
+    """A coloured drawing with its inputs.
+
+    options: working size in pixels, whether the page was flattened, whether colours are flat.
+    """
 
     drawing: Sheet
     references: tuple[Sheet, ...]
     matches: tuple[Hint, ...]
+    options: tuple[int, bool, bool]
     colored: Colored
     view: str = field(repr=False)
 
@@ -99,12 +103,15 @@ class Scene:
     matches: tuple[Hint, ...] = ()
     result: Result | None = None
 
-    @property
-    def is_colored(self) -> bool:
-        """Whether the result was made from the scene's drawing, references and matches."""
-        inputs = self.drawing, self.references, self.matches
+    def is_colored(self, options: tuple[int, bool, bool]) -> bool:
+        """Whether the result was made from the scene's pictures and matches with these options."""
         result = self.result
-        return result is not None and (result.drawing, result.references, result.matches) == inputs
+        return (
+            result is not None
+            and result.drawing is self.drawing
+            and (result.references, result.matches) == (self.references, self.matches)
+            and result.options == options
+        )
 
     @property
     def reference(self) -> Sheet | None:

@@ -28,14 +28,12 @@ class Session:
 
     scene_lock: held while an action reads the scene and replaces it.
     coloring: held while a result is computed.
-    options: size, photo and flat of the scene's result.
     """
 
     scene: Scene
     folder: Path
     scene_lock: threading.Lock = field(default_factory=threading.Lock)
     coloring: threading.Lock = field(default_factory=threading.Lock)
-    options: tuple[int, bool, bool] | None = None
     _writing: threading.Lock = field(default_factory=threading.Lock)
 
     def save(self, result: Result) -> dict[str, Path]:
