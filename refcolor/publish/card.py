@@ -14,7 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 import refcolor
 from refcolor.errors import RefcolorError, UsageError
-from refcolor.publish.provenance import checksum, find_licence, find_origin
+from refcolor.publish.provenance import Origin, checksum, find_licence, find_origin
 from refcolor.tracking.stages import made_by, read_lock
 from refcolor.training.checkpoint import GENERATOR, describe
 
@@ -42,6 +42,7 @@ _SOURCES = {
     "url_list": "pictures of a list of addresses",
     "manifest": "pictures of a published manifest",
 }
+_CREDITED, _UNKNOWN_SOURCE = "pictures by the artists named below", "pictures of unknown source"
 
 _HUB_TYPES = {"ssim": "ssim", "psnr": "psnr", "fid": "fid", "delta_e": "ciede2000"}
 
@@ -69,9 +70,7 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
         method=_METHODS[params.attention],
         millions=f"{_parameter_count(folder / GENERATOR) / 1e6:.2g}",
         kind=kind,
-        source="pictures by the artists named below"
-        if origin.credits
-        else _SOURCES.get(kind, "pictures of unknown source"),
+        source=_CREDITED if _all_credited(origin) else _SOURCES.get(kind, _UNKNOWN_SOURCE),
         hub_types={name: hub for name, hub in _HUB_TYPES.items() if name in origin.numbers},
         weaknesses=list(_weaknesses(origin.numbers)),
         parameters={
@@ -148,6 +147,11 @@ def _weaknesses(numbers: Mapping[str, float]) -> Iterator[str]:
     for key in ("fid", "fid_random"):
         if numbers.get(f"copy_{key}", float("inf")) <= numbers.get(key, 0):
             yield f"`{key}` ranks a copied reference above it: that number cannot judge colouring."
+
+
+def _all_credited(origin: Origin) -> bool:
+    credited = sum(credit.pictures for credit in origin.credits)
+    return 0 < credited == sum(origin.licences.values())
 
 
 def _parameter_count(path: Path) -> int:

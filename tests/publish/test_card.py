@@ -228,6 +228,26 @@ def test_artists_of_pictures_with_a_licence_are_named(repository: Repository) ->
     assert "Cy" not in card
 
 
+@pytest.mark.parametrize(
+    ("licences", "source"),
+    [(("CC0-1.0", "CC0-1.0"), "Pictures by the artists"), (("CC0-1.0", ""), "Pictures of a")],
+)
+def test_only_pictures_that_all_have_credits_are_said_to(
+    repository: Repository, licences: tuple[str, str], source: str
+) -> None:
+    """Where one of two pictures has no licence, the card says from what source they come."""
+    root = repository()
+    write_manifest(
+        root / "data/manifest.jsonl",
+        [
+            Record(f"p{n}", f"p{n}", artist=("Ann",), licence=name)
+            for n, name in enumerate(licences)
+        ],
+    )
+    lock(root)
+    assert f"## Data\n\n{source}" in write_card(root / "models", root=root)
+
+
 def test_pictures_of_several_licences_give_no_licence(repository: Repository) -> None:
     """Where pictures have several licences or none, the card counts them and states none."""
     root = repository(licences=("MIT", "", "", "CC0-1.0"))
