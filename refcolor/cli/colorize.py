@@ -1,6 +1,6 @@
 """Colour line drawings after reference pictures.
 
-Hair is coloured like the hair there, clothes like the clothes there. A small model comes with
+Hair is coloured like the hair there, clothes like the clothes there. A trained model comes with
 refcolor.
 
 Examples:
