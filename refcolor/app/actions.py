@@ -169,12 +169,15 @@ def attention_at(scene: Scene) -> list[Unit]:
     """Return the attention weights of the selected spot.
 
     Returns (rows, columns) float32 for each reference; together they sum to 1. Empty without a
-    selected spot, before colouring, and for a model without attention.
+    selected spot, before colouring, between panels, and for a model without attention.
     """
     result = scene.current_result
-    if result is None or scene.spot is None or result.colored.attention.weights is None:
+    if result is None or scene.spot is None:
         return []
-    return result.colored.attention.attention_at(*scene.spot)
+    attention = result.colored.attention_at(*scene.spot)
+    if attention is None or attention.weights is None:
+        return []
+    return attention.attention_at(*scene.spot)
 
 
 def _spot_of(scene: Scene) -> tuple[float, float]:

@@ -6,7 +6,8 @@ Examples:
 
 Below, the places of the reference are coloured by where they lie, and every part of the drawing has
 the colour of the place it looks at most: equal colours belong together. The paler a part, the less
-sure it is. With --at the reference is bright where that one spot looks.
+sure it is. With --at the reference is bright where that one spot looks. On a comic page each panel
+looks by itself; a spot of the gutters is refused.
 """
 
 import argparse

@@ -29,7 +29,14 @@ from refcolor.io import image
 from refcolor.io.image import Picture, Unit
 from refcolor.lines.bubbles import find_bubbles
 from refcolor.lines.drawing import Drawing, read_drawing, working_sketch
-from refcolor.lines.frames import Framing, Window, find_framings, outside_of, stretched
+from refcolor.lines.frames import (
+    Framing,
+    Window,
+    find_framings,
+    outside_of,
+    panel_at,
+    stretched,
+)
 
 LOOK = Look()  # unless another is given
 DEMO = Path(__file__).parent / "demo"
@@ -46,13 +53,27 @@ class Colored:
     """A coloured drawing.
 
     colors: (H, W, 3) uint8 at the drawing's own size, without its lines.
+    attentions: of each panel.
     flat: whether each region has one colour.
     """
 
     drawing: Drawing
     colors: Picture
-    attention: Attention
+    attentions: tuple[Attention, ...]
     flat: bool = False
+
+    @property
+    def attention(self) -> Attention:
+        """The attention of the first panel, which is often the whole drawing."""
+        return self.attentions[0]
+
+    def attention_at(self, x: float, y: float) -> Attention | None:
+        """Return the attention of the panel at a point of the drawing; None between panels."""
+        if len(self.attentions) == 1:
+            return self.attention
+        framings = [attention.framing for attention in self.attentions]
+        index = panel_at(framings, x, y, self.drawing.size)
+        return None if index is None else self.attentions[index]
 
     @property
     def picture(self) -> Picture:
@@ -157,11 +178,11 @@ class Prediction:
     """The model's output, with what has no colour as paper.
 
     colors: (h, w, 3) uint8, the whole page at the model's size of its largest panel.
-    weights: as in Attention; None for a page of several panels.
+    weights: of each panel, as in Attention.
     """
 
     colors: Picture
-    weights: Unit | None
+    weights: tuple[Unit | None, ...]
 
 
 class Colorizer:
@@ -270,7 +291,9 @@ class Colorizer:
         ink = np.where(stretched(bubbles, drawing.ink), np.uint8(0), drawing.ink)
         panels = [
             self._prepare_panel(ink, framing, references, size, of_panel)
-            for framing, of_panel in zip(framings, _by_panel(pairs, framings), strict=True)
+            for framing, of_panel in zip(
+                framings, _by_panel(pairs, framings, drawing.size), strict=True
+            )
         ]
         return Prepared(
             drawing=drawing,
@@ -284,7 +307,8 @@ class Colorizer:
     def run(self, prepared: Sequence[Prepared], *, with_weights: bool = True) -> list[Prediction]:
         """Run the model on a batch of drawings.
 
-        with_weights: whether to return the attention weights too.
+        with_weights: whether to return the attention weights too, except of a page whose panels
+            have more than _MAX_PAIRS pairs of cells together.
         Raises ValueError for drawings that cannot be in one batch.
         """
         first, *others = prepared
@@ -296,12 +320,13 @@ class Colorizer:
         if others:
             outputs = self._run_model([item.panels[0] for item in prepared], prepared, with_weights)
             return [
-                Prediction(_laid(item, [picture]), weight)
+                Prediction(_laid(item, [picture]), (weight,))
                 for item, (picture, weight) in zip(prepared, outputs, strict=True)
             ]
+        with_weights = with_weights and first.pairs <= _MAX_PAIRS
         outputs = [self._run_model([panel], [first], with_weights)[0] for panel in first.panels]
         pictures, weights = zip(*outputs, strict=True)
-        return [Prediction(_laid(first, pictures), weights[0] if len(weights) == 1 else None)]
+        return [Prediction(_laid(first, pictures), weights)]
 
     def finish(self, prepared: Prepared, prediction: Prediction) -> Colored:
         """Bring the model's colours to the drawing's size, with their borders on its lines."""
@@ -313,10 +338,14 @@ class Colorizer:
         return Colored(
             drawing=drawing,
             colors=colors,
-            attention=Attention(
-                prediction.weights,
-                prepared.panels[0].placement,
-                tuple(reference.placement for reference in prepared.references),
+            attentions=tuple(
+                Attention(
+                    weights,
+                    panel.placement,
+                    tuple(reference.placement for reference in prepared.references),
+                    panel.framing,
+                )
+                for panel, weights in zip(prepared.panels, prediction.weights, strict=True)
             ),
             flat=prepared.look.flat,
         )
@@ -450,10 +479,11 @@ def _laid(prepared: Prepared, grids: Sequence[Picture]) -> Picture:
     return page
 
 
-def _by_panel(matches: Sequence[PointMatch], framings: Sequence[Framing]) -> list[list[PointMatch]]:
+def _by_panel(
+    matches: Sequence[PointMatch], framings: Sequence[Framing], size: tuple[int, int]
+) -> list[list[PointMatch]]:
     """Return the matches of each panel; those outside of all panels belong to the first."""
     by_panel: list[list[PointMatch]] = [[] for _ in framings]
     for match in matches:
-        inside = (k for k, f in enumerate(framings) if f.window.contains(match.x, match.y))
-        by_panel[next(inside, 0)].append(match)
+        by_panel[panel_at(framings, match.x, match.y, size) or 0].append(match)
     return by_panel

@@ -29,36 +29,48 @@ def draw_correspondence(
 
     reference: (H, W, 3) uint8, the only reference of the drawing.
     Returns (H', W', 3) uint8.
-    Raises RefcolorError for a model without attention and for a point outside of the drawing.
+    Raises RefcolorError for a model without attention, for a page whose panels have too many cells,
+    and for a point outside of the drawing or between its panels.
     """
-    attention = colored.attention
-    if attention.weights is None:
+    if any(attention.weights is None for attention in colored.attentions):
         raise RefcolorError(
-            "this model has no attention to be shown, or the page several panels; take a model "
-            "trained with model.attention scft or sga, and a single panel"
+            "the panels of this page have too many cells at this size to show their attention; "
+            "take a smaller one"
+            if len(colored.attentions) > 1
+            else "this model has no attention to be shown; take a model trained with "
+            "model.attention scft or sga"
         )
-    if at is not None and not attention.sketch.contains(*at):
+    if at is not None and not colored.attention.sketch.contains(*at):
         raise RefcolorError(
             f"{at[0]:g},{at[1]:g} lies outside of the drawing, which is "
-            f"{attention.sketch.width} x {attention.sketch.height} pixels"
+            f"{colored.attention.sketch.width} x {colored.attention.sketch.height} pixels"
         )
-    (placement,) = attention.references
+    (placement,) = colored.attention.references
     original = image.fit(reference, _SIDE)
     paper = 1 - image.to_unit(image.fit(colored.drawing.ink, _SIDE))[..., None]
+    queries = np.ones((*paper.shape[:2], 3), np.float32)
     if at is None:
         colors = position_colors(placement)
-        queries = _query_panel(attention.weights, colors, attention.sketch, paper)
+        for attention in colored.attentions:
+            assert attention.weights is not None
+            panel = _query_panel(attention.weights, colors, attention.sketch, paper)
+            attention.framing.lay(panel, queries)
         keys = _over_grey(original, _enlarged(colors, placement, original), _OVERLAY)
         captions = "every part, in the colour of the place it looks at", "the places, by colour"
     else:
-        weights = attention.attention_at(*at)[0]
-        queries = np.ones((*paper.shape[:2], 3), np.float32)
+        of_panel = colored.attention_at(*at)
+        if of_panel is None:
+            raise RefcolorError(
+                f"{at[0]:g},{at[1]:g} lies between the panels, which stays paper; name a spot "
+                "inside a panel"
+            )
+        weights = of_panel.attention_at(*at)[0]
         keys = _highlighted(original, weights / weights.max(), placement)
         captions = "one spot", "where it looks"
     lower = image.from_unit(queries * paper), image.from_unit(keys)
     panels = [[image.fit(colored.picture, _SIDE), original], list(lower)]
     if at is not None:
-        scale = paper.shape[1] / attention.sketch.width
+        scale = paper.shape[1] / colored.attention.sketch.width
         panels[1][0] = _marked(panels[1][0], at[0] * scale, at[1] * scale)
     return _sheet(panels, [("coloured", "reference"), captions])
 

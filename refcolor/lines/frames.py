@@ -9,7 +9,7 @@ import cv2
 import numpy as np
 import numpy.typing as npt
 
-from refcolor.io.image import WHITE, Picture, fit
+from refcolor.io.image import WHITE, Picture, Unit, fit
 
 _SIDE: Final = 512  # pixels of the longer side at which a page is examined
 _INK: Final = 26  # of 255, from which a pixel is drawn
@@ -44,10 +44,6 @@ class Window:
         rows = slice(self.top, self.top + self.height)
         return rows, slice(self.left, self.left + self.width)
 
-    def contains(self, x: float, y: float) -> bool:
-        """Whether a point of the picture lies in the window."""
-        return 0 <= x - self.left < self.width and 0 <= y - self.top < self.height
-
 
 @dataclass(frozen=True)
 class Framing:
@@ -66,8 +62,8 @@ class Framing:
             return ink
         return np.where(stretched(self.inside, ink) == WHITE, ink, np.uint8(0))
 
-    def lay(self, colors: Picture, page: Picture) -> None:
-        """Lay the colours inside the frame on a page, in place; both (H, W, 3) uint8.
+    def lay(self, colors: Picture | Unit, page: Picture | Unit) -> None:
+        """Lay the colours inside the frame on a page, in place; both (H, W, 3) of one type.
 
         They end under the frame's line.
         """
@@ -105,6 +101,21 @@ def find_framings(ink: Picture) -> tuple[Framing, ...]:
         )
         for area in areas
     )
+
+
+def panel_at(framings: Sequence[Framing], x: float, y: float, size: tuple[int, int]) -> int | None:
+    """Return the index of the framing at a point of a drawing; None outside of frames and panels.
+
+    size: height and width of the drawing.
+    """
+    for index, framing in enumerate(framings):
+        if framing.inside is None:
+            return index
+        rows, columns = framing.inside.shape
+        row, column = int(y * rows / size[0]), int(x * columns / size[1])
+        if 0 <= row < rows and 0 <= column < columns and framing.inside[row, column]:
+            return index
+    return None
 
 
 def outside_of(framings: Sequence[Framing], ink: Picture) -> npt.NDArray[np.bool_] | None:
@@ -210,7 +221,7 @@ def _sides(area: Picture) -> npt.NDArray[np.floating]:
     return np.sort(cv2.minAreaRect(cv2.findNonZero(area))[1])
 
 
-def stretched(mask: Picture, like: Picture) -> Picture:
+def stretched(mask: Picture, like: Picture | Unit) -> Picture:
     """Return a mask, (h, w) uint8, at the height and width of a picture."""
     enlarged = cv2.resize(mask, like.shape[1::-1], interpolation=cv2.INTER_NEAREST)
     return np.asarray(enlarged, np.uint8)

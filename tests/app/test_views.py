@@ -151,7 +151,7 @@ def test_a_ring_marks_the_position_with_most_attention(
     cell = second.cell_at(40, 20)
     weights = np.zeros_like(attention.weights)
     weights[:, first.rows * first.columns + cell] = 1
-    colored = replace(result.colored, attention=replace(attention, weights=weights))
+    colored = replace(result.colored, attentions=(replace(attention, weights=weights),))
     scene_with_result = actions.take_result(scene, replace(result, colored=colored))
     view = views.reference_view(actions.select_spot(scene_with_result, 60, 50))
     assert view["chosen"] == 1

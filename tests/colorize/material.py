@@ -26,6 +26,16 @@ def line_art(height: int, width: int) -> Picture:
     return np.array(drawn)
 
 
+def two_panels() -> Picture:
+    """Draw a page of two framed panels side by side: (220, 340, 3) uint8."""
+    page = np.full((220, 340, 3), 255, np.uint8)
+    for left in (10, 180):
+        page[10:210, left : left + 150] = 0
+        page[13:207, left + 3 : left + 147] = 255
+        page[20:200, left + 10 : left + 140] = line_art(180, 130)
+    return page
+
+
 def blocks(height: int, width: int, *, seed: int = 0) -> Picture:
     """Draw blocks of 8 pixels of any colours: (H, W, 3) uint8."""
     random = np.random.default_rng(seed)

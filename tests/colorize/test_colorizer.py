@@ -21,7 +21,7 @@ from refcolor.lines.sketch import PRESETS, sketch_picture
 from refcolor.model.generator import build_generator
 from refcolor.training.checkpoint import DESCRIPTION, GENERATOR
 
-from .material import FINE, blocks, line_art, save_tiny, tiny
+from .material import FINE, blocks, line_art, save_tiny, tiny, two_panels
 
 ROOT = Path(__file__).parents[2]
 
@@ -65,15 +65,12 @@ def test_a_frame_stays_and_outside_of_it_is_paper(colorizer: Colorizer) -> None:
 
 
 def test_panels_are_coloured_each_at_its_own_size(colorizer: Colorizer) -> None:
-    """Two framed drawings are two inputs of the model; the gutter stays paper; a hint is in one."""
-    page = np.full((220, 340, 3), 255, np.uint8)
-    for left in (10, 180):
-        page[10:210, left : left + 150] = 0
-        page[13:207, left + 3 : left + 147] = 255
-        page[20:200, left + 10 : left + 140] = line_art(180, 130)
+    """Two framed drawings are two inputs of the model; the gutter stays paper; a hint is in one,
+    whose attention looks there.
+    """
     reference = colorizer.place_reference(blocks(64, 64))
     match = PointMatch(250, 110, 9, 9)
-    prepared = colorizer.prepare(page, [reference], matches=[match])
+    prepared = colorizer.prepare(two_panels(), [reference], matches=[match])
     first, second = sorted(prepared.panels, key=lambda panel: panel.framing.window.left)
     assert first.bias is None
     assert second.bias is not None
@@ -84,7 +81,11 @@ def test_panels_are_coloured_each_at_its_own_size(colorizer: Colorizer) -> None:
     assert (colored.colors[:, 161:179] == 255).all()
     for left in (20, 190):
         assert (colored.colors[20:200, left : left + 130] != 255).any(axis=2).all()
-    assert colored.attention.weights is None
+    attention = colored.attention_at(match.x, match.y)
+    assert attention and attention.framing is second.framing
+    (weights,) = attention.attention_at(match.x, match.y)
+    assert weights.argmax() == attention.references[0].cell_at(match.u, match.v)
+    assert colored.attention_at(170, 110) is None
 
 
 def test_a_bubble_stays_paper_unless_it_shall_have_colours(colorizer: Colorizer) -> None:

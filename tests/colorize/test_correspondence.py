@@ -6,14 +6,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refcolor.colorize.attention import Attention
 from refcolor.colorize.colorizer import Colored, Colorizer
 from refcolor.colorize.correspondence import confidence, draw_correspondence, position_colors
 from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.placement import place
 from refcolor.errors import RefcolorError
 
-from .material import blocks, line_art, save_tiny
+from .material import blocks, line_art, save_tiny, two_panels
 
 
 @pytest.fixture
@@ -24,8 +23,7 @@ def colored(colorizer: Colorizer) -> Colored:
 
 def with_weights(colored: Colored, weights: np.ndarray) -> Colored:
     """Replace the attention of a result."""
-    attention = colored.attention
-    return replace(colored, attention=Attention(weights, attention.sketch, attention.references))
+    return replace(colored, attentions=(replace(colored.attention, weights=weights),))
 
 
 def test_confidence_by_hand() -> None:
@@ -83,6 +81,36 @@ def test_a_spot_outside_is_refused(colored: Colored) -> None:
     """The message has the drawing's size."""
     with pytest.raises(RefcolorError, match="40,1 lies outside of the drawing, which is 40 x 64"):
         draw_correspondence(colored, blocks(48, 80), at=(40, 1))
+
+
+def test_a_page_shows_the_attention_of_all_panels(colorizer: Colorizer) -> None:
+    """Each panel has the colours of its own attention, the gutter none, where no spot looks."""
+    colored = colorizer.colorize(two_panels(), blocks(48, 80))
+    one_place = [np.zeros_like(attention.weights) for attention in colored.attentions]
+    for cell, weights in enumerate(one_place):
+        weights[:, 9 * cell] = 1
+    shown = replace(
+        colored,
+        attentions=tuple(
+            replace(attention, weights=weights)
+            for attention, weights in zip(colored.attentions, one_place, strict=True)
+        ),
+    )
+    sheet = draw_correspondence(shown, blocks(48, 80))
+    colors = np.rint(position_colors(colored.attention.references[0]) * 255)
+    for cell in (0, 9):
+        assert (sheet == colors[cell]).all(axis=2).sum() > 0.2 * 480 * 310
+    with pytest.raises(RefcolorError, match="170,110 lies between the panels"):
+        draw_correspondence(shown, blocks(48, 80), at=(170, 110))
+    draw_correspondence(shown, blocks(48, 80), at=(250, 110))
+
+
+def test_a_page_of_too_many_cells_is_refused(colorizer: Colorizer) -> None:
+    """A page keeps no attention when its panels together need too much memory."""
+    colored = colorizer.colorize(two_panels(), blocks(48, 80))
+    emptied = tuple(replace(attention, weights=None) for attention in colored.attentions)
+    with pytest.raises(RefcolorError, match="the panels of this page have too many cells at this"):
+        draw_correspondence(replace(colored, attentions=emptied), blocks(48, 80))
 
 
 def test_a_model_without_attention_is_refused(tmp_path: Path) -> None:
