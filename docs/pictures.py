@@ -9,7 +9,8 @@ from PIL import Image, ImageDraw, ImageFont
 
 from refcolor import Colorizer, characters
 from refcolor.app.samples import draw_samples
-from refcolor.colorize.hints import PointColor
+from refcolor.colorize.hints import PanelMatch, PointColor
+from refcolor.colorize.layers import document_layers
 from refcolor.colorize.look import Look
 from refcolor.io import image
 from refcolor.io.shards import locate
@@ -135,7 +136,38 @@ def sheet_of_page() -> image.Picture:
     return image.grid([[image.fit(picture, 4 * SIDE) for picture in pictures]], gap=8)
 
 
+def sheets_of_two() -> tuple[image.Picture, image.Picture]:
+    """Colour a comic page after two characters, each panel after one, and show its PSD's layers.
+
+    Returns the characters, the page and the result; and lines, shadow and the four largest colours.
+    """
+    page = comic_page()
+    references = [
+        characters.render(
+            characters.draw_shape(77, shape), characters.draw_palette(31, palette), size=512
+        ).color
+        for shape, palette in ((3, 10), (4, 7))
+    ]
+    corners = ((40, 60), (760, 60), (40, 940), (760, 940))
+    panels = [PanelMatch(x, y, index) for (x, y), index in zip(corners, (0, 1, 1, 0), strict=True)]
+    colored = Colorizer.demo(device="cpu").colorize(page, references, matches=panels)
+    column = image.grid([[image.resize(reference, 2 * SIDE, 2 * SIDE)] for reference in references])
+    pages = [image.fit(picture, len(column)) for picture in (page, colored.picture)]
+    on_top, *below = reversed(list(document_layers(colored.colors, colored.drawing, flat=True)))
+    *shadow, group = below
+    flats = sorted(group.layers, key=lambda layer: np.count_nonzero(layer.pixels[..., 3]))[:-5:-1]
+    sheet = Image.new("RGB", (6 * 208 - 8, 250), (image.GAP_GRAY,) * 3)
+    for number, layer in enumerate((on_top, *shadow, *flats)):
+        transparent = Image.new("RGBA", page.shape[::-1], (236, 236, 236))
+        transparent.alpha_composite(Image.fromarray(layer.pixels), (layer.left, layer.top))
+        sheet.paste(transparent.resize((200, 250), Image.Resampling.LANCZOS), (208 * number, 0))
+    return image.grid([[column, *pages]], gap=8), np.array(sheet)
+
+
 if __name__ == "__main__":
+    two, layers = sheets_of_two()
+    image.write(IMAGES / "characters.png", two)
+    image.write(IMAGES / "layers.png", layers)
     image.write(IMAGES / "page.png", sheet_of_page())
     image.write(IMAGES / "flats.png", sheet_of_flats())
     image.write(IMAGES / "hints.png", sheet_of_hints())

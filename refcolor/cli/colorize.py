@@ -21,6 +21,8 @@ Examples:
     refcolor colorize pages/ --reference painting.jpg --layer inks --ora -o colored/
   the spot 120,80 of the drawing in the colour of the spot 300,45 of the picture:
     refcolor colorize girl.png --reference painting.jpg --match 120,80=300,45 -o colored/
+  two characters on a page: a panel in the colours of the first picture, one of the second:
+    refcolor colorize page.png -r ann.png bo.png --together --match 90,30=1 --match 70,300=2 -o out/
   soft colours, as the model has them, instead of one for each region:
     refcolor colorize girl.png --reference painting.jpg --soft -o colored/
   the region at 120,80 in a colour of your own, and the one at 20,30 left as paper:
@@ -48,7 +50,7 @@ if TYPE_CHECKING:
     import numpy as np
     import numpy.typing as npt
 
-    from refcolor.colorize.hints import Hint, PointColor
+    from refcolor.colorize.hints import PointColor
     from refcolor.colorize.jobs import Plan
 
 
@@ -96,11 +98,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="matches",
         metavar="X,Y=COLOUR",
         action="append",
-        type=_match,
         default=[],
         help="X,Y=U,V gives the spot X,Y of the drawing the colour of the spot U,V of the "
         "reference, in pixels from the upper left (X,Y=N:U,V: of the N-th of several references); "
-        "X,Y=#rrggbb gives the whole region at X,Y that colour; may be repeated",
+        "X,Y=#rrggbb gives the whole region at X,Y that colour; X,Y=N gives the whole panel at X,Y "
+        "the colours of the N-th reference; may be repeated",
     )
     parser.add_argument(
         "--keep",
@@ -182,11 +184,12 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 def run(arguments: argparse.Namespace) -> None:
     """Run the command."""
     from refcolor.colorize.batch import Options, color_all
+    from refcolor.colorize.hints import parse_match
     from refcolor.colorize.jobs import refuse_overwriting
     from refcolor.colorize.look import Look
 
     kept_spots, mask = _keep(arguments.keep)
-    matches = (*arguments.matches, *kept_spots)
+    matches = (*map(parse_match, arguments.matches), *kept_spots)
     look = Look(
         flat=arguments.flat,
         tolerance=arguments.flat_tolerance,
@@ -258,12 +261,3 @@ def _keep(texts: Sequence[str]) -> "tuple[list[PointColor], npt.NDArray[np.bool_
     if len({mask.shape for mask in masks}) > 1:
         raise UsageError("the masks of --keep differ in size; save them at that of the drawing")
     return spots, np.any(masks, axis=0) if masks else None
-
-
-def _match(text: str) -> "Hint":
-    from refcolor.colorize.hints import parse_match
-
-    try:
-        return parse_match(text)
-    except ValueError as error:
-        raise argparse.ArgumentTypeError(str(error)) from error

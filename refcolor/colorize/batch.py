@@ -13,7 +13,7 @@ from typing import NoReturn, TypeVar
 from tqdm import tqdm
 
 from refcolor.colorize.colorizer import LOOK, Colorizer, Prediction, Prepared
-from refcolor.colorize.hints import Hint
+from refcolor.colorize.hints import Hint, Match
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.colorize.look import Look
 from refcolor.errors import RefcolorError
@@ -39,7 +39,7 @@ class Options:
     """
 
     size: int | None = None
-    matches: tuple[Hint, ...] = ()
+    matches: tuple[Hint | Match, ...] = ()
     clean_lines: bool = False
     layer: str | None = None
     look: Look = LOOK

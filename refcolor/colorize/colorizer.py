@@ -10,7 +10,7 @@ from PIL import Image
 
 from refcolor.colorize.attention import Attention
 from refcolor.colorize.documents import Layer, read_page
-from refcolor.colorize.hints import Hint, PointColor, PointMatch, logit_bias
+from refcolor.colorize.hints import Hint, Match, PanelMatch, PointColor, PointMatch, logit_bias
 from refcolor.colorize.layers import (
     compose,
     cut_out,
@@ -228,7 +228,7 @@ class Colorizer:
         reference: Source | Sequence[Source],
         *,
         size: int | None = None,
-        matches: Sequence[Hint] = (),
+        matches: Sequence[Hint | Match] = (),
         clean_lines: bool = False,
         layer: str | None = None,
         look: Look = LOOK,
@@ -239,7 +239,7 @@ class Colorizer:
         size: longer side in pixels at which the model works, in the range `sizes`; by default the
             size of its training pictures. The result always has the size of the drawing.
         matches: points of the drawing, and the points of a reference whose colours they take, or
-            the colours that their regions take.
+            the colours that their regions take; panels, and the reference of all their colours.
         clean_lines: the drawing is a photograph or scan of paper, whose page is flattened.
         layer: of a drawing that is a PSD or OpenRaster document, the layer with the lines.
         look: flat or soft colours, and a mask of what stays paper.
@@ -274,13 +274,13 @@ class Colorizer:
         references: Sequence[Reference],
         *,
         size: int | None = None,
-        matches: Sequence[Hint] = (),
+        matches: Sequence[Hint | Match] = (),
         clean_lines: bool = False,
         layer: str | None = None,
         look: Look = LOOK,
     ) -> Prepared:
         """Read a drawing and scale it to the model's grid; arguments as in `colorize`."""
-        pairs = [match for match in matches if isinstance(match, PointMatch)]
+        pairs = [match for match in matches if not isinstance(match, PointColor)]
         self._check_inputs(len(references), pairs)
         page, resolution = read_page(as_file(sketch), layer)
         drawing = replace(read_drawing(page, clean_lines=clean_lines), resolution=resolution)
@@ -382,7 +382,7 @@ class Colorizer:
         framing: Framing,
         references: Sequence[Reference],
         size: int | None,
-        matches: Sequence[PointMatch],
+        matches: Sequence[Match],
     ) -> Panel:
         placement = self._place(
             ink.shape, size, cell=self.model.cell_sizes[0], window=framing.window
@@ -427,7 +427,7 @@ class Colorizer:
             window=window,
         )
 
-    def _check_inputs(self, references: int, matches: Sequence[PointMatch]) -> None:
+    def _check_inputs(self, references: int, matches: Sequence[Match]) -> None:
         if references == 0:
             raise RefcolorError("there must be at least one reference, got none; name a picture")
         if self.model.attention == "none" and (references > 1 or matches):
@@ -450,7 +450,7 @@ class Colorizer:
 
 
 def _spots(
-    matches: Sequence[Hint], references: Sequence[Reference], *, flat: bool
+    matches: Sequence[Hint | Match], references: Sequence[Reference], *, flat: bool
 ) -> tuple[PointColor, ...]:
     """Return the colours of regions, in the order of the matches.
 
@@ -461,7 +461,7 @@ def _spots(
     for match in matches:
         if isinstance(match, PointColor):
             spots.append(match)
-        elif flat:
+        elif flat and isinstance(match, PointMatch):
             color = references[match.reference].color_at(match.u, match.v)
             spots.append(PointColor(match.x, match.y, color))
     return tuple(spots)
@@ -480,10 +480,16 @@ def _laid(prepared: Prepared, grids: Sequence[Picture]) -> Picture:
 
 
 def _by_panel(
-    matches: Sequence[PointMatch], framings: Sequence[Framing], size: tuple[int, int]
-) -> list[list[PointMatch]]:
-    """Return the matches of each panel; those outside of all panels belong to the first."""
-    by_panel: list[list[PointMatch]] = [[] for _ in framings]
+    matches: Sequence[Match], framings: Sequence[Framing], size: tuple[int, int]
+) -> list[list[Match]]:
+    """Return the matches of each panel; points outside of all panels belong to the first.
+
+    Raises RefcolorError for a match of a panel outside of all panels.
+    """
+    by_panel: list[list[Match]] = [[] for _ in framings]
     for match in matches:
-        by_panel[panel_at(framings, match.x, match.y, size) or 0].append(match)
+        panel = panel_at(framings, match.x, match.y, size)
+        if panel is None and isinstance(match, PanelMatch):
+            raise RefcolorError(f"match {match} lies in no panel; name a spot inside its frame")
+        by_panel[panel or 0].append(match)
     return by_panel

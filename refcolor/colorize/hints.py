@@ -1,8 +1,9 @@
 """Point hints: a point of the drawing, and where its colour comes from.
 
 A pair with a point of the reference is a bias on the attention logits, a Gaussian around the query
-and the key, so that it works with a trained model without further training. A colour is laid over
-the model's, on the whole region of the point; see `look`.
+and the key, so that it works with a trained model without further training; a whole panel takes its
+colours from one of several references in the same way. A colour is laid over the model's, on the
+whole region of the point; see `look`.
 """
 
 import re
@@ -14,7 +15,7 @@ import numpy as np
 import numpy.typing as npt
 
 from refcolor.colorize.placement import Placement
-from refcolor.errors import RefcolorError
+from refcolor.errors import RefcolorError, UsageError
 from refcolor.io.image import Picture, Unit
 
 # The logits of a row of a trained model differ by up to 50: with 100 the hint's key always wins.
@@ -25,6 +26,7 @@ SIGMA = 0.75
 _NUMBER = r"\s*(\d+(?:\.\d+)?)\s*"
 _MATCH = re.compile(rf"{_NUMBER},{_NUMBER}=(?:\s*([1-9]\d*)\s*:)?{_NUMBER},{_NUMBER}")
 _COLOR = re.compile(rf"{_NUMBER},{_NUMBER}=\s*(#[0-9a-fA-F]{{6}})\s*")
+_PANEL = re.compile(rf"{_NUMBER},{_NUMBER}=\s*([1-9]\d*)\s*")
 _SPOT = re.compile(rf"{_NUMBER},{_NUMBER}")
 
 
@@ -44,6 +46,22 @@ class PointMatch:
     def __str__(self) -> str:
         """Return the text that `parse_match` reads."""
         return f"{self.x:g},{self.y:g}={self.reference + 1}:{self.u:g},{self.v:g}"
+
+
+@dataclass(frozen=True)
+class PanelMatch:
+    """The panel at the point (x, y) of a drawing takes its colours from a reference alone.
+
+    reference counts from 0. A drawing without panels is a panel.
+    """
+
+    x: float
+    y: float
+    reference: int
+
+    def __str__(self) -> str:
+        """Return the text that `parse_match` reads."""
+        return f"{self.x:g},{self.y:g}={self.reference + 1}"
 
 
 @dataclass(frozen=True)
@@ -71,6 +89,7 @@ class PointColor:
 
 
 Hint: TypeAlias = PointMatch | PointColor
+Match: TypeAlias = PointMatch | PanelMatch
 
 
 def parse_keep(text: str) -> PointColor | None:
@@ -79,33 +98,37 @@ def parse_keep(text: str) -> PointColor | None:
     return numbers and PointColor(float(numbers[1]), float(numbers[2]), None)
 
 
-def parse_match(text: str) -> Hint:
-    """Parse `X,Y=U,V`, `X,Y=N:U,V` for the N-th of several references, or `X,Y=#rrggbb`.
+def parse_match(text: str) -> Hint | Match:
+    """Parse `X,Y=U,V`, `X,Y=N:U,V` for the N-th of several references, `X,Y=#rrggbb`, or `X,Y=N`.
 
-    References are counted from 1. Raises ValueError that describes the format.
+    References are counted from 1. Raises UsageError that describes the format.
     """
     color = _COLOR.fullmatch(text)
     if color:
         return PointColor(float(color[1]), float(color[2]), color[3])
+    panel = _PANEL.fullmatch(text)
+    if panel:
+        return PanelMatch(float(panel[1]), float(panel[2]), int(panel[3]) - 1)
     numbers = _MATCH.fullmatch(text)
     if numbers is None:
-        raise ValueError(
+        raise UsageError(
             f"a match reads X,Y=U,V in pixels, the spot of the sketch and then that of the "
-            f"reference, X,Y=N:U,V for the N-th of several references, or X,Y=#rrggbb for any "
-            f"colour; got {text!r}"
+            f"reference, X,Y=N:U,V for the N-th of several references, X,Y=#rrggbb for any "
+            f"colour, or X,Y=N for a panel after the N-th reference; got {text!r}"
         )
     x, y, number, u, v = numbers.groups()
     return PointMatch(float(x), float(y), float(u), float(v), int(number or 1) - 1)
 
 
 def logit_bias(
-    matches: Sequence[PointMatch], sketch: Placement, references: Sequence[Placement]
+    matches: Sequence[Match], sketch: Placement, references: Sequence[Placement]
 ) -> Unit | None:
     """Compute the bias of the attention logits for matches; None without matches.
 
     Returns (N_s, N_r) float32, N_r being the cells of all references, one after another:
     STRENGTH exp(-(d_s^2 + d_r^2) / 2 SIGMA^2) with the distances d from the match's query and
-    key, both in cells of the reference; the maximum over the matches.
+    key, both in cells of the reference; the maximum over the matches. A match of a panel adds
+    STRENGTH to all keys of its reference.
     Raises RefcolorError for a point outside of its picture and for a reference that does not exist.
     """
     if not matches:
@@ -115,10 +138,12 @@ def logit_bias(
         part = np.zeros((len(total), reference.count), np.float32)
         for match in matches:
             _check(match, sketch, references)
-            if match.reference == number:
+            if isinstance(match, PointMatch) and match.reference == number:
                 query = _gaussian(sketch, match.x, match.y, cell=reference.stride)
                 key = _gaussian(reference, match.u, match.v, cell=reference.stride)
                 np.maximum(part, STRENGTH * np.outer(query, key), out=part)
+        if any(isinstance(match, PanelMatch) and match.reference == number for match in matches):
+            part += STRENGTH
         total = np.concatenate([total, part], axis=1)
     return total
 
@@ -135,17 +160,16 @@ def _gaussian(placement: Placement, x: float, y: float, *, cell: int) -> npt.NDA
     return np.exp(-squared_distance / (2 * sigma**2)).astype(np.float32).ravel()
 
 
-def _check(match: PointMatch, sketch: Placement, references: Sequence[Placement]) -> None:
+def _check(match: Match, sketch: Placement, references: Sequence[Placement]) -> None:
     if not match.reference < len(references):
         raise RefcolorError(
             f"match {match} names reference {match.reference + 1}, but there "
             f"{'is' if len(references) == 1 else 'are'} {len(references)}; count from 1"
         )
-    reference = references[match.reference]
-    for name, placement, x, y in (
-        ("sketch", sketch, match.x, match.y),
-        ("reference", reference, match.u, match.v),
-    ):
+    points = [("sketch", sketch, match.x, match.y)]
+    if isinstance(match, PointMatch):
+        points.append(("reference", references[match.reference], match.u, match.v))
+    for name, placement, x, y in points:
         if not placement.contains(x, y):
             raise RefcolorError(
                 f"match {match}: {x:g},{y:g} lies outside of the {name}, which is "

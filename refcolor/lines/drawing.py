@@ -12,7 +12,7 @@ from refcolor.errors import PictureError
 from refcolor.io.image import WHITE, Picture, fit, from_unit, read_rgba, resize, to_unit
 from refcolor.lines.paper import flatten_page, paper_color, paper_noise, sampled, strips
 from refcolor.lines.sketch import PRESETS, xdog
-from refcolor.lines.tone import BARE, FULL, is_even, separate_tone
+from refcolor.lines.tone import BARE, FULL, is_dotted, is_even, separate_tone
 
 MEASURED_SIDE: Final = 512  # pixels of the longer side, at most; the thresholds hold for this size
 MIN_INK: Final = 5e-5  # mean coverage of a line of 5 pixels at 512
@@ -106,6 +106,12 @@ def read_drawing(
             lines, tone = separate_tone(drawing.ink)
             if tone.any():
                 drawing = replace(drawing, ink=lines, tone=tone)
+        if paper.mean() < _OPAQUE and is_dotted(drawing.ink):  # the paper between its dots
+            raise PictureError(
+                "too_much_ink",
+                f"{name} lies under a dark screentone whose dots touch, which hides its lines; "
+                "hide that layer, or " + _SKETCH_FIRST,
+            )
     _check_ink(drawing, name, clean_lines)
     return drawing
 

@@ -18,6 +18,7 @@ _FILLED: Final = 0.85  # share of the ink of lines from which an area is filled 
 _SAME: Final = 24  # levels by which grey differs inside an area
 _DOT: Final = 0.008  # of the longer side; larger marks are not dots of a screentone
 _ROUND: Final = 0.4  # share of its box that a dot fills
+_STAR: Final = 0.15  # that the paper between four dots fills; of circles it is 0.21
 _DOTS, _ALL_DOTS = 12, 50  # of an area of screentone, and of a drawing with screentone, at least
 
 _BIN: Final = 8  # levels of tone that are counted as one
@@ -36,12 +37,20 @@ def separate_tone(ink: Picture) -> tuple[Picture, Picture]:
     side = max(ink.shape)
     thick = max(_THICK, round(_THICK * side / _SIDE))
     tone = _grey(ink, thick)
-    dots = _dots(np.where(tone, np.uint8(0), ink), max(2, round(_DOT * side)))
+    dots = _dots(np.where(tone, np.uint8(0), ink))
     tone[dots] = ink[dots]
     # What is left of a pixel when the tone is taken off.
     rest = (ink.astype(np.float32) - tone) * WHITE / np.maximum(WHITE - tone.astype(np.float32), 1)
     lines = np.where(tone == WHITE, 0, np.rint(rest.clip(0, WHITE))).astype(np.uint8)
     return lines, tone
+
+
+def is_dotted(ink: Picture) -> bool:
+    """Whether most of the ink is the paper between the dots of a dark screentone.
+
+    ink: (H, W) uint8 of light lines on dark paper, 255 = line.
+    """
+    return bool(2 * ink[_dots(ink, _STAR)].sum() > ink.sum())
 
 
 def is_even(tone: Picture) -> bool:
@@ -68,10 +77,11 @@ def _grey(ink: Picture, thick: int) -> Picture:
     return np.where(same, ink, np.minimum(around, ink))
 
 
-def _dots(ink: Picture, largest: int) -> npt.NDArray[np.bool_]:
+def _dots(ink: Picture, filled: float = _ROUND) -> npt.NDArray[np.bool_]:
+    largest = max(2, round(_DOT * max(ink.shape)))
     _, labels, stats, _ = cv2.connectedComponentsWithStats((ink >= BARE).astype(np.uint8))
     width, height, area = (stats[:, k] for k in (2, 3, 4))
-    small = (np.maximum(width, height) <= largest) & (area >= _ROUND * width * height)
+    small = (np.maximum(width, height) <= largest) & (area >= filled * width * height)
     small[0] = False
     dots = small[labels]
     square = np.ones((2 * largest + 1, 2 * largest + 1), np.uint8)

@@ -12,7 +12,7 @@ from PIL import Image
 
 from refcolor import characters, params
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointMatch
+from refcolor.colorize.hints import PanelMatch, PointMatch
 from refcolor.colorize.look import Look
 from refcolor.colorize.torch_network import TorchNetwork
 from refcolor.errors import RefcolorError
@@ -86,6 +86,19 @@ def test_panels_are_coloured_each_at_its_own_size(colorizer: Colorizer) -> None:
     (weights,) = attention.attention_at(match.x, match.y)
     assert weights.argmax() == attention.references[0].cell_at(match.u, match.v)
     assert colored.attention_at(170, 110) is None
+
+
+def test_a_panel_is_coloured_after_one_of_the_references(colorizer: Colorizer) -> None:
+    """Its colours are those that this reference alone gives; another panel may have another."""
+    references, soft = [blocks(64, 64), blocks(64, 48, seed=1)], Look(flat=False)
+    alone = [colorizer.colorize(two_panels(), file, look=soft).colors for file in references]
+    matches = [PanelMatch(90, 100, reference=1), PanelMatch(250, 100, reference=0)]
+    colors = colorizer.colorize(two_panels(), references, matches=matches, look=soft).colors
+    assert (alone[0] != alone[1]).any()
+    for half, wanted in ((np.s_[:, :170], alone[1]), (np.s_[:, 170:], alone[0])):
+        assert np.abs(colors[half].astype(int) - wanted[half]).max() <= 1
+    with pytest.raises(RefcolorError, match=r"match 170,100=1 lies in no panel; name a spot"):
+        colorizer.colorize(two_panels(), references, matches=[PanelMatch(170, 100, 0)])
 
 
 def test_a_bubble_stays_paper_unless_it_shall_have_colours(colorizer: Colorizer) -> None:

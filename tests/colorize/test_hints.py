@@ -8,6 +8,9 @@ import pytest
 from refcolor.colorize.hints import (
     SIGMA,
     STRENGTH,
+    Hint,
+    Match,
+    PanelMatch,
     PointColor,
     PointMatch,
     logit_bias,
@@ -15,7 +18,7 @@ from refcolor.colorize.hints import (
     parse_match,
 )
 from refcolor.colorize.placement import place
-from refcolor.errors import RefcolorError
+from refcolor.errors import RefcolorError, UsageError
 
 SKETCH = place(80, 40, size=40, stride=4)  # 10 x 5 cells of 8 x 8 pixels of the picture
 FIRST = place(24, 32, size=32, stride=4)  # 6 x 8 cells of 4 x 4 pixels
@@ -29,9 +32,10 @@ SECOND = place(8, 8, size=32, stride=4)  # 8 x 8 cells of 1 x 1 pixel
         ("1.5, 2 = 3 ,4.25", PointMatch(1.5, 2, 3, 4.25)),
         ("1,2=3:4,5", PointMatch(1, 2, 4, 5, reference=2)),
         ("1.5, 2 = #3A7bd5", PointColor(1.5, 2, "#3A7bd5")),
+        ("1.5, 2 = 3", PanelMatch(1.5, 2, reference=2)),
     ],
 )
-def test_a_match_is_read_as_it_is_written(text: str, match: PointMatch | PointColor) -> None:
+def test_a_match_is_read_as_it_is_written(text: str, match: Hint | Match) -> None:
     """Pixels of both pictures and the number of the reference, counted from 1, or a colour."""
     assert parse_match(text) == match
     assert parse_match(str(match).removeprefix("match ")) == match
@@ -50,7 +54,7 @@ def test_a_spot_to_keep_is_a_point() -> None:
     [
         "",
         "1,2",
-        "1,2=3",
+        "1,2=0",
         "a,b=c,d",
         "-1,2=3,4",
         "1,2=0:3,4",
@@ -62,7 +66,7 @@ def test_a_spot_to_keep_is_a_point() -> None:
 )
 def test_another_text_is_refused(text: str) -> None:
     """The message says what to write."""
-    with pytest.raises(ValueError, match=r"a match reads X,Y=U,V in pixels"):
+    with pytest.raises(UsageError, match=r"a match reads X,Y=U,V in pixels"):
         parse_match(text)
 
 
@@ -106,6 +110,16 @@ def test_each_reference_has_its_columns() -> None:
     assert bias[0, -1] == STRENGTH
 
 
+def test_a_panel_takes_a_reference_alone() -> None:
+    """All its cells prefer the keys of that reference, and a point among them still wins."""
+    point = PointMatch(x=1, y=1, u=7, v=7, reference=1)
+    bias = logit_bias([PanelMatch(5, 5, reference=1), point], SKETCH, [FIRST, SECOND])
+    assert bias is not None
+    assert not bias[:, :48].any()
+    assert bias[1:, 48:].min() >= STRENGTH
+    assert bias[0, -1] == 2 * STRENGTH
+
+
 def test_matches_are_combined_by_the_maximum() -> None:
     """Where two hints overlap, the larger bias counts: the same hint twice is one hint."""
     match, second = PointMatch(x=17, y=30, u=9, v=13), PointMatch(x=25, y=30, u=30, v=2)
@@ -120,11 +134,12 @@ def test_matches_are_combined_by_the_maximum() -> None:
     ("match", "message"),
     [
         (PointMatch(40, 1, 1, 1), "40,1 lies outside of the sketch, which is 40 x 80 pixels"),
+        (PanelMatch(40, 1, 0), "match 40,1=1: 40,1 lies outside of the sketch, which is 40 x 80"),
         (PointMatch(1, 1, 1, 24), "1,24 lies outside of the reference, which is 32 x 24 pixels"),
         (PointMatch(1, 1, 1, 1, reference=1), "names reference 2, but there is 1; count from 1"),
     ],
 )
-def test_a_spot_outside_is_refused(match: PointMatch, message: str) -> None:
+def test_a_spot_outside_is_refused(match: Match, message: str) -> None:
     """The message names the spot, the picture and its size."""
     with pytest.raises(RefcolorError, match=message):
         logit_bias([match], SKETCH, [FIRST])

@@ -45,6 +45,14 @@ def test_tone_is_taken_off_the_lines(tone: Picture) -> None:
     assert np.abs(left - (255 - ink.astype(float))).max() <= 1
 
 
+def test_a_page_under_dots_that_touch_is_refused() -> None:
+    """On such dark tone the paper between the dots would pass for a drawing in light lines."""
+    ink = np.tile(dots(6, 3), (3, 3))
+    ink[:400, :500] |= page(np.zeros((194, 194), np.uint8))
+    with pytest.raises(PictureError, match="lies under a dark screentone whose dots touch"):
+        read_drawing(255 - ink)
+
+
 @pytest.mark.parametrize("tone", [np.zeros((194, 194), np.uint8), dots(40, 1.5), dots(16, 5)])
 def test_few_and_large_marks_are_lines(tone: Picture) -> None:
     """Freckles and buttons stay in the drawing."""

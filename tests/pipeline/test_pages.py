@@ -149,6 +149,10 @@ def workplace(experiment: Project, tmp_path_factory: pytest.TempPathFactory) -> 
             image.write(folder / f"{index}.png", drawn.color)
     for name in ("drawing.png", "girl.png"):
         shutil.copy(root / "drawings" / "0.png", root / name)
+    panel = np.pad(np.pad(lines, 9, constant_values=0), 20, constant_values=255)
+    image.write(root / "page.png", np.hstack([panel, panel]))
+    for name in ("ann.png", "bo.png"):
+        shutil.copy(root / "pictures" / "1.png", root / name)
     image.write(root / "mask.png", np.eye(256, dtype=np.uint8) * 255)
     inked = np.dstack([np.zeros((256, 256, 3), np.uint8), 255 - lines])
     white = np.full((256, 256, 3), 255, np.uint8)
