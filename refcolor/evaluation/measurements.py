@@ -14,7 +14,7 @@ from refcolor.evaluation.evaluation_set import Stack, second_references
 from refcolor.evaluation.features.tagger import Tagger
 from refcolor.evaluation.metrics.attention import attention_accuracy, same_place
 from refcolor.evaluation.metrics.baselines import grey, mean_color, moved
-from refcolor.evaluation.metrics.color import delta_e, white_kept
+from refcolor.evaluation.metrics.color import chroma_error, delta_e, white_kept
 from refcolor.evaluation.metrics.confusion import (
     Counts,
     attention_counts,
@@ -37,7 +37,7 @@ from refcolor.evaluation.metrics.transfer import (
 )
 from refcolor.evaluation.metrics.truth import BACKGROUND, Truth
 from refcolor.evaluation.predictions import Predictions
-from refcolor.io.image import Picture
+from refcolor.io.image import WHITE, Picture
 from refcolor.sources.drawn import is_drawn
 
 
@@ -328,17 +328,21 @@ def tag_transfer(predictions: Predictions, *, tagger: Tagger) -> Measured:
 def _compared(
     results: Stack, truths: Sequence[Truth], references: Stack, *, name: str = ""
 ) -> dict[str, float]:
-    """Compare results and baselines with pictures that are their own truth.
+    """Compare results and baselines, white paper too, with pictures that are their own truth.
 
-    name: put before `ssim` and `delta_e`.
+    name: put before `ssim`, `delta_e` and `chroma_error`.
     """
     numbers, targets = {}, [truth.color for truth in truths]
-    for prefix, answers in _with_baselines(results, targets, references).items():
+    errors = {"delta_e": delta_e, "chroma_error": chroma_error}
+    compared = _with_baselines(results, targets, references)
+    compared["paper_"] = np.full_like(references, WHITE)
+    for prefix, answers in compared.items():
         numbers[f"{prefix}{name}ssim"] = _mean(map(ssim, answers, targets))
-        numbers[f"{prefix}{name}delta_e"] = _mean(
-            delta_e(answer, truth.color, line=truth.line)
-            for answer, truth in zip(answers, truths, strict=True)
-        )
+        for key, error in errors.items():
+            numbers[f"{prefix}{name}{key}"] = _mean(
+                error(answer, truth.color, line=truth.line)
+                for answer, truth in zip(answers, truths, strict=True)
+            )
     return numbers
 
 

@@ -14,7 +14,8 @@ from refcolor.study.plan import HALF, Plan, digest, load_plan, runs
 from refcolor.study.rows import ADVICE, HALFWAY, ROWS, TEST, Row, read_rows
 from refcolor.study.statistics import Difference, holm, paired_difference
 
-BASELINES: Final = ("grey_", "copy_", "mean_color_", "true_")  # trivial answers, and the truth
+# Trivial answers, and the truth.
+BASELINES: Final = ("grey_", "copy_", "mean_color_", "paper_", "true_")
 NOT_RESULTS: Final = ("images", "pairs", "real_images", "train_images", "train_steps")
 
 

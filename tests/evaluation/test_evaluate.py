@@ -61,6 +61,7 @@ ROOT = Path(__file__).parents[2]
 SIZE, STRIDE = 32, 4
 VALIDATION, TRAINING, PAIRED = range(14), range(14, 24), 6
 CHARACTERS = list_drawn(SampleParams(shape_seed=1, palette_seed=2, size=128), 40)
+OTHER = ("other_delta_e", "other_ssim", "other_chroma_error")
 NONE = np.empty((0, 2), np.int64)
 PAIRS = [(i, (i + step) % PAIRED) for i in range(PAIRED) for step in (1, 2)]
 
@@ -253,10 +254,10 @@ def test_grey_and_mean_colour_score_exactly_their_baselines(
     keys = [key.removeprefix(prefix) for key in copied if key.startswith(prefix)]
     keys = [key for key in keys if "id_random" not in key]
     if spoil is grey:  # of the sketch's own picture: the true recolouring is not always known
-        for key in ("histogram_distance", "other_delta_e", "other_ssim"):
+        for key in ("histogram_distance", *OTHER):
             keys.remove(key)
     assert {"delta_e", "ssim", "transfer_delta_e", "transfer_psnr"} <= set(keys)
-    assert spoil is grey or {"other_delta_e", "other_ssim"} <= set(keys)
+    assert spoil is grey or set(OTHER) <= set(keys)
     for key in keys:
         assert numbers[key] == copied[f"{prefix}{key}"]
     assert numbers["transfer_delta_e"] > 5
@@ -266,7 +267,7 @@ def test_the_keys_of_eval_json(copied: dict[str, float]) -> None:
     """metrics/eval.json of drawn characters has these keys and no others, all finite numbers."""
     parts = [f"transfer_delta_e_{part}" for part in PARTS if part != "other"]
     baselines = ("delta_e", "ssim", "transfer_delta_e", "transfer_psnr", "histogram_distance")
-    baselines += ("other_delta_e", "other_ssim")
+    baselines += ("chroma_error", *OTHER)
     assert set(copied) == {
         *("images", "pairs", "other_pairs", "real_images", "ms_ssim", "psnr"),
         *(
@@ -274,6 +275,7 @@ def test_the_keys_of_eval_json(copied: dict[str, float]) -> None:
             for prefix in ("", "grey_", "mean_color_", "copy_")
             for key in baselines
         ),
+        *(f"paper_{key}" for key in ("delta_e", "ssim", "chroma_error", *OTHER)),
         *("attention_accuracy", "attention_identity"),
         *("attention_part_accuracy", "attention_part_identity"),
         "fid_floor",
@@ -294,7 +296,7 @@ def test_the_keys_of_eval_json(copied: dict[str, float]) -> None:
 def test_every_key_is_documented(copied: dict[str, float]) -> None:
     """docs/metrics.md names each number, and the prefixes of its baselines."""
     text = (ROOT / "docs" / "metrics.md").read_text(encoding="utf-8")
-    prefixes = ("grey_", "mean_color_", "copy_", "true_")
+    prefixes = ("grey_", "mean_color_", "copy_", "paper_", "true_")
     assert all(f"`{prefix}`" in text for prefix in prefixes)
     for key in copied:
         prefix = next((prefix for prefix in prefixes if key.startswith(prefix)), "")
