@@ -61,6 +61,7 @@ class DanbooruParams(Section):
     max_id: Count  # id of the newest post, so that later listings give the same posts
     rate: Weight  # requests a second, pages and pictures together, of every network source
     contact: str  # e-mail address or page in the User-Agent; empty: $DANBOORU_CONTACT
+    user_id: Annotated[int, Field(ge=0)] = 0  # in the User-Agent; 0: $DANBOORU_USER_ID, or none
 
 
 class ArchiveParams(Section):

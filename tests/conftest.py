@@ -48,6 +48,7 @@ source:
     max_id: 9000
     rate: 0
     contact: tests@example.org
+    user_id: 0
   archive: {metadata: data/inbox, pictures: data/inbox, buckets: ""}
   url_list: {path: data/inbox}
   manifest: {path: data/inbox}

@@ -35,7 +35,9 @@ SMALL: dict[str, Any] = {
     "evaluate.features": "random",
     "runtime.tracker": "none",
 }
-ALONE = {"NO_PROXY": "*", "DANBOORU_CONTACT": "", "DANBOORU_LOGIN": "", "DANBOORU_API_KEY": ""}
+ALONE = {"NO_PROXY": "*"} | {
+    f"DANBOORU_{name}": "" for name in ("CONTACT", "USER_ID", "LOGIN", "API_KEY")
+}
 
 
 @pytest.fixture(scope="module")

@@ -27,6 +27,7 @@ def test_declared_code_is_the_import_closure(stage: str) -> None:
         ("source.folder.layout", ["discover", "clean"]),
         ("source.danbooru.max_id", ["discover"]),
         ("source.danbooru.contact", []),
+        ("source.danbooru.user_id", []),
         ("source.danbooru.rate", []),
         ("source.transfer.threads", []),
         ("source.transfer.min_success", ["download"]),

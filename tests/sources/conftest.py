@@ -93,7 +93,7 @@ class Network:
 def server(monkeypatch: pytest.MonkeyPatch) -> Iterator[DanbooruServer]:
     """Give a Danbooru of 2,000 posts; without proxies and logins of the environment."""
     monkeypatch.setenv("NO_PROXY", "*")
-    for name in ("CONTACT", "LOGIN", "API_KEY"):
+    for name in ("CONTACT", "USER_ID", "LOGIN", "API_KEY"):
         monkeypatch.delenv(f"DANBOORU_{name}", raising=False)
     with DanbooruServer() as server:
         yield server

@@ -318,6 +318,27 @@ def test_the_user_agent_is_honest(monkeypatch: pytest.MonkeyPatch) -> None:
         user_agent("")
 
 
+def test_the_user_agent_names_the_account(
+    make_params: Callable[..., Params], server: DanbooruServer, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The id of a user stands before the contact, in each request; the parameter has precedence."""
+    monkeypatch.setenv("DANBOORU_USER_ID", "678")
+    for user_id, named in ((0, 678), (12345, 12345)):
+        changes = {"source.kind": "danbooru", "source.danbooru.url": server.url}
+        source = make_params(changes | {"source.danbooru.user_id": user_id}).source
+        client_for(source).get_json(server.url + "/posts.json", {"limit": "1"})
+        agent = server.log[-1].headers["user-agent"]
+        assert agent == f"refcolor/{__version__} (user #{named}; +tests@example.org)"
+
+
+@pytest.mark.parametrize("id", ["#12345", "me", "-1", "1.5", "1\r\nX-Evil: 1", "\u0663"])
+def test_a_user_id_is_a_number(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    """A name instead of a number is refused, and the id cannot inject request headers."""
+    monkeypatch.setenv("DANBOORU_USER_ID", id)
+    with pytest.raises(RefcolorError, match=r"DANBOORU_USER_ID must be a number such as 12345, got"):
+        user_agent("a@b.c")
+
+
 @pytest.mark.parametrize("contact", ["a@b.c\r\nX-Evil: 1", "a\0b", "é@example.org", "x" * 201])
 def test_a_contact_is_one_line_of_ascii(contact: str) -> None:
     """A contact cannot inject request headers."""

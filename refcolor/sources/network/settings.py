@@ -15,8 +15,8 @@ HIGHEST_RATE = 10.0  # requests a second, Danbooru's hard limit
 def client_for(source: SourceParams) -> Client:
     """Make the client of a source.
 
-    Raises RefcolorError when the contact or half of the login is missing, and when the rate is too
-    high.
+    Raises RefcolorError when the contact or half of the login is missing, when the id of the user
+    is not a number, and when the rate is too high.
     """
     transfer, rate = source.transfer, source.danbooru.rate
     site = {"danbooru": source.danbooru.url, "archive": source.archive.pictures}.get(source.kind)
@@ -24,7 +24,7 @@ def client_for(source: SourceParams) -> Client:
     for address in [site or "", *(f"http://{host}" for host in transfer.hosts)]:
         check_rate(rate, address)
     return Client(
-        user_agent=user_agent(source.danbooru.contact),
+        user_agent=user_agent(source.danbooru.contact, source.danbooru.user_id),
         limiter=RateLimiter(rate),
         hosts=hosts,
         timeout=transfer.timeout,
@@ -34,11 +34,14 @@ def client_for(source: SourceParams) -> Client:
     )
 
 
-def user_agent(contact: str) -> str:
-    """Return the User-Agent: program, version and contact.
+def user_agent(contact: str, user_id: int = 0) -> str:
+    """Return the User-Agent: program, version, account and contact.
 
     contact: an e-mail address or a page; empty means $DANBOORU_CONTACT.
-    Raises RefcolorError when it is missing, or not a single line of ASCII.
+    user_id: of the user's account on Danbooru, whose staff ask programs to name it; 0 means
+        $DANBOORU_USER_ID. Without either no account is named.
+    Raises RefcolorError when the contact is missing or not a single line of ASCII, or when the id
+    is not a number.
     """
     contact = (contact or os.environ.get("DANBOORU_CONTACT", "")).strip()
     if not contact:
@@ -50,7 +53,13 @@ def user_agent(contact: str) -> str:
         raise RefcolorError(
             f"a contact must be one line of ASCII, got {contact!r}; use an e-mail address or a page"
         )
-    return f"refcolor/{__version__} (+{contact})"
+    account = str(user_id or "") or os.environ.get("DANBOORU_USER_ID", "").strip()
+    if account and not (account.isascii() and account.isdigit()):
+        raise RefcolorError(
+            f"DANBOORU_USER_ID must be a number such as 12345, got {account!r}; the address of your "
+            "profile on the site ends with it"
+        )
+    return f"refcolor/{__version__} ({f'user #{account}; ' if account else ''}+{contact})"
 
 
 def login() -> tuple[str, str] | None:
