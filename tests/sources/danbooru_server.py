@@ -230,8 +230,15 @@ class _Handler(BaseHTTPRequestHandler):
         """Refuse with a page that bears no mark of Cloudflare."""
         self._send(CHALLENGE, "text/html", status=403)
 
+    def _fault_ban(self, _body: bytes) -> None:
+        """Refuse as Cloudflare does with a banned address."""
+        self._send(b"error code: 1006\n", "text/plain; charset=UTF-8", status=403)
+
     def _fault_html(self, _body: bytes) -> None:
         self._send(CHALLENGE, "text/html")
+
+    def _fault_video(self, body: bytes) -> None:
+        self._send(body, "video/mp4")
 
     def _fault_html_as_image(self, _body: bytes) -> None:
         self._send(CHALLENGE, "image/jpeg")

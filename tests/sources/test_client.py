@@ -121,7 +121,11 @@ def test_retry_after_may_be_a_date(network: Network) -> None:
     [
         (Fault("429", retry_after="7200"), r"for 2\.0 h .*run the same command again after"),
         (Fault("cloudflare"), r"Cloudflare.*DANBOORU_CONTACT.*another network"),
-        (Fault("html_403"), "Cloudflare"),  # the API itself never answers with a page
+        (
+            Fault("ban"),
+            r"Cloudflare .* 403 \(error code: 1006\).*DANBOORU_USER_ID.*again to resume",
+        ),
+        (Fault("html_403"), "the site blocks this program"),  # the API never answers with a page
     ],
     ids=lambda value: value.kind if isinstance(value, Fault) else "",
 )
@@ -155,6 +159,15 @@ def test_a_block_of_another_host_fails_one_file(
     with pytest.raises(RequestError) as caught:
         network.client(hosts=Hosts(any_public=True)).open(network.server.url + "/1.png")
     assert caught.value.reason == reason and not caught.value.retryable
+
+
+def test_an_api_key_without_permission_is_explained(network: Network) -> None:
+    """A 403 with JSON is about the key: it lacks a permission, or belongs to another address."""
+    network.server.faults["/posts.json"] = Fault("403")
+    message = r"403 \(something is wrong\); .*the permission posts:index .* this network address"
+    with pytest.raises(RequestError, match=message):
+        network.get_json("/posts.json")
+    assert len(network.server.log) == 1
 
 
 def test_a_page_instead_of_a_picture_is_a_failure(network: Network) -> None:
@@ -335,7 +348,9 @@ def test_the_user_agent_names_the_account(
 def test_a_user_id_is_a_number(id: str, monkeypatch: pytest.MonkeyPatch) -> None:
     """A name instead of a number is refused, and the id cannot inject request headers."""
     monkeypatch.setenv("DANBOORU_USER_ID", id)
-    with pytest.raises(RefcolorError, match=r"DANBOORU_USER_ID must be a number such as 12345, got"):
+    with pytest.raises(
+        RefcolorError, match=r"DANBOORU_USER_ID must be a number such as 12345, got"
+    ):
         user_agent("a@b.c")
 
 

@@ -320,7 +320,7 @@ def test_a_database_that_always_times_out_is_explained(setting: Setting) -> None
     [
         (422, r"rejects source\.danbooru\.query 'solo .* remove tags, or set DANBOORU_LOGIN"),
         (410, r"too deep \(410\), .*must be a site with Danbooru's API"),
-        (403, r"answered 403"),
+        (401, r"answered 401"),
         (503, r"answered 503"),
     ],
 )
@@ -334,15 +334,15 @@ def test_refusals_are_explained(status: int, message: str, setting: Setting) -> 
             setting.run()
 
 
-@pytest.mark.parametrize("answer", [{"counts": {"posts": None}}, {}, [], {"counts": 3}, 500])
+@pytest.mark.parametrize("answer", [{"counts": {"posts": None}}, {}, [], {"counts": 3}, 500, 403])
 def test_the_site_may_not_know_its_count(
     answer: Any, setting: Setting, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    """Where the site cannot count, the list is the same and no estimate is printed."""
+    """Where the site or the key cannot count, the list is the same without an estimate."""
     setting.change(rate=1.0)
     setting.site.answer_count = answer
-    if answer == 500:
-        setting.site.fault = lambda request: None if "limit" in request else 500
+    if isinstance(answer, int):
+        setting.site.fault = lambda request: None if "limit" in request else answer
     assert ids(setting.run().records) == setting.good()
     setting.site.requests.clear()
     setting.run()

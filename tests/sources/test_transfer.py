@@ -6,6 +6,7 @@ import shutil
 import time
 import warnings
 from collections import Counter
+from dataclasses import replace
 from itertools import count
 from typing import Any
 
@@ -13,7 +14,7 @@ import pytest
 
 from refcolor.errors import RefcolorError
 from refcolor.sources.fetching.file_cache import FileCache
-from refcolor.sources.fetching.transfer import MAX_NETWORK_FAILURES, Failure
+from refcolor.sources.fetching.transfer import MAX_NETWORK_FAILURES, MAX_REFUSALS, Failure
 from refcolor.sources.manifest import Record
 from refcolor.sources.network.errors import SourceBlockedError
 from refcolor.sources.network.hosts import Hosts
@@ -283,9 +284,86 @@ def test_a_blocked_source_stops_at_once(network: Network) -> None:
 def test_a_dead_network_stops_the_stage(network: Network) -> None:
     """After fifty consecutive network failures no thread begins another file."""
     network.server.faults["*"] = Fault("503")
-    with pytest.raises(RefcolorError, match=r"last 50 pictures failed, .* server_error: the netw"):
+    with pytest.raises(RefcolorError, match=r"last 50 pictures .* server_error .*: the network"):
         network.download(network.server.records(network.server.good), tries=1)
     assert MAX_NETWORK_FAILURES <= len(network.server.log) <= MAX_NETWORK_FAILURES + 8
+
+
+REFUSALS = [
+    *(Fault("403"), Fault("html_403"), Fault("418"), Fault("html"), Fault("html_as_image")),
+    *(Fault("redirect", to=f"http://{host}/login") for host in ("example.org", "10.0.0.1")),
+    Fault("redirect", to="/1.png"),
+]
+
+
+@pytest.mark.parametrize("fault", REFUSALS, ids=names)
+def test_repeated_refusals_stop_the_stage(fault: Fault, network: Network) -> None:
+    """A ban or a login page, in whatever form, is noticed after five files, with advice."""
+    server, ids = network.server, network.server.good[:100]
+    network.download(server.records(ids[::3]))
+    server.faults["*"] = Fault(**vars(fault))
+    with pytest.raises(
+        RefcolorError, match=r"last 5 pictures .* refuses .*DANBOORU_USER_ID.*again"
+    ):
+        network.download(server.records(ids), threads=2, tries=1)
+    assert len(server.log) <= len(ids[::3]) + (MAX_REFUSALS + 1) * (
+        6 if fault.to == "/1.png" else 1
+    )
+    server.faults.clear()
+    assert network.download(server.records(ids)) == []
+    assert network.files() == server.files(ids)
+
+
+def test_refused_files_between_others_are_only_failures(network: Network) -> None:
+    """Nine of ten files may be refused one by one: only refusals in a row are a ban."""
+    server, ids = network.server, network.server.good[:50]
+    refused = [id for number, id in enumerate(ids) if number % 5]
+    server.faults |= {server.path_of(id): Fault("403") for id in refused}
+    failures = network.download(server.records(ids), threads=1)
+    assert [failure.reason for failure in failures] == ["forbidden"] * len(refused)
+
+
+@pytest.mark.parametrize(
+    ("fault", "reason", "limit"),
+    [
+        (Fault("403"), "forbidden", MAX_REFUSALS),
+        (Fault("ban"), "forbidden", MAX_REFUSALS),
+        (Fault("503"), "server_error", MAX_NETWORK_FAILURES),
+    ],
+    ids=names,
+)
+def test_a_list_goes_on_without_a_server_that_refuses(
+    fault: Fault,
+    reason: str,
+    limit: int,
+    network: Network,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """In a list of many servers the files of the others arrive, and a line names that server."""
+    for module in ("hosts", "session"):
+        monkeypatch.setattr(f"refcolor.sources.network.{module}.is_public", lambda address: True)
+    server, ids = network.server, network.server.good[:120]
+    bad, good = server.records(ids[:80]), server.records(ids[80:])
+    good = [
+        replace(record, address=record.address.replace("127.0.0.1", "localhost")) for record in good
+    ]
+    server.faults |= {server.path_of(id): Fault(**vars(fault)) for id in ids[:80]}
+    both = [record for pair in zip(bad[:40], good, strict=True) for record in pair] + bad[40:]
+    failures = network.download(both, threads=1, tries=1, hosts=Hosts(any_public=True))
+    assert {failure.id for failure in failures} == {record.id for record in bad}
+    assert {failure.reason for failure in failures} == {reason}
+    assert network.files() == server.files(ids[80:])
+    assert len(server.log) == limit + len(good)
+    assert f"no more pictures of {server.url} are requested" in capsys.readouterr().err
+
+
+def test_videos_in_a_list_are_not_refusals(network: Network) -> None:
+    """Any number of files of another type in a row are failures of their own."""
+    server, ids = network.server, network.server.good[:20]
+    server.faults |= {server.path_of(id): Fault("video") for id in ids[:10]}
+    failures = network.download(server.records(ids), tries=1)
+    assert [failure.reason for failure in failures] == ["wrong_type"] * 10
 
 
 def test_a_full_disk_stops_everything(network: Network, monkeypatch: pytest.MonkeyPatch) -> None:

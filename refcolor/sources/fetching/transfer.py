@@ -7,6 +7,7 @@ folder of the stage. A kill loses at most the bytes in flight.
 
 import hashlib
 import re
+import sys
 import threading
 import time
 from collections.abc import Iterable, Iterator, Sequence
@@ -25,9 +26,10 @@ from refcolor.params import TransferParams
 from refcolor.sources.fetching.file_cache import FileCache, Part, link_or_copy
 from refcolor.sources.manifest import Record
 from refcolor.sources.network.client import Client
-from refcolor.sources.network.errors import RequestError
+from refcolor.sources.network.errors import UNBLOCK, RequestError
 
-MAX_NETWORK_FAILURES = 50  # consecutive; then the network or the source is down
+# Consecutive failures of a server after which no more of its files are requested.
+MAX_REFUSALS, MAX_NETWORK_FAILURES = 5, 50
 _NETWORK = frozenset({"unreachable", "timeout", "server_error", "rate_limited"})
 # Servers send these for unknown files; the first bytes are checked in any case.
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
@@ -70,9 +72,10 @@ def fetch_all(
     label: of the progress bar.  max_megapixels: as in `refcolor.io.image.read`.
 
     Returns the failures, sorted by id.
-    Raises SourceBlockedError when the source blocks this client, RefcolorError after
-    MAX_NETWORK_FAILURES consecutive network failures, and OSError for a full disk. Complete files
-    stay in the cache.
+    Raises SourceBlockedError when the source blocks this client, RefcolorError after MAX_REFUSALS
+    consecutive refusals or MAX_NETWORK_FAILURES consecutive network failures, and OSError for a
+    full disk. Where all public hosts are allowed, the other files of that server fail instead,
+    without a request. Complete files stay in the cache.
     """
     destination.mkdir(parents=True, exist_ok=True)
     by_address: dict[str, list[Record]] = {}
@@ -118,7 +121,9 @@ class _Fetcher:
         self._client, self._cache, self._destination = client, cache, destination
         self._largest = params.max_megabytes * 1e6
         self._max_megapixels = max_megapixels
-        self._consecutive, self._lock = 0, threading.Lock()  # network failures of all threads
+        self._lock = threading.Lock()
+        self._streaks: dict[str, tuple[str, int]] = {}  # last failures of a server: kind, number
+        self._given_up: dict[str, str] = {}  # from a server to the reason of its last failure
         self.stop = threading.Event()
 
     def fetch(self, records: Sequence[Record]) -> list[tuple[str, str]]:
@@ -131,29 +136,56 @@ class _Fetcher:
                         self._fetch(record)
                     except RequestError as error:
                         reasons[record.checksum] = error.reason
-            results = [(record.id, reasons.get(record.checksum, "")) for record in records]
-            self._check_network(results)
         except BaseException:
             self.stop.set()
             raise
-        return results
-
-    def _check_network(self, results: Sequence[tuple[str, str]]) -> None:
-        with self._lock:
-            for _, reason in results:
-                self._consecutive = self._consecutive + 1 if reason in _NETWORK else 0
-                if self._consecutive == MAX_NETWORK_FAILURES and not self._client.hosts.any_public:
-                    raise RefcolorError(
-                        f"the last {MAX_NETWORK_FAILURES} pictures failed, the last one with "
-                        f"{reason}: the network or the source is down. Finished files are kept; "
-                        "run the same command again later"
-                    )
+        return [(record.id, reasons.get(record.checksum, "")) for record in records]
 
     def _fetch(self, record: Record) -> None:
         file = self._cache.complete(record.address)
         if not file or not _matches(file, record):
-            file = self._client.retry(partial(self._attempt, record))
+            file = self._request(record)
         link_or_copy(file, self._destination / f"{record.id}{file.suffix}")
+
+    def _request(self, record: Record) -> Path:
+        server = "/".join(record.address.split("/", 3)[:3])
+        if server in self._given_up:
+            raise RequestError(f"{server} was given up", reason=self._given_up[server])
+        try:
+            file = self._client.retry(partial(self._attempt, record))
+        except RequestError as error:
+            self._count_failure(server, error)
+            raise
+        self._streaks.pop(server, None)
+        return file
+
+    def _count_failure(self, server: str, error: RequestError) -> None:
+        """Give a server up after too many consecutive failures of one kind."""
+        kind = "refusal" if error.refused else "network" if error.reason in _NETWORK else ""
+        with self._lock:
+            last_kind, count = self._streaks.get(server, ("", 0))
+            count = count + 1 if kind == last_kind else 1
+            self._streaks[server] = kind, count
+        if kind == "refusal" and count == MAX_REFUSALS:
+            cause = (
+                "it refuses this program or network, or the login page of a network answers in "
+                f"its place. Finished files are kept; open the address in a browser; {UNBLOCK}"
+            )
+        elif kind == "network" and count == MAX_NETWORK_FAILURES:
+            cause = (
+                "the network or the source is down. Finished files are kept; run the same command "
+                "again later"
+            )
+        else:
+            return
+        message = (
+            f"the last {count} pictures of {server} failed, the last one with {error.reason} "
+            f"({error}): {cause}"
+        )
+        if not self._client.hosts.any_public:
+            raise RefcolorError(message)
+        self._given_up[server] = error.reason
+        tqdm.write(f"no more pictures of {server} are requested: {message}", file=sys.stderr)
 
     def _attempt(self, record: Record) -> Path:
         self._check_stop()
@@ -231,8 +263,13 @@ def _resumed(response: Response, part: Part) -> tuple[int, int]:
 
 def _check_type(response: Response) -> None:
     media_type = response.headers.get("Content-Type", "").partition(";")[0].strip().lower()
-    if not media_type.startswith("image/") and media_type not in _UNKNOWN_TYPES:
-        raise RequestError(f"{response.url} is {media_type}, not a picture", reason="wrong_type")
+    pixels = media_type.startswith("image/") and media_type != "image/svg+xml"
+    if not pixels and media_type not in _UNKNOWN_TYPES:
+        raise RequestError(
+            f"{response.url} is {media_type}, not a picture",
+            reason="wrong_type",
+            refused=media_type == "text/html",  # a video is only the wrong file
+        )
 
 
 def _version(response: Response) -> str:

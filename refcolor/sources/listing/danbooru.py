@@ -143,7 +143,7 @@ class _Window:
         try:
             answer = self._request("counts/posts.json", {"tags": self._query()})
         except RequestError as error:
-            if error.status not in _TIMED_OUT:
+            if error.status not in (*_TIMED_OUT, 403):  # counting has its own permission
                 raise
             answer = None
         answer = answer if isinstance(answer, dict) else {}

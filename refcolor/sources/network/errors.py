@@ -21,9 +21,22 @@ _ADVICE = {
     429: "lower source.danbooru.rate, wait and run the same command again",
     503: "the source is unavailable: run the same command again later",
 }
+UNBLOCK = (
+    "set DANBOORU_CONTACT to your own address and DANBOORU_USER_ID to your account's number, wait "
+    "an hour, lower source.danbooru.rate or try another network (not a VPN or a data centre), and "
+    "run the same command again to resume"
+)
 # Reasons that may be temporary or depend on the connection.
 _RETRYABLE = frozenset({"unreachable", "timeout", "cut_short", "server_error", "rate_limited"})
 _RETRYABLE |= {"no_json", "wrong_type", "wrong_checksum"}
+# Reasons for which a server refuses this client, or another server answers in its place.
+_REFUSALS = frozenset({"forbidden", "refused", "wrong_type", "other_host", "private_address"})
+_REFUSALS |= {"too_many_redirects"}
+_API_KEY = (
+    "if DANBOORU_API_KEY is set, that key must have the permission posts:index and allow requests "
+    "from this network address; correct it in your profile, or unset it and DANBOORU_LOGIN"
+)
+_CLOUDFLARE_ERROR = b"error code: 1"  # the body of a ban, such as 1006
 _LONGEST_EXCERPT = 200  # characters of the server's own message
 
 
@@ -33,6 +46,8 @@ class RequestError(RefcolorError):
     status: of HTTP, 0 without a response.
     reason: the snake_case name under which it is counted; depends on the status by default.
     retryable: whether a retry may help; depends on the reason by default.
+    refused: whether this client rather than this address may be refused; depends on the reason by
+        default.
     retry_after: seconds of the server's Retry-After, None without one.
     """
 
@@ -43,6 +58,7 @@ class RequestError(RefcolorError):
         status: int = 0,
         reason: str = "",
         retryable: bool | None = None,
+        refused: bool | None = None,
         retry_after: float | None = None,
     ) -> None:
         """Store the fields and the message."""
@@ -50,6 +66,7 @@ class RequestError(RefcolorError):
         self.status, self.retry_after = status, retry_after
         self.reason = reason or _REASONS.get(status, "server_error" if status >= 500 else "refused")
         self.retryable = self.reason in _RETRYABLE if retryable is None else retryable
+        self.refused = self.reason in _REFUSALS if refused is None else refused
 
 
 class SourceBlockedError(RefcolorError):
@@ -69,18 +86,23 @@ def error_from_response(
 
     headers: a case-insensitive mapping, as in `requests`.  body: at least its beginning.
     from_source: whether the host belongs to the source; a block then ends the stage.
-    expects_json: whether this was a request to the API, which never answers with HTML.
+    expects_json: whether this was a request to the API, which answers with JSON, errors included.
 
     A query that the database cancelled is not retryable: it would be cancelled again.
     """
-    html = "html" in headers.get("Content-Type", "")
-    cloudflare = headers.get("Server", "").lower().startswith("cloudflare")
+    media_type = headers.get("Content-Type", "")
+    excerpt = _message_in(body, media_type)
+    detail = f" ({excerpt})" if excerpt else ""
+    cloudflare = (
+        "cf-mitigated" in headers
+        or body.startswith(_CLOUDFLARE_ERROR)
+        or ("html" in media_type and headers.get("Server", "").lower().startswith("cloudflare"))
+    )
     retry_after = _retry_after(status, headers)
-    if status == 403 and ("cf-mitigated" in headers or (html and (expects_json or cloudflare))):
+    if status == 403 and (cloudflare or (expects_json and "json" not in media_type)):
         blocked = (
-            f"Cloudflare blocks this program at {url} (403); check that DANBOORU_CONTACT or "
-            "source.danbooru.contact is your own address, wait an hour, lower "
-            "source.danbooru.rate, or try another network (not a VPN or a data centre)"
+            f"{'Cloudflare' if cloudflare else 'the site'} blocks this program: {url} answered "
+            f"403{detail}; {UNBLOCK}"
         )
     elif retry_after is not None and retry_after > LONGEST_RETRY_AFTER:
         blocked = (
@@ -88,12 +110,10 @@ def error_from_response(
             "command again after that time to resume"
         )
     else:
-        excerpt = _message_in(body)
-        detail = f" ({excerpt})" if excerpt else ""
-        advice = f"; {_ADVICE[status]}" if status in _ADVICE else ""
+        advice = _API_KEY if expects_json and status == 403 else _ADVICE.get(status, "")
         cancelled = status == 500 and expects_json and "timed out" in excerpt
         return RequestError(
-            f"{url} answered {status}{detail}{advice}",
+            f"{url} answered {status}{detail}{f'; {advice}' if advice else ''}",
             status=status,
             retryable=False if cancelled else None,
             retry_after=retry_after,
@@ -112,11 +132,11 @@ def _retry_after(status: int, headers: Mapping[str, str]) -> float | None:
     return DEFAULT_RETRY_AFTER if status == 429 else None
 
 
-def _message_in(body: bytes) -> str:
+def _message_in(body: bytes, media_type: str) -> str:
     try:
         answer: Any = json.loads(body)
     except ValueError:
-        return ""
+        answer = {"message": body.decode(errors="replace")} if "text/plain" in media_type else {}
     fields = answer if isinstance(answer, dict) else {}
     message = fields.get("message") or fields.get("reason") or fields.get("error") or ""
     return " ".join(str(message).split())[:_LONGEST_EXCERPT]

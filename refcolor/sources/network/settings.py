@@ -56,8 +56,8 @@ def user_agent(contact: str, user_id: int = 0) -> str:
     account = str(user_id or "") or os.environ.get("DANBOORU_USER_ID", "").strip()
     if account and not (account.isascii() and account.isdigit()):
         raise RefcolorError(
-            f"DANBOORU_USER_ID must be a number such as 12345, got {account!r}; the address of your "
-            "profile on the site ends with it"
+            f"DANBOORU_USER_ID must be a number such as 12345, got {account!r}; the address of "
+            "your profile on the site ends with it"
         )
     return f"refcolor/{__version__} ({f'user #{account}; ' if account else ''}+{contact})"
 
