@@ -11,7 +11,7 @@ _ADVICE = {
         "that cleans it; shaded pictures do not work."
     ),
     "nothing_drawn": "No lines were found. If they are very faint, make them darker.",
-    "not_a_picture": "This is not a picture. PNG, JPEG, WebP, BMP, GIF and TIFF can be read.",
+    "not_a_picture": "This is not a picture. PNG, JPEG, WebP, AVIF, BMP, GIF and TIFF can be read.",
     "empty_file": "The file is empty.",
     "truncated": "The picture is damaged or cut short. Save it once more.",
     "animated": "The picture moves. Save a single frame of it.",

@@ -66,7 +66,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         nargs="*",
         type=Path,
         help="a line drawing, or a folder of them and of its "
-        "subfolders (PNG, JPEG, WebP, BMP, GIF, TIFF, PSD, OpenRaster)",
+        "subfolders (PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, PSD, OpenRaster)",
     )
     parser.add_argument(
         "-r",

@@ -41,13 +41,13 @@ GAP_GRAY = 200
 # Largest difference of a channel from the background, in [0, 1]: 16 grey levels of noise.
 _BACKGROUND_TOLERANCE = 0.065
 
-FORMATS = ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF")
-EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".bmp", ".gif", ".tif", ".tiff"})
+FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
+EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"})
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF, and a value
 # The first bytes of files of these formats.
 _MAGIC = re.compile(
     rb"(?P<png>\x89PNG\r\n\x1a\n)|(?P<jpg>\xff\xd8\xff)|(?P<webp>RIFF....WEBP)|(?P<bmp>BM)"
-    rb"|(?P<gif>GIF8[79]a)|(?P<tif>II[*+]\0|MM\0[*+])",
+    rb"|(?P<gif>GIF8[79]a)|(?P<tif>II[*+]\0|MM\0[*+])|(?P<avif>....ftypavi[fs])",
     re.DOTALL,
 )
 
@@ -55,8 +55,9 @@ _MAGIC = re.compile(
 def read(source: Source, *, max_megapixels: float = 50.0) -> Picture:
     """Decode a picture completely and convert it to sRGB on white.
 
-    PNG, JPEG, WebP, BMP, GIF and TIFF. The EXIF orientation is applied, an embedded colour profile
-    is converted to sRGB, transparency is composited on white, of 12 and 16 bits the upper 8 remain.
+    PNG, JPEG, WebP, AVIF, BMP, GIF and TIFF. The EXIF orientation is applied, an embedded colour
+    profile is converted to sRGB, transparency is composited on white, of 12 and 16 bits the upper 8
+    remain.
 
     source: a file, a member of a shard, or the bytes of a file.  Returns (H, W, 3) uint8.
     max_megapixels: a larger picture is rejected by its header, before decoding.

@@ -129,7 +129,7 @@ def test_missing_sources_are_failures_beside_the_others(working_folder: Path) ->
     reasons = [failure.message.partition(";")[0] for failure in jobs.failures]
     assert reasons == [
         "gone.png does not exist",
-        "empty has no picture files (.bmp .gif .jpeg .jpg .ora .png .psd .tif .tiff .webp)",
+        "empty has no picture files (.avif .bmp .gif .jpeg .jpg .ora .png .psd .tif .tiff .webp)",
     ]
 
 

@@ -77,6 +77,18 @@ def test_lossless_formats_give_the_pixels_back(format: str, options: dict[str, A
     np.testing.assert_array_equal(read, pixels)
 
 
+def test_avif_gives_nearly_the_pixels_back() -> None:
+    """AVIF at its best quality is off by at most 3, and keeps transparency and orientation."""
+    pixels, turned = noise(), Image.Exif()
+    turned[0x112] = 6
+    data = encoded(Image.fromarray(pixels), "AVIF", quality=100, subsampling="4:4:4", exif=turned)
+    read = np.rot90(image.read(data)).astype(int)
+    np.testing.assert_allclose(read, pixels, atol=3)
+    assert image.extension(data[:16]) == "avif"
+    clear = encoded(Image.new("RGBA", (8, 6)), "AVIF")
+    assert (image.read(clear) == 255).all() and (image.read_rgba(clear)[..., 3] == 0).all()
+
+
 @pytest.mark.parametrize(
     ("format", "options"),
     [
@@ -84,6 +96,7 @@ def test_lossless_formats_give_the_pixels_back(format: str, options: dict[str, A
         ("JPEG", {}),
         ("JPEG", {"progressive": True}),
         ("WEBP", {}),
+        ("AVIF", {}),
         ("BMP", {}),
         ("GIF", {}),
         ("TIFF", {}),
@@ -102,7 +115,7 @@ def test_damaged_headers_never_leak_another_error() -> None:
     """Any flipped bytes in a header give a picture or a PictureError."""
     random = np.random.default_rng(1)
     outcomes = set()
-    for format in ("PNG", "JPEG", "WEBP", "BMP", "GIF", "TIFF"):
+    for format in image.FORMATS:
         data = encoded(Image.fromarray(noise(13, 11)), format)
         for _ in range(60):
             damaged = np.frombuffer(data, np.uint8).copy()
@@ -352,7 +365,7 @@ def test_read_rgba_refuses_as_read_does() -> None:
         assert caught.value.reason.startswith(reason)
 
 
-@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "TIFF"])
+@pytest.mark.parametrize("format", ["GIF", "PNG", "WEBP", "AVIF", "TIFF"])
 def test_animations_are_refused(format: str) -> None:
     """A file of two frames is rejected as animated."""
     frames = [Image.fromarray(noise(9, 8)), Image.fromarray(255 - noise(9, 8))]

@@ -26,7 +26,7 @@ def fill(root: Path, *names: str) -> None:
 
 def test_every_picture_of_a_tree_is_listed(tmp_path: Path) -> None:
     """Deep folders, extensions in any case, spaces; hidden files are left alone, others counted."""
-    extensions = ("png", "jpg", "jpeg", "webp", "bmp", "gif", "tif", "tiff", "PNG", "Jpg")
+    extensions = ("png", "jpg", "jpeg", "webp", "avif", "bmp", "gif", "tif", "tiff", "PNG", "Jpg")
     pictures = [f"{n}/deep/er/a picture.{extension}" for n, extension in enumerate(extensions)]
     fill(tmp_path, *pictures, ".hidden.png", ".git/b.png", "notes.txt", "sub/Thumbs.db", "png")
     records, reasons = list_folder(tmp_path, "pictures")
