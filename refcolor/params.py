@@ -126,6 +126,7 @@ class LineArtParams(Section):
     count: Annotated[int, Field(ge=0)]  # maximum number of drawings
     any_of: Annotated[tuple[str, ...], Field(strict=False)]
     required: Annotated[tuple[str, ...], Field(strict=False)]
+    allowed: Annotated[tuple[str, ...], Field(strict=False)] = ()  # of the forbidden tags
 
 
 class FilterParams(Section):
@@ -134,6 +135,8 @@ class FilterParams(Section):
     subjects: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one of them
     hair: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one `<colour>_hair`
     eyes: Annotated[tuple[str, ...], Field(strict=False)]  # exactly one `<colour>_eyes`
+    void_hair: Annotated[tuple[str, ...], Field(strict=False)] = ()  # the hair has no one colour
+    void_eyes: Annotated[tuple[str, ...], Field(strict=False)] = ()  # nor have the eyes
     aliases: dict[str, str]  # colour or tag -> its canonical name
     required: Annotated[tuple[str, ...], Field(strict=False)]
     forbidden: Annotated[tuple[str, ...], Field(strict=False)]
