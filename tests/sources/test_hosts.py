@@ -43,10 +43,38 @@ def test_sub_domains_of_the_source_belong_to_it() -> None:
     for url in ("https://evildonmai.us", "https://donmai.us.evil.org", "https://example.org"):
         with pytest.raises(RequestError, match=r"source\.transfer\.hosts"):
             hosts.check(url)
-    Hosts.of("https://pictures.example.co.uk").check("https://cdn.example.co.uk")
-    for site, url in (("https://example.co.uk", "https://other.co.uk"), ("http://10.0.0.1",) * 2):
-        with pytest.raises(RequestError):
-            Hosts.of(site).check(url.replace("10.", "20."))
+    with pytest.raises(RequestError):
+        Hosts.of("http://10.0.0.1").check("http://20.0.0.1")
+
+
+@pytest.mark.parametrize(
+    ("site", "allowed", "refused"),
+    [
+        ("pictures.example.co.uk", "cdn.example.co.uk", "other.co.uk"),
+        ("example.co.uk", "cdn.example.co.uk", "other.co.uk"),
+        ("foo.github.io", "cdn.foo.github.io", "bar.github.io"),
+        ("github.io", "github.io", "foo.github.io"),
+        ("mine.s3.amazonaws.com", "mine.s3.amazonaws.com", "theirs.s3.amazonaws.com"),
+        ("art.kawasaki.jp", "art.kawasaki.jp", "other.kawasaki.jp"),
+        ("img.例え.jp", "cdn.例え.jp", "cdn.他.jp"),
+        ("a.b.example.org", "c.b.example.org", "c.example.org"),
+        ("site.lan", "site.lan", "other.lan"),
+        ("lan", "lan", "site.lan"),
+    ],
+)
+def test_hosts_under_a_public_suffix_have_different_owners(
+    site: str, allowed: str, refused: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The Public Suffix List says whose a sub-domain is; it comes along, so nothing is fetched."""
+
+    def connect(*_arguments: object, **_options: object) -> None:
+        raise AssertionError("the Public Suffix List must not be fetched")
+
+    monkeypatch.setattr(socket, "getaddrinfo", connect)
+    hosts = Hosts.of(f"https://{site}")
+    hosts.check(f"https://{allowed}")
+    with pytest.raises(RequestError, match=r"source\.transfer\.hosts"):
+        hosts.check(f"https://{refused}")
 
 
 @pytest.mark.parametrize(

@@ -226,7 +226,8 @@ class _Fetcher:
             if not _matches(part.path, record):
                 raise RequestError(
                     f"{record.address} does not have the checksum {record.checksum}",
-                    reason="wrong_checksum",
+                    # A page in place of a picture may be a refusal.
+                    reason="wrong_checksum" if _extension(part.path) else "wrong_type",
                 )
             image.read(part.path, max_megapixels=self._max_megapixels)
         except RequestError:

@@ -4,9 +4,11 @@ import re
 import socket
 from collections.abc import Iterable
 from dataclasses import dataclass
+from functools import cache
 from ipaddress import ip_address
 from typing import Self
 
+from tldextract import TLDExtract
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
@@ -33,8 +35,8 @@ class Hosts:
     def of(cls, *addresses: str, extra: Iterable[str] = (), any_public: bool = False) -> Self:
         """Allow the hosts of http addresses and the hosts of the same domain.
 
-        danbooru.donmai.us allows cdn.donmai.us too, and example.org its sub-domains; an IP address
-        or a name without dots allows only itself.
+        danbooru.donmai.us allows cdn.donmai.us too, and example.org its sub-domains; an IP address,
+        a name without dots and one whose ending is not a public suffix allow only themselves.
         extra: names of further hosts, without their sub-domains.
         Raises RefcolorError for an extra host that is not a name, RequestError for a bad address.
         """
@@ -100,13 +102,16 @@ def _host(url: str) -> str:
     return host.strip("[]").lower().rstrip(".")
 
 
+@cache
+def _suffixes() -> TLDExtract:
+    """Make a reader of the Public Suffix List that comes with tldextract: without a request."""
+    return TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)
+
+
 def _domain(host: str) -> str:
-    labels = host.split(".")
-    if _is_ip(host) or len(labels) < 2:
-        return ""
-    # Two short labels at the end are a public suffix (co.uk) with sub-domains of other owners.
-    least = 3 if len(labels[-1]) == 2 and len(labels[-2]) <= 3 else 2
-    return ".".join(labels[-max(least, len(labels) - 1) :])
+    """Return the domain around a host, at most its owner's: foo.github.io, not github.io."""
+    owned = _suffixes()(host).top_domain_under_public_suffix
+    return host.partition(".")[2] if owned and owned != host else owned
 
 
 def _is_ip(host: str) -> bool:
