@@ -166,7 +166,7 @@ def test_missing_folders_are_explained(tmp_path: Path) -> None:
 def test_empty_folders_are_explained(tmp_path: Path) -> None:
     """No picture at all is an error with the extensions to use and the files left out."""
     fill(tmp_path, ".gitkeep")
-    with pytest.raises(RefcolorError, match=r"has no pictures: \S+; put files named \.bmp"):
+    with pytest.raises(RefcolorError, match=r"has no pictures: \S+; put files named \.avif"):
         list_folder(tmp_path, "pictures")
     fill(tmp_path, "a.psd", "b.psd")
     with pytest.raises(RefcolorError, match=r"\(left out: 2 not_a_picture_name\)"):
