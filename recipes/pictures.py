@@ -12,6 +12,7 @@ from refcolor import errors
 from refcolor.errors import UsageError
 from refcolor.io import image
 from refcolor.io.image import EXTENSIONS
+from refcolor.io.names import composed
 from refcolor.lines.sketch import XDoGSettings, sketch_picture
 from refcolor.sources.listing.attribution import Attribution
 from refcolor.workers.parallel import map_pictures
@@ -25,10 +26,11 @@ def list_pictures(folder: Path, exclude: Path | None) -> list[Path]:
 
     Raises UsageError when there are none, and for an excluded name that the folder lacks.
     """
-    files = {file.name: file for file in folder.glob("*") if file.suffix.lower() in EXTENSIONS}
+    found = (file for file in folder.glob("*") if file.suffix.lower() in EXTENSIONS)
+    files = {composed(file.name): file for file in found}
     excluded = exclude.read_text(encoding="utf-8").split("\n") if exclude else []
     for name in filter(None, excluded):
-        if files.pop(name, None) is None:
+        if files.pop(composed(name), None) is None:
             raise UsageError(f"{exclude} names {name}, which {folder} lacks; correct the line")
     if not files:
         raise UsageError(f"PICTURES must be a folder with pictures, got {folder}")

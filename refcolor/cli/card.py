@@ -17,23 +17,25 @@ changed since, are left out, and the page says so.
 import argparse
 from pathlib import Path
 
+from refcolor.cli.options import path
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "--model", metavar="FOLDER", type=Path, default=Path("models"), help="default: models"
+        "--model", metavar="FOLDER", type=path, default=Path("models"), help="default: models"
     )
     parser.add_argument(
         "--repository",
         metavar="FOLDER",
-        type=Path,
+        type=path,
         help="where the model was trained; default: the repository around the model, else here",
     )
     parser.add_argument(
         "-o",
         "--output",
         metavar="CARD.md",
-        type=Path,
+        type=path,
         help="default: print it. Not inside models/, which belongs to DVC",
     )
 

@@ -40,10 +40,9 @@ import argparse
 import os
 import sys
 from collections.abc import Sequence
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refcolor.cli.options import add_model, load_model
+from refcolor.cli.options import add_model, load_model, path
 from refcolor.errors import RefcolorError, UsageError
 
 if TYPE_CHECKING:
@@ -64,7 +63,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "sketches",
         metavar="SKETCH",
         nargs="*",
-        type=Path,
+        type=path,
         help="a line drawing, or a folder of them and of its "
         "subfolders (PNG, JPEG, WebP, AVIF, BMP, GIF, TIFF, PSD, OpenRaster)",
     )
@@ -74,7 +73,8 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         dest="references",
         metavar="REF",
         nargs="+",
-        type=Path,
+        action="extend",
+        type=path,
         default=[],
         help="a coloured picture, several, or a folder: one is for every drawing, several are for "
         "the drawings of the same names",
@@ -83,7 +83,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "-o",
         "--output",
         metavar="OUT",
-        type=Path,
+        type=path,
         required=True,
         help="a folder, or a name that ends in .png for a single drawing",
     )
@@ -91,7 +91,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "--together", action="store_true", help="colour every drawing after all references at once"
     )
     parser.add_argument(
-        "--pairs", metavar="CSV", type=Path, help="a table instead of SKETCH and --reference"
+        "--pairs", metavar="CSV", type=path, help="a table instead of SKETCH and --reference"
     )
     parser.add_argument(
         "--match",
@@ -228,9 +228,12 @@ def _plan(arguments: argparse.Namespace) -> "Plan":
     from refcolor.colorize.jobs import plan, plan_pairs
 
     if arguments.pairs is None:
+        sketches, references = arguments.sketches, arguments.references
+        if not sketches and len(references) == 2 and not arguments.together:
+            references, sketches = references[:1], references[1:]  # -r REF SKETCH
         return plan(
-            arguments.sketches,
-            arguments.references,
+            sketches,
+            references,
             output=arguments.output,
             together=arguments.together,
             layer=arguments.layer,
@@ -248,14 +251,15 @@ def _keep(texts: Sequence[str]) -> "tuple[list[PointColor], npt.NDArray[np.bool_
 
     from refcolor.colorize.hints import parse_keep
     from refcolor.colorize.look import read_mask
+    from refcolor.io.names import named_file
 
     spots, masks = [], []
     for text in texts:
         spot = parse_keep(text)
         if spot:
             spots.append(spot)
-        elif os.path.isfile(text):
-            masks.append(read_mask(Path(text)))
+        elif os.path.isfile(file := named_file(text)):
+            masks.append(read_mask(file))
         else:
             raise UsageError(f"--keep takes a spot X,Y or the picture of a mask, got {text!r}")
     if len({mask.shape for mask in masks}) > 1:

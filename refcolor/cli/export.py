@@ -13,18 +13,19 @@ when onnxruntime agrees with torch to 1e-3. Needs: pip install 'refcolor[export]
 """
 
 import argparse
-from pathlib import Path
+
+from refcolor.cli.options import path
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "--onnx", metavar="OUT.onnx", type=Path, required=True, help="what to write"
+        "--onnx", metavar="OUT.onnx", type=path, required=True, help="what to write"
     )
     parser.add_argument(
         "--model",
         metavar="FOLDER",
-        type=Path,
+        type=path,
         help="default: the model that comes with refcolor",
     )
     parser.add_argument(

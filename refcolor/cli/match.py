@@ -13,17 +13,17 @@ looks by itself; a spot of the gutters is refused.
 import argparse
 from pathlib import Path
 
-from refcolor.cli.options import add_model, load_model
+from refcolor.cli.options import add_model, load_model, path
 from refcolor.errors import UsageError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.usage = "refcolor match SKETCH REFERENCE -o OUT.png [options]"
-    parser.add_argument("sketch", metavar="SKETCH", type=Path, help="a line drawing")
-    parser.add_argument("reference", metavar="REFERENCE", type=Path, help="a coloured picture")
+    parser.add_argument("sketch", metavar="SKETCH", type=path, help="a line drawing")
+    parser.add_argument("reference", metavar="REFERENCE", type=path, help="a coloured picture")
     parser.add_argument(
-        "-o", "--output", metavar="OUT.png", type=Path, required=True, help="the picture to write"
+        "-o", "--output", metavar="OUT.png", type=path, required=True, help="the picture to write"
     )
     parser.add_argument(
         "--at", metavar="X,Y", type=_spot, help="show only where this spot of the drawing looks"

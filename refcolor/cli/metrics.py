@@ -27,10 +27,9 @@ import json
 import math
 import sys
 from functools import partial
-from pathlib import Path
 from typing import TYPE_CHECKING
 
-from refcolor.cli.options import add_model, load_model
+from refcolor.cli.options import add_model, load_model, path
 from refcolor.errors import RefcolorError, UsageError
 
 if TYPE_CHECKING:
@@ -46,18 +45,18 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "refcolor metrics A B [options]\n       refcolor metrics --pairs FOLDER [options]"
     )
     parser.add_argument(
-        "one", metavar="A", type=Path, nargs="?", help="what was made: a folder, or a picture"
+        "one", metavar="A", type=path, nargs="?", help="what was made: a folder, or a picture"
     )
-    parser.add_argument("other", metavar="B", type=Path, nargs="?", help="what it should be")
+    parser.add_argument("other", metavar="B", type=path, nargs="?", help="what it should be")
     parser.add_argument(
-        "--pairs", metavar="FOLDER", type=Path, help="colour the drawings of its pairs.csv instead"
+        "--pairs", metavar="FOLDER", type=path, help="colour the drawings of its pairs.csv instead"
     )
     parser.add_argument("--rises", action="store_true", help="with --pairs: change the drawings")
     parser.add_argument(
         "--flat", action="store_true", help="with --pairs: flat colours, not the model's own"
     )
     parser.add_argument(
-        "-o", "--output", metavar="OUT.png", type=Path, help="with --pairs: write a sheet of them"
+        "-o", "--output", metavar="OUT.png", type=path, help="with --pairs: write a sheet of them"
     )
     add_model(parser)
     parser.add_argument(

@@ -4,8 +4,19 @@ import argparse
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from refcolor.errors import UsageError
+from refcolor.io.names import named_file
+
 if TYPE_CHECKING:
     from refcolor.colorize.colorizer import Colorizer
+
+
+def path(text: str) -> Path:
+    """Read an argument that names a file or a folder, as `named_file` does."""
+    try:
+        return named_file(text)
+    except UsageError as error:
+        raise argparse.ArgumentTypeError(str(error)) from error
 
 
 def add_model(parser: argparse.ArgumentParser) -> None:
@@ -13,7 +24,7 @@ def add_model(parser: argparse.ArgumentParser) -> None:
     models = parser.add_mutually_exclusive_group()
     models.add_argument(
         "--model",
-        type=Path,
+        type=path,
         metavar="FOLDER",
         help="a trained model, such as models, which `dvc repro` writes (default: the model that "
         "comes with refcolor)",
@@ -44,4 +55,4 @@ def load_model(arguments: argparse.Namespace) -> "Colorizer":
 def _onnx_file(text: str) -> Path:
     if not text.endswith(".onnx"):
         raise argparse.ArgumentTypeError(f"an ONNX file's name ends in .onnx, got {text!r}")
-    return Path(text)
+    return path(text)

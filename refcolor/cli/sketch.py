@@ -18,7 +18,8 @@ Exit code: 0 all is well, 1 something failed, 2 the command does not make sense.
 
 import argparse
 import sys
-from pathlib import Path
+
+from refcolor.cli.options import path
 
 ALL = "all"
 PRESETS = (
@@ -31,10 +32,10 @@ PRESETS = (
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.add_argument(
-        "pictures", metavar="PICTURE|FOLDER", nargs="+", type=Path, help="sub-folders are included"
+        "pictures", metavar="PICTURE|FOLDER", nargs="+", type=path, help="sub-folders are included"
     )
     parser.add_argument(
-        "-o", "--output", metavar="FOLDER", type=Path, required=True, help="gets NAME.png each"
+        "-o", "--output", metavar="FOLDER", type=path, required=True, help="gets NAME.png each"
     )
     parser.add_argument(
         "--preset",

@@ -6,6 +6,8 @@ A plan describes the study; its trainings run one after another.
 import argparse
 from pathlib import Path
 
+from refcolor.cli.options import path
+
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
@@ -14,7 +16,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
         "run", help="make every row that is missing or stale; goes on after any stop"
     )
     run.add_argument("--dry-run", action="store_true", help="only say what would run")
-    run.add_argument("--folder", type=Path, help="pictures for a plan with source.kind folder")
+    run.add_argument("--folder", type=path, help="pictures for a plan with source.kind folder")
     run.set_defaults(command=_run)
     report = verbs.add_parser("report", help="write tables and figures from the rows")
     report.set_defaults(command=_report)
@@ -22,7 +24,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     test.add_argument("--again", action="store_true", help="allow another look, which is counted")
     test.set_defaults(command=_test)
     for verb in (run, report, test):
-        verb.add_argument("--plan", type=Path, default=Path("docs/study/plan.yaml"))
+        verb.add_argument("--plan", type=path, default=Path("docs/study/plan.yaml"))
 
 
 def _run(arguments: argparse.Namespace) -> None:

@@ -6,13 +6,14 @@ from pathlib import Path
 
 from refcolor.errors import UsageError
 from refcolor.io.image import EXTENSIONS
+from refcolor.io.names import composed
 
 
 def find_pictures(sources: Sequence[Path], *, exclude: Path | None = None) -> dict[str, Path]:
     """List the pictures of files and folders, with subfolders, sorted by name.
 
-    The name of a picture is its path relative to the folder, with `/` and without the extension;
-    the name of a single file is its stem.
+    The name of a picture is its path relative to the folder, with `/`, composed accents and without
+    the extension; the name of a single file is its stem.
     exclude: a folder to skip, so that results inside a source are not read as sources.
     Raises UsageError as `list_pictures` does, and for two files of the same name.
     """
@@ -20,7 +21,7 @@ def find_pictures(sources: Sequence[Path], *, exclude: Path | None = None) -> di
     for source in sources:
         for file in list_pictures(source, exclude=exclude):
             relative = file.relative_to(source) if source.is_dir() else Path(file.name)
-            name = relative.with_suffix("").as_posix()
+            name = composed(relative.with_suffix("").as_posix())
             if name in pictures and pictures[name].resolve() != file.resolve():
                 raise UsageError(
                     f"{pictures[name]} and {file} would both be called {name}; rename one of them"

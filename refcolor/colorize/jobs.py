@@ -16,6 +16,7 @@ from refcolor.colorize.folders import list_pictures
 from refcolor.colorize.layers import layer_files, shadow_file
 from refcolor.errors import UsageError
 from refcolor.io.image import EXTENSIONS
+from refcolor.io.names import composed, named_file
 from refcolor.sources.naming import file_name
 
 _INPUTS = EXTENSIONS | DOCUMENTS
@@ -79,7 +80,11 @@ def plan(
     drawings, failures = _pictures(sketches, exclude=output, documents=layer is not None)
     colors, missing = _pictures(references, exclude=output)
     if not drawings:
-        raise UsageError(failures[0].message if failures else "no sketch was named")
+        raise UsageError(
+            failures[0].message
+            if failures
+            else "no sketch was named; write it first, because --reference takes all names after it"
+        )
     if missing and (together or len(colors) < 2):
         raise UsageError(missing[0].message)
     if not colors:
@@ -88,7 +93,10 @@ def plan(
         chosen = {sketch: tuple(colors) for sketch in drawings}
     else:
         by_name = _by_name(colors)
-        named = {s: by_name.get(name, by_name.get(s.stem)) for s, name in drawings.items()}
+        named = {
+            sketch: by_name.get(composed(name), by_name.get(composed(sketch.stem)))
+            for sketch, name in drawings.items()
+        }
         chosen = {sketch: (reference,) for sketch, reference in named.items() if reference}
         if not chosen:
             count = "one sketch" if len(drawings) == 1 else f"{len(drawings)} sketches"
@@ -117,7 +125,7 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
     The columns are `sketch`, `reference`, optionally more whose names begin with `reference`, and
     optionally `output`, the name of the result, which is the name of the drawing otherwise. A
     drawing is coloured after all references of its line, and of all lines with the same sketch and
-    output. Paths are relative to the folder of the CSV file.
+    output. Paths are relative to the folder of the CSV file; `named_file` reads them.
     A line without a sketch or reference, with a file that does not exist or with an output outside
     of the folder becomes a failure. Raises UsageError for a file that is not such a list.
     """
@@ -131,14 +139,14 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
     results, jobs, failures = _Output(output, count=len(entries)), [], []
     for (sketch, result_name), (line, references) in entries.items():
         where = f"{path.name} line {line}"
-        files = [path.parent / name for name in (sketch, *references)]
         try:
             if not sketch or not references:
                 raise UsageError(f"no {'reference' if sketch else 'sketch'} is named")
+            files = [named_file(name, folder=path.parent) for name in (sketch, *references)]
             for file in files:
                 if not os.path.isfile(file):  # Path.is_file raises for some names
                     raise UsageError(f"{file} is not a file")
-            result = results.path(result_name or f"{files[0].stem}.png")
+            result = results.path(result_name.replace("\\", "/") or f"{files[0].stem}.png")
         except UsageError as error:
             failures.append(Failure(where, f"{where}: {error}"))
         else:
@@ -236,6 +244,7 @@ def _without_twins(files: Sequence[Path], *, documents: bool) -> list[Path]:
 def _by_name(pictures: Mapping[Path, str]) -> dict[str, Path]:
     by_name: dict[str, Path] = {}
     for path, name in pictures.items():
+        name = composed(name)
         if name in by_name:
             raise UsageError(
                 f"{by_name[name]} and {path} are both called {name}, so the reference of that name "

@@ -11,6 +11,7 @@ from refcolor.colorize.documents import read_page
 from refcolor.errors import PictureError
 from refcolor.io import image
 from refcolor.io.image import Picture
+from refcolor.io.names import named_file
 
 Source: TypeAlias = Path | str | bytes | Image.Image | Picture
 SINGLE = (Path, str, bytes, Image.Image, np.ndarray)  # `Source` for isinstance
@@ -86,10 +87,10 @@ def as_file(source: Source) -> Path | bytes | Picture:
 
     Pillow images and arrays with alpha become the bytes of a file, so that colour profile, alpha
     and bit depth are treated as those of any file.
-    Raises ValueError for an array that is not a picture.
+    Raises ValueError for an array that is not a picture, UsageError for a web address.
     """
     if isinstance(source, str):
-        return Path(source)
+        return named_file(source)
     if isinstance(source, np.ndarray):
         if source.dtype != np.uint8 or not (
             source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))

@@ -15,7 +15,7 @@ from refcolor.colorize.colorizer import Colored, Colorizer
 from refcolor.colorize.look import Look
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import read_reference
-from refcolor.errors import PictureError, RefcolorError
+from refcolor.errors import PictureError, RefcolorError, UsageError
 from refcolor.evaluation.measurements import Measured
 from refcolor.evaluation.metrics.baselines import grey, mean_color
 from refcolor.evaluation.metrics.color import chroma_error, delta_e, difference, lab, white_kept
@@ -25,6 +25,7 @@ from refcolor.evaluation.metrics.transfer import VISIBLE_FROM, mean_of_known
 from refcolor.evaluation.metrics.truth import LINE_FROM, Truth, reduce_labels, reduced
 from refcolor.io import image
 from refcolor.io.image import GAP_GRAY, WHITE, Picture
+from refcolor.io.names import named_file
 from refcolor.io.tables import read_csv
 from refcolor.lines.drawing import read_drawing
 
@@ -155,7 +156,10 @@ def _files(row: _Row, table: Path, number: int) -> Pair:
     where = f"{table} row {number}"
     files: dict[str, Path | None] = {}
     for column, cell in dataclasses.asdict(row).items():
-        files[column] = path = table.parent / cell if cell else None
+        try:
+            files[column] = path = named_file(cell, folder=table.parent) if cell else None
+        except UsageError as error:
+            raise RefcolorError(f"{where}: {error}") from error
         if path is None and column in ("sketch", "reference"):
             raise RefcolorError(f"{where}: {column} is empty; name a picture")
         if path is not None and not path.is_file():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from refcolor.errors import RefcolorError
+from refcolor.io.names import composed
 from refcolor.params import SplitParams
 from refcolor.sources.manifest import DRAWN, Record
 
@@ -109,10 +110,10 @@ def _pairs(
 
 
 def _has(record: Record, entry: str) -> bool:
-    name, value = entry.split("=", 1)
-    if name == "artist":
-        return value in record.artist
-    return value == (record.group if name == "group" else record.attributes.get(name))
+    name, value = composed(entry).split("=", 1)
+    attributes = {**record.attributes, "group": record.group}
+    values = record.artist if name == "artist" else (attributes.get(name),)
+    return value in [composed(known) for known in values if known is not None]
 
 
 def _digest(*parts: object) -> int:

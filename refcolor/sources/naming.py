@@ -5,6 +5,8 @@ import os
 import re
 import unicodedata
 
+from refcolor.io.names import composed
+
 LONGEST_ID = 200  # characters; leaves room for an extension
 LONGEST_NAME = 255  # bytes of a file name on common file systems
 
@@ -18,7 +20,7 @@ def readable_id(name: str, *, unique: str) -> str:
     unique: text that identifies the picture; the digits are from its SHA-256.
     Composed and decomposed accents give the same id.
     """
-    digest = hashlib.sha256(unicodedata.normalize("NFC", unique).encode()).hexdigest()[:8]
+    digest = hashlib.sha256(composed(unique).encode()).hexdigest()[:8]
     plain = unicodedata.normalize("NFKD", name).encode("ascii", "ignore").decode()
     slug = re.sub(r"[^A-Za-z0-9]+", "-", plain)[:_SLUG_LENGTH].strip("-")
     return f"{slug or 'picture'}-{digest}"

@@ -1,12 +1,12 @@
 """The take-down list: one entry a line for pictures that must not be used."""
 
 import re
-import unicodedata
 from collections.abc import Iterable
 from dataclasses import dataclass
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
+from refcolor.io.names import composed
 from refcolor.sources.manifest import Record
 
 PREFIX = "danbooru-"  # of the ids of Danbooru's posts; optional in a take-down
@@ -93,4 +93,4 @@ def add_ids(path: Path, ids: Iterable[str]) -> list[str]:
 
 
 def _normalized(artist: str) -> str:
-    return unicodedata.normalize("NFC", artist).replace("_", " ").strip().casefold()
+    return composed(artist).replace("_", " ").strip().casefold()

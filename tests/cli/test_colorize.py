@@ -44,6 +44,16 @@ def test_a_drawing_is_coloured(folder: Path, refcolor: Callable[..., CommandResu
     assert image.read(Path("x/y.png")).shape == (64, 40, 3)
 
 
+@pytest.mark.parametrize("references", [["-r", "colors/a.png"], ["-r", "colors/a.png", "-r"]])
+def test_the_drawing_may_stand_behind_the_reference(
+    references: list[str], folder: Path, refcolor: Callable[..., CommandResult]
+) -> None:
+    """Of two names after -r without a drawing, the second is the drawing."""
+    result = refcolor("colorize", *references, "drawings/a.png", "-o", "out/a.png")
+    assert (result.code, result.out) == (0, "coloured: 1\n")
+    assert image.read(Path("out/a.png")).shape == (64, 40, 3)
+
+
 def test_a_folder_is_coloured_by_name(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
     """A drawing without a reference of its name is reported; the others are done, the code is 1."""
     result = refcolor("colorize", "drawings", "--reference", "colors", "--output", "out")
@@ -225,6 +235,14 @@ MATCH = ("match", "drawings/a.png", "colors/a.png", "-o")
         ([*ALL, "--match", "1,1=1,1"], 2, "point at spots of one drawing, but there are 3"),
         ([*ALL, "--keep", "1,1"], 2, "point at spots of one drawing, but there are 3"),
         ([*ALL, "--keep", "none.png"], 2, "takes a spot X,Y or the picture of a mask, got 'none."),
+        (["colorize", "-r", "a", "b", "c", "-o", "out"], 2, "no sketch was named; write it first"),
+        (["colorize", "-r", "a", "b", "--together", "-o", "out"], 2, "no sketch was named"),
+        (
+            ["colorize", "a", "-r", "https://e.org/a.png", "-o", "out"],
+            2,
+            "https://e.org/a.png is a",
+        ),
+        ([*ONE, "--keep", "https://e.org/a.png"], 2, "https://e.org/a.png is a web address"),
         ([*ALL, "--flat-tolerance", "-2"], 2, "the tolerance of flats must be 0 or more"),
         ([*ONE, "--model", "colors"], 1, "colors does not hold a model"),
         ([*ONE, "--match", "9,9=2"], 1, "match 9,9=2 names reference 2, but there is 1"),

@@ -51,6 +51,14 @@ def folders(tmp_path: Path) -> tuple[Path, Path]:
     return tmp_path / "made", tmp_path / "truth"
 
 
+def test_names_agree_in_composed_and_decomposed_form(folders: tuple[Path, Path]) -> None:
+    """A result from macOS has its target of the same name from elsewhere."""
+    made, truth = folders
+    (made / "0.png").rename(made / "e\u0301.png")
+    (truth / "0.png").rename(truth / "\xe9.png")
+    assert len(run_compare(folders).pairs) == COUNT
+
+
 def run_compare(
     folders: tuple[Path, Path], features: MeanColors | None = None, size: int | None = None
 ) -> Comparison:

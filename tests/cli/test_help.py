@@ -22,6 +22,13 @@ def test_help_lists_every_command(refcolor: Callable[..., CommandResult]) -> Non
         assert f"\n    {name} " in result.out
 
 
+def test_the_package_is_the_command(refcolor: Callable[..., CommandResult]) -> None:
+    """`python -m refcolor` is `refcolor`."""
+    command = [sys.executable, "-m", "refcolor", "--help"]
+    process = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert process.stdout.split() == refcolor("--help").out.split()
+
+
 def test_help_imports_nothing_heavy() -> None:
     """`refcolor --help` imports neither torch nor other packages that take long to import."""
     program = (

@@ -27,6 +27,12 @@ def test_a_folder_gives_names_without_extension(tmp_path: Path) -> None:
     }
 
 
+def test_names_are_composed(tmp_path: Path) -> None:
+    """Decomposed accents, as macOS writes them, give the name that other systems write."""
+    make(tmp_path, "e\u0301te\u0301/u\u0308.png")
+    assert find_pictures([tmp_path]) == {"\xe9t\xe9/\xfc": tmp_path / "e\u0301te\u0301/u\u0308.png"}
+
+
 def test_a_named_file_is_called_by_its_stem(tmp_path: Path) -> None:
     """A file that is named is used whatever its extension; the same file twice is one."""
     make(tmp_path, "x/one.png", "two.drawing")

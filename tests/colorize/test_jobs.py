@@ -1,6 +1,7 @@
 """Which reference colours which drawing, names of results, and refusals before any work."""
 
 import os
+import unicodedata
 from pathlib import Path
 
 import pytest
@@ -45,6 +46,48 @@ def test_one_reference_colours_every_drawing(working_folder: Path) -> None:
         ("x.webp", "out/x.png"),
     ]
     assert {job.references for job in jobs.jobs} == {(reference,)}
+
+
+@pytest.mark.parametrize("forms", [("NFC", "NFD"), ("NFD", "NFC")])
+def test_names_agree_in_composed_and_decomposed_form(
+    forms: tuple[str, str], working_folder: Path
+) -> None:
+    """A drawing from macOS and a reference from elsewhere have one name, in folders and lists."""
+    sketch, reference = (unicodedata.normalize(form, "été が") for form in forms)  # type: ignore[arg-type]
+    touch(f"d/{sketch}.png", "d/b.png", f"r/{reference}.jpg", "r/b.png")
+    jobs = plan([Path("d")], [Path("r")], output=Path("out"))
+    assert jobs.failures == ()
+    assert {job.sketch.name: job.references[0].name for job in jobs.jobs} == {
+        f"{sketch}.png": f"{reference}.jpg",
+        "b.png": "b.png",
+    }
+    table = pairs(f"sketch,reference\n../d/{reference}.png,../r/{sketch}.jpg\n")
+    (job,) = plan_pairs(table, output=Path("out")).jobs
+    assert (job.sketch.name, job.references[0].name) == (f"{sketch}.png", f"{reference}.jpg")
+
+
+def test_a_list_may_be_from_windows_and_name_the_home_folder(
+    working_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Backslashes separate folders, also of results; ~ is the home folder."""
+    monkeypatch.setenv("HOME", str(working_folder))
+    touch("lists/d/a.png", "r.png")
+    text = "sketch,reference,output\n{},~/r.png,{}\n"
+    (job,) = plan_pairs(pairs(text.format(r"d\a.png", r"x\y.png")), output=Path("out")).jobs
+    assert job.sketch == Path("lists/d/a.png")
+    assert job.references == (working_folder / "r.png",)
+    assert job.output == Path("out/x/y.png")
+    (failure,) = plan_pairs(pairs(text.format("d/a.png", r"..\y")), output=Path("out")).failures
+    assert "would leave the folder" in failure.message
+
+
+def test_a_web_address_in_a_list_is_a_failure(working_folder: Path) -> None:
+    """The message has the line and the address."""
+    touch("lists/a.png")
+    (failure,) = plan_pairs(
+        pairs("sketch,reference\na.png,https://e.org/r.png\n"), output=Path("out")
+    ).failures
+    assert failure.message.startswith("pairs.csv line 2: https://e.org/r.png is a web address;")
 
 
 def test_results_keep_the_sub_folders_of_the_drawings(working_folder: Path) -> None:

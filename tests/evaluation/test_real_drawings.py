@@ -165,6 +165,7 @@ def test_a_change_meets_the_page_and_the_next_one(folder: Path) -> None:
     [
         ("", "pairs.csv has no rows; write a row for each drawing"),
         ("sketch.png,,truth.png,,", "pairs.csv row 1: reference is empty; name a picture"),
+        ("sketch.png,https://e.org/r.png,,,", "row 1: https://e.org/r.png is a web address"),
         ("sketch.png,gone.png,,,", "row 1: reference gone.png does not exist in .*; correct"),
         ("sketch.png,reference.png,broken.png,,", "row 1: .*broken.png .*; or remove the row"),
         ("broken.png,reference.png,truth.png,,", "row 1: .*broken.png .*; or remove the row"),

@@ -94,6 +94,16 @@ def test_hold_out_by_artist_looks_at_every_artist() -> None:
     assert sides.validation == ["id-1", "id-2"]
 
 
+def test_hold_out_takes_composed_and_decomposed_names() -> None:
+    """A name in params.yaml and the same name from macOS hold the same pictures out."""
+    decomposed = {"artist": ("Jose\u0301",), "group": "Zoe\u0308"}
+    pictures = [*records(3, **decomposed), *(Record(f"x{n}", "x") for n in range(9))]
+    for entry in ("artist=Jos\xe9", "group=Zo\xeb"):
+        settings = params(hold_out=[entry], validation=1e-9)
+        sides = split(pictures, singletons(pictures), settings)
+        assert sides.validation == [picture.id for picture in pictures[:3]]
+
+
 def test_hold_out_entries_add_up() -> None:
     """Each entry holds out its pictures, in addition to split.validation."""
     pictures = [

@@ -147,6 +147,14 @@ def test_artists_and_licences_come_from_a_table(tmp_path: Path) -> None:
     }
 
 
+def test_a_table_of_artists_may_be_from_another_system(tmp_path: Path) -> None:
+    """Backslashes and composed accents name the files of macOS too."""
+    fill(tmp_path, "e\u0301/one.png", "a/two.png")
+    (tmp_path / "attribution.csv").write_text("path,artist\n\xe9\\one.png,Ann\na\\two.png,Bo\n")
+    records, _ = list_folder(tmp_path, "pictures")
+    assert [record.artist for record in records] == [("Bo",), ("Ann",)]
+
+
 def test_a_bad_table_of_artists_is_explained(tmp_path: Path) -> None:
     """A table without the column path is refused with its columns."""
     fill(tmp_path, "a.png")

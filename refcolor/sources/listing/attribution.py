@@ -4,6 +4,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath
 
+from refcolor.io.names import composed
 from refcolor.io.tables import read_csv
 from refcolor.sources.manifest import Record
 
@@ -33,12 +34,12 @@ def read_attributions(folder: Path) -> dict[PurePosixPath, Attribution]:
     file = folder / ATTRIBUTION
     advice = "its columns are path, artist, licence and page"
     rows = read_csv(file, Attribution, advice=advice) if file.exists() else ()
-    return {PurePosixPath(row.path): row for row in rows}
+    return {PurePosixPath(composed(row.path.replace("\\", "/"))): row for row in rows}
 
 
 def attribute(record: Record, rows: Mapping[PurePosixPath, Attribution]) -> Record:
     """Return the record with artist, licence and page of the row with the longest matching path."""
-    path = PurePosixPath(record.address)
+    path = PurePosixPath(composed(record.address))
     row = next((rows[part] for part in (path, *path.parents) if part in rows), None)
     if not row:
         return record

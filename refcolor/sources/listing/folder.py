@@ -1,7 +1,6 @@
 """Local pictures: records from a tree of folders."""
 
 import os
-import unicodedata
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
@@ -10,6 +9,7 @@ from typing import Literal
 
 from refcolor.errors import RefcolorError
 from refcolor.io.image import EXTENSIONS
+from refcolor.io.names import composed
 from refcolor.sources.listing.attribution import attribute, read_attributions
 from refcolor.sources.manifest import Record
 from refcolor.sources.naming import readable_id
@@ -63,7 +63,7 @@ def _pairs(path: Path, reasons: Counter[str]) -> list[Record]:
     for side, stems in by_stem.items():
         for address in _addresses(path / side, path, reasons):
             stem = PurePosixPath(address).relative_to(side).with_suffix("")
-            stems.setdefault(_composed(stem.as_posix()), []).append(address)
+            stems.setdefault(composed(stem.as_posix()), []).append(address)
     records = []
     for name in sorted(by_stem["color"].keys() | by_stem["sketch"].keys()):
         colors = by_stem["color"].get(name, [])
@@ -94,7 +94,7 @@ def _addresses(folder: Path, root: Path, reasons: Counter[str]) -> list[str]:
             reasons[reason] += 1
         else:
             addresses.append(address)
-    return sorted(addresses, key=lambda address: (_composed(address), address))
+    return sorted(addresses, key=lambda address: (composed(address), address))
 
 
 def _walk(folder: Path | str) -> Iterator["os.DirEntry[str]"]:
@@ -122,16 +122,12 @@ def _reason(entry: "os.DirEntry[str]", address: str) -> str:
 def _record(address: str, *, sketch: str = "") -> Record:
     stem = str(PurePosixPath(address).with_suffix(""))
     attributes = {"sketch": sketch} if sketch else {}
-    return Record(readable_id(stem, unique=_composed(address)), address, attributes=attributes)
+    return Record(readable_id(stem, unique=composed(address)), address, attributes=attributes)
 
 
 def _group(address: str, root: str) -> str:
     folder = PurePosixPath(address).relative_to(root).parent
-    return _composed(folder.as_posix()) if folder.parts else ""
-
-
-def _composed(name: str) -> str:
-    return unicodedata.normalize("NFC", name)
+    return composed(folder.as_posix()) if folder.parts else ""
 
 
 def _format_reasons(reasons: Counter[str]) -> str:
