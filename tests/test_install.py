@@ -21,7 +21,7 @@ ROOT = Path(__file__).parents[1]
 # Packages of the extras app, export, onnx and pipeline, as they are imported.
 EXTRAS = (
     "dvc gradio matplotlib mlflow onnx onnxruntime onnxscript pandas pathspec pytorch_fid requests "
-    "ruamel scipy skimage torchvision"
+    "ruamel scipy skimage tldextract torchvision"
 )
 
 # Runs each argument as a command of refcolor, without the packages of the first.
