@@ -10,7 +10,7 @@ import pytest
 from ruamel.yaml import YAML
 
 from refcolor.errors import RefcolorError
-from refcolor.params import Params, flatten, load
+from refcolor.params import PATHS, Params, flatten, load
 
 Write = Callable[[dict[str, Any]], Path]
 
@@ -71,10 +71,13 @@ def test_values_arrive_under_their_names(content: dict[str, Any], write: Write) 
         ("train.processes", 3, "must be a multiple of train.processes 3, got 4; nearest: 3"),
         ("train.processes", 8, "must be a multiple of train.processes 8, got 4; nearest: 8"),
         ("evaluate.fid", "tensorflow", "evaluate.fid should be 'clean' or 'pytorch', got 'tensorf"),
-        (
-            "train.init",
-            "~/weights",
-            "train.init must not begin with ~, which DVC does not expand, got '~/w",
+        *(
+            (
+                name,
+                "~/x",
+                f"{name} must not begin with ~, which DVC does not expand, got '~/x'; set",
+            )
+            for name in PATHS
         ),
         ("evaluate.tagger", None, "evaluate.tagger should be a valid string, got None"),
         ("train.precision", "fp16", "train.precision should be 'bf16' or 'fp32', got 'fp16'"),

@@ -167,7 +167,8 @@ class Client:
             return json.loads(body)
         except ValueError as error:
             raise RequestError(
-                f"{url} must answer JSON, got {body[:60]!r}; is source.danbooru.url right?",
+                f"{url} must answer JSON, got {body[:60]!r}; check source.danbooru.url, and in a "
+                "browser whether the login page of a network answers",
                 reason="no_json",
             ) from error
 
