@@ -290,7 +290,8 @@ def test_a_dead_network_stops_the_stage(network: Network) -> None:
 
 
 REFUSALS = [
-    *(Fault("403"), Fault("html_403"), Fault("418"), Fault("html"), Fault("html_as_image")),
+    *(Fault("403"), Fault("html_403"), Fault("418"), Fault("429"), Fault("html")),
+    Fault("html_as_image"),
     *(Fault("redirect", to=f"http://{host}/login") for host in ("example.org", "10.0.0.1")),
 ]
 

@@ -30,7 +30,7 @@ from refcolor.sources.network.errors import UNBLOCK, RequestError
 
 # Consecutive failures of a server after which no more of its files are requested.
 MAX_REFUSALS, MAX_NETWORK_FAILURES = 5, 50
-_NETWORK = frozenset({"unreachable", "timeout", "server_error", "rate_limited"})
+_NETWORK = frozenset({"unreachable", "timeout", "server_error"})
 # Servers send these for unknown files; the first bytes are checked in any case.
 _UNKNOWN_TYPES = frozenset({"", "application/octet-stream", "binary/octet-stream"})
 _JOIN_TIMEOUT = 1.0  # seconds that threads have to end after a stop

@@ -31,7 +31,7 @@ _RETRYABLE = frozenset({"unreachable", "timeout", "cut_short", "server_error", "
 _RETRYABLE |= {"no_json", "wrong_type", "wrong_checksum"}
 # Reasons for which a server refuses this client, or another server answers in its place.
 _REFUSALS = frozenset({"forbidden", "refused", "wrong_type", "other_host", "private_address"})
-_REFUSALS |= {"too_many_redirects"}
+_REFUSALS |= {"too_many_redirects", "rate_limited"}
 _API_KEY = (
     "if DANBOORU_API_KEY is set, that key must have the permission posts:index and allow requests "
     "from this network address; correct it in your profile, or unset it and DANBOORU_LOGIN"
