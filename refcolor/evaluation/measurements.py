@@ -22,7 +22,7 @@ from refcolor.evaluation.metrics.confusion import (
     diagonal,
     palettes,
 )
-from refcolor.evaluation.metrics.distance import Features, fid, kid
+from refcolor.evaluation.metrics.distance import Features, Rows, fid, kid
 from refcolor.evaluation.metrics.edges import entanglement
 from refcolor.evaluation.metrics.heatmap import draw_confusion
 from refcolor.evaluation.metrics.histogram import color_histogram, histogram_distance
@@ -285,13 +285,15 @@ def distance_of_sets(predictions: Predictions, *, features: Features) -> Measure
     """Measure FID and KID between predictions and real pictures.
 
     The real pictures are in no pair, because a copy of the references would have distance 0
-    otherwise. Keys end in `_random` unless the features are Inception's. Needs two pictures on each
-    side.
+    otherwise. FID, whose bias depends on the numbers of pictures, has as many of the predictions,
+    of the real and of the training pictures; KID, which has no bias, has all. Keys end in `_random`
+    unless the features are Inception's. Needs two pictures on each side.
     """
     data = predictions.data
     real = data.pictures.color[data.unpaired]
     numbers = {"real_images": float(len(real))}
-    if min(len(real), len(data.training), len(data.pairs)) < 2:
+    count = min(len(real), len(data.training), len(data.pairs))
+    if count < 2:
         tqdm.write(
             f"FID and KID are left out: they need 2 pairs, 2 validation pictures in no pair and "
             f"2 training pictures, got {len(data.pairs)}, {len(real)} and {len(data.training)}; "
@@ -300,11 +302,15 @@ def distance_of_sets(predictions: Predictions, *, features: Features) -> Measure
         return Measured(numbers)
     suffix = "" if features.name == "inception" else f"_{features.name}"
     real_rows = features(real)
-    numbers["fid_floor"] = fid(features(data.training), real_rows)
+
+    def equal_fid(rows: Rows) -> float:
+        return fid(*(side[spread(len(side), count)] for side in (rows, real_rows)))
+
+    numbers["fid_floor"] = equal_fid(features(data.training))
     answers = _cross_reference_answers(predictions)
     for prefix in ("", "copy_", "grey_"):
         rows = features(answers[prefix])
-        numbers[f"{prefix}fid{suffix}"] = fid(rows, real_rows)
+        numbers[f"{prefix}fid{suffix}"] = equal_fid(rows)
         numbers[f"{prefix}kid{suffix}"] = kid(rows, real_rows)
     return Measured(numbers)
 

@@ -31,7 +31,8 @@ class RandomConvolutions:
 
     Called with (N, H, W, 3) uint8 pictures of any size it returns (N, 112) float64, the mean over
     the picture of every channel of every layer. Pictures are not resized: compare only pictures of
-    one size. The weights are drawn by numpy and are the same bytes on every machine.
+    one size. The weights are drawn by numpy and normalised on the CPU in float64, so they have the
+    same bytes on every machine and device.
     """
 
     name = "random"
@@ -44,14 +45,12 @@ class RandomConvolutions:
         self._device = torch.device(device)
         self._layers: list[tuple[Tensor, Tensor]] = []
         generator = np.random.default_rng(seed)
-        maps = self._tensor(_calibration_pictures())
+        maps = image.to_tensor(_calibration_pictures()).double()
         for channels_in, channels in pairwise(CHANNELS):
-            drawn = generator.standard_normal((channels, channels_in, 3, 3))
-            weight = torch.from_numpy(drawn.astype(np.float32)).to(self._device)
-            response = _convolve(maps, weight)
-            deviation, mean = torch.std_mean(response, dim=(0, 2, 3))
+            weight = torch.from_numpy(generator.standard_normal((channels, channels_in, 3, 3)))
+            deviation, mean = torch.std_mean(_convolve(maps, weight), dim=(0, 2, 3))
             layer = (weight / deviation.reshape(-1, 1, 1, 1), -mean / deviation)
-            self._layers.append(layer)
+            self._layers.append(tuple(part.float().to(self._device) for part in layer))
             maps = _convolve(maps, *layer).relu()
 
     @torch.no_grad()
