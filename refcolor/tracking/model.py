@@ -1,5 +1,6 @@
 """Record the trained model in MLflow, which can load and serve it with pictures as PNG bytes."""
 
+import shutil
 from collections.abc import Mapping
 from importlib.metadata import version
 from pathlib import Path
@@ -46,6 +47,9 @@ def log_model(store: Store, run_id: str, folder: Path, *, example: Mapping[str, 
         ]
         package = Path(refcolor.__file__).parent
         with TemporaryDirectory() as temporary:
+            # Without the included model, which would be megabytes in each logged one.
+            code = Path(temporary, "code", package.name)
+            shutil.copytree(package, code, ignore=shutil.ignore_patterns("__pycache__", "demo"))
             mlflow.pyfunc.save_model(
                 path=f"{temporary}/model",
                 mlflow_model=Model(
@@ -56,7 +60,7 @@ def log_model(store: Store, run_id: str, folder: Path, *, example: Mapping[str, 
                 ),
                 python_model=str(package / "tracking" / "serving.py"),
                 artifacts={"model": folder.resolve().as_uri()},
-                code_paths=[str(package)],
+                code_paths=[str(code)],
                 signature=ModelSignature(
                     inputs=Schema(columns),
                     outputs=Schema([ColSpec(DataType.binary, "picture")]),

@@ -128,6 +128,14 @@ def _wait(address: str, server: "subprocess.Popen[bytes]", log: Path) -> None:
     raise AssertionError(log.read_text())
 
 
+def test_a_logged_model_has_no_other_weights(logged: Path) -> None:
+    """Its files are its own weights and code, without the model that comes with the package."""
+    files = [file.relative_to(logged) for file in logged.rglob("*") if file.is_file()]
+    weights = [file for file in files if file.suffix == ".safetensors"]
+    assert {file.parts[0] for file in weights} == {"artifacts"}
+    assert not [file for file in files if {"demo", "__pycache__"} & set(file.parts)]
+
+
 def test_a_logged_model_colors_as_the_colorizer(logged: Path, trained: Path) -> None:
     """Loaded with its code and given two rows, it returns the Colorizer's picture twice."""
     import pandas as pd
