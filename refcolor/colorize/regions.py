@@ -140,16 +140,27 @@ def _find_basins(paper: npt.NDArray[np.bool_]) -> tuple[npt.NDArray[np.intp], Un
 def _grow(labels: Labels, free: npt.NDArray[np.bool_], *, steps: int | None = None) -> None:
     """Grow labels into free pixels, a pixel on each side in each step, in place.
 
-    Not across corners, which would be across a diagonal line.
+    Where two labels meet the larger one counts. Not across corners, which would be across a
+    diagonal line.
     """
-    missing = free & (labels == 0)
-    while steps is None or steps > 0:
-        np.copyto(labels, cv2.dilate(labels, _CROSS), where=missing)
-        before = np.count_nonzero(missing)
-        missing &= labels == 0
-        if np.count_nonzero(missing) == before:
-            return
+    # A border, so that each pixel has four neighbours. Only the front of the growth is visited,
+    # which is a small part of the picture in most of up to thousands of steps.
+    padded = np.pad(labels, 1)
+    missing = np.pad(free & (labels == 0), 1)
+    front = np.flatnonzero(missing & (cv2.dilate(padded, _CROSS) > 0))
+    values, is_missing = padded.ravel(), missing.ravel()
+    is_missing[front] = False
+    neighbours = (-padded.shape[1], -1, 1, padded.shape[1])
+    while len(front) and steps != 0:
+        values[front] = np.max([values[front + offset] for offset in neighbours], axis=0)
+        reached = []
+        for offset in neighbours:
+            beside = front + offset
+            reached.append(beside[is_missing[beside]])
+            is_missing[reached[-1]] = False
+        front = np.concatenate(reached)
         steps = None if steps is None else steps - 1
+    labels[:] = padded[1:-1, 1:-1]
 
 
 def _borders(basins: npt.NDArray[np.intp], distance: Unit) -> Iterable[tuple[int, int, float]]:

@@ -1,9 +1,10 @@
 """Regions: what lines and the model's colours divide, and the one colour of each."""
 
+import cv2
 import numpy as np
 import pytest
 
-from refcolor.colorize.regions import Regions, find_regions
+from refcolor.colorize.regions import Regions, _grow, find_regions
 from refcolor.io.image import Picture
 
 RED, BLUE, GREEN = (200, 40, 40), (40, 60, 200), (60, 170, 60)
@@ -158,3 +159,21 @@ def test_a_page_without_lines_or_paper_is_a_region(level: int) -> None:
     regions = find_regions(halves(RED, RED), np.full((40, 29), level, np.uint8))
     assert regions.labels.max() == 0
     assert color_at(regions, 5, 5) == RED
+
+
+@pytest.mark.parametrize("dtype", [np.float32, np.uint16])
+@pytest.mark.parametrize("steps", [1, 3, None])
+def test_labels_grow_as_by_repeated_dilation(dtype: type, steps: int | None) -> None:
+    """Each step is a dilation by a cross into free pixels without a label, also at the borders."""
+    random = np.random.default_rng(0)
+    for density in (0.01, 0.3):
+        free = random.random((31, 37)) < 0.7
+        labels = (random.integers(1, 9, free.shape) * (random.random(free.shape) < density)).astype(
+            dtype
+        )
+        expected = labels.copy()
+        for _ in range(free.size if steps is None else steps):
+            grown = cv2.dilate(expected, cv2.getStructuringElement(cv2.MORPH_CROSS, (3, 3)))
+            expected = np.where(free & (expected == 0), grown, expected)
+        _grow(labels, free, steps=steps)
+        np.testing.assert_array_equal(labels, expected)
