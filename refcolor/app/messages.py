@@ -1,6 +1,7 @@
 """Error messages of the page, which has a tick box where the command line has an option."""
 
 from refcolor.errors import PictureError, RefcolorError
+from refcolor.io.image import MAX_MEGAPIXELS
 
 _ADVICE = {
     "color_picture": (
@@ -15,7 +16,7 @@ _ADVICE = {
     "empty_file": "The file is empty.",
     "truncated": "The picture is damaged or cut short. Save it once more.",
     "animated": "The picture moves. Save a single frame of it.",
-    "too_many_pixels": "The picture has too many pixels; 50 megapixels are the most.",
+    "too_many_pixels": f"The picture is too large; {MAX_MEGAPIXELS:g} megapixels are the most.",
     "unsupported_mode": "The picture has 32-bit values. Save it with 8 bits.",
 }
 

@@ -17,7 +17,6 @@ from refcolor.io import image
 from refcolor.io.image import Picture
 from refcolor.prepare.palette import palette
 
-MAX_MEGAPIXELS = 50.0
 VIEW_SIDE = 1024  # pixels; the page shows pictures at most at this size
 THUMB_SIDE = 128
 PALETTE = 12  # colours of a reference, at most
@@ -45,7 +44,7 @@ class Sheet:
         if isinstance(page, np.ndarray):
             picture = in_color(page)
         else:
-            picture = image.read(data, max_megapixels=MAX_MEGAPIXELS)
+            picture = image.read(data)
         height, width = picture.shape[:2]
         return cls(
             name=PurePath(name).name or "picture",

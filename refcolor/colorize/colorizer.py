@@ -23,7 +23,7 @@ from refcolor.colorize.network import Network
 from refcolor.colorize.ora import write_ora
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.psd import write_psd
-from refcolor.colorize.reference import SINGLE, Source, as_file, read_reference
+from refcolor.colorize.reference import Source, as_file, read_reference
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 from refcolor.io.image import Picture, Unit
@@ -225,7 +225,7 @@ class Colorizer:
     def colorize(
         self,
         sketch: Source,
-        reference: Source | Sequence[Source],
+        reference: Source | list[Source] | tuple[Source, ...],
         *,
         size: int | None = None,
         matches: Sequence[Hint | Match] = (),
@@ -235,7 +235,8 @@ class Colorizer:
     ) -> Colored:
         """Colour a drawing of any size after one or several references.
 
-        Pictures are files, the bytes of files, Pillow images, or uint8 arrays.
+        Pictures are paths, the bytes of files, Pillow images of any mode but I and F, or arrays,
+        (H, W), (H, W, 1), (H, W, 3) or (H, W, 4), uint8, uint16, bool or floats from 0 to 1.
         size: longer side in pixels at which the model works, in the range `sizes`; by default the
             size of its training pictures. The result always has the size of the drawing.
         matches: points of the drawing, and the points of a reference whose colours they take, or
@@ -243,10 +244,10 @@ class Colorizer:
         clean_lines: the drawing is a photograph or scan of paper, whose page is flattened.
         layer: of a drawing that is a PSD or OpenRaster document, the layer with the lines.
         look: flat or soft colours, and a mask of what stays paper.
-        Raises PictureError for a picture that cannot be used and RefcolorError for a size or match
-        out of range.
+        Raises PictureError for a picture that cannot be used, RefcolorError for a size or match out
+        of range, and ValueError for an object that is not a picture.
         """
-        sources = [reference] if isinstance(reference, SINGLE) else reference
+        sources = reference if isinstance(reference, list | tuple) else [reference]
         prepared = self.prepare(
             sketch,
             [self.place_reference(source, size=size) for source in sources],

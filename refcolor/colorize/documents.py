@@ -12,14 +12,13 @@ import numpy as np
 from PIL import Image, ImageCms
 
 from refcolor.errors import PictureError
-from refcolor.io.image import FORMATS, Picture
+from refcolor.io.image import FORMATS, MAX_MEGAPIXELS, Picture
 
 DOCUMENTS: Final = frozenset({".psd", ".ora"})
 
 Resolution: TypeAlias = tuple[float, float]  # pixels per inch, horizontal and vertical
 File: TypeAlias = Path | bytes
 
-_MAX_MEGAPIXELS = 50.0
 _MAX_RESOLUTION = 65_535  # that a PSD can hold
 _MAX_NAMES = 20
 
@@ -97,10 +96,10 @@ def choose(layers: Sequence[tuple[str, Item]], layer: str, name: str) -> Item:
 
 def check_size(width: int, height: int, name: str) -> None:
     """Raise PictureError for a canvas with too many pixels."""
-    if width * height > _MAX_MEGAPIXELS * 1e6:
+    if width * height > MAX_MEGAPIXELS * 1e6:
         raise PictureError(
             "too_many_pixels",
-            f"{name} has more than {_MAX_MEGAPIXELS:g} megapixels; reduce it first",
+            f"{name} has more than {MAX_MEGAPIXELS:g} megapixels; reduce it first",
         )
 
 

@@ -5,6 +5,7 @@ from collections.abc import Sequence, Set
 from pathlib import Path
 
 from refcolor.errors import UsageError
+from refcolor.io.foreign import EXTENSIONS as FOREIGN
 from refcolor.io.image import EXTENSIONS
 from refcolor.io.names import composed
 
@@ -36,7 +37,9 @@ def list_pictures(
     """Return the pictures of a folder and its subfolders, sorted, or the given file.
 
     A given file may have any extension. In a folder only files with one of the extensions are
-    returned; hidden files and folders are skipped, and links to folders are not followed.
+    returned, and those of other programs without such a file of the same name, so that their reader
+    refuses them with advice. Hidden files and folders are skipped, and links to folders are not
+    followed.
     exclude: a folder to skip.
     Raises UsageError for a path that does not exist and for a folder without pictures.
     """
@@ -45,12 +48,15 @@ def list_pictures(
     if not source.is_dir():
         return [source]
     excluded = exclude and exclude.resolve()
-    pictures = []
+    pictures, foreign = [], []
     for directory, folders, names in os.walk(source):
         visible = [name for name in folders if not name.startswith(".")]
         folders[:] = [name for name in visible if Path(directory, name).resolve() != excluded]
         files = [Path(directory, name) for name in names if not name.startswith(".")]
         pictures += [file for file in files if file.suffix.lower() in extensions and file.is_file()]
+        foreign += [file for file in files if file.suffix.lower() in FOREIGN and file.is_file()]
+    exported = {file.with_suffix("") for file in pictures}
+    pictures += [file for file in foreign if file.with_suffix("") not in exported]
     if not pictures:
         raise UsageError(
             f"{source} has no picture files ({' '.join(sorted(extensions))}); name another folder"

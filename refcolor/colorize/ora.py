@@ -22,7 +22,7 @@ from refcolor.io.files import replacing
 from refcolor.io.image import Picture, read_rgba
 
 _THUMBNAIL = 256  # pixels of the longer side
-_LARGEST_MEMBER = 2**29  # bytes; no picture of 50 megapixels has more
+_LARGEST_MEMBER = 2**29  # bytes; no picture of MAX_MEGAPIXELS has more
 _COMPRESSION = 4
 
 

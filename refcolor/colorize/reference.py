@@ -2,9 +2,10 @@
 
 from io import BytesIO
 from pathlib import Path
-from typing import TypeAlias
+from typing import Any, TypeAlias
 
 import numpy as np
+import numpy.typing as npt
 from PIL import Image, ImageOps
 
 from refcolor.colorize.documents import read_page
@@ -13,10 +14,13 @@ from refcolor.io import image
 from refcolor.io.image import Picture
 from refcolor.io.names import named_file
 
-Source: TypeAlias = Path | str | bytes | Image.Image | Picture
-SINGLE = (Path, str, bytes, Image.Image, np.ndarray)  # `Source` for isinstance
+Source: TypeAlias = Path | str | bytes | Image.Image | npt.NDArray[Any]
 
-_MAX_MEGAPIXELS = 50.0
+# Modes of Pillow that neither PNG nor TIFF stores.
+_STORED_AS = {
+    **{"HSV": "RGB", "LAB": "RGB", "YCbCr": "RGB", "RGBX": "RGB"},
+    **{"RGBa": "RGBA", "PA": "RGBA", "La": "LA"},
+}
 _SAMPLED_SIDE = 128  # pixels of the longer side
 # Largest difference between the channels of a grey pixel, and between two tones of paper.
 _TOLERANCE = 24
@@ -38,13 +42,13 @@ def read_reference(source: Source) -> Picture:
         picture = in_color(file)
     else:
         try:
-            picture = image.read(file, max_megapixels=_MAX_MEGAPIXELS)
+            picture = image.read(file)
         except PictureError as error:
             if error.reason != "too_many_pixels":
                 raise
             raise PictureError(
                 error.reason,
-                f"{name} has more than {_MAX_MEGAPIXELS:g} megapixels; a smaller copy will do",
+                f"{name} has more than {image.MAX_MEGAPIXELS:g} megapixels; a smaller copy will do",
             ) from error
     if is_line_art(picture):
         raise PictureError(
@@ -86,25 +90,62 @@ def as_file(source: Source) -> Path | bytes | Picture:
     """Convert a picture to what `image.read` takes: a path, the bytes of a file, or an array.
 
     Pillow images and arrays with alpha become the bytes of a file, so that colour profile, alpha
-    and bit depth are treated as those of any file.
-    Raises ValueError for an array that is not a picture, UsageError for a web address.
+    and bit depth are treated as those of any file; the 32-bit modes I and F are refused as there.
+    Raises ValueError for an array that is not a picture and for any other object, UsageError for a
+    web address.
     """
     if isinstance(source, str):
         return named_file(source)
     if isinstance(source, np.ndarray):
-        if source.dtype != np.uint8 or not (
-            source.ndim == 2 or (source.ndim == 3 and source.shape[2] in (3, 4))
-        ):
-            raise ValueError(
-                "an array must be (H, W), (H, W, 3) or (H, W, 4) uint8 to be a picture, got "
-                f"{source.shape} {source.dtype}"
-            )
+        source = _eight_bits(source)
         if source.shape[2:] != (4,):
             return source
         source = Image.fromarray(source)
     if isinstance(source, Image.Image):
-        file = BytesIO()
-        upright = ImageOps.exif_transpose(source)
-        upright.save(file, format="TIFF" if upright.mode in ("CMYK", "YCbCr", "F") else "PNG")
-        return file.getvalue()
-    return source
+        return _encoded(source)
+    if isinstance(source, Path | bytes):
+        return source
+    raise ValueError(
+        "a picture must be a path, the bytes of a file, a Pillow image or an array, got "
+        f"{type(source).__name__}"
+    )
+
+
+def _eight_bits(array: npt.NDArray[Any]) -> Picture:
+    """Return an array as (H, W), (H, W, 3) or (H, W, 4) uint8; True, 1.0 and 65535 become 255."""
+    shape = f"an array of shape {array.shape}"
+    if array.ndim == 3 and array.shape[2] == 1:
+        array = array[..., 0]
+    if not array.size or not (array.ndim == 2 or (array.ndim == 3 and array.shape[2] in (3, 4))):
+        raise ValueError(
+            f"{shape} is not a picture; give (H, W), (H, W, 1), (H, W, 3) or (H, W, 4)"
+        )
+    if array.dtype == np.uint8:
+        return array
+    if np.issubdtype(array.dtype, np.uint16):
+        return (array >> 8).astype(np.uint8)
+    if array.dtype == np.bool_:
+        return array * np.uint8(image.WHITE)
+    if not np.issubdtype(array.dtype, np.floating):
+        raise ValueError(
+            f"{shape} has the dtype {array.dtype}; give uint8, uint16, bool, or floats from 0 to 1"
+        )
+    low, high = float(array.min()), float(array.max())
+    if not 0 <= low <= high <= 1:  # also for NaN
+        raise ValueError(
+            f"{shape} has floats from {low:g} to {high:g}; give floats from 0 to 1, or uint8"
+        )
+    return image.from_unit(array)
+
+
+def _encoded(picture: Image.Image) -> bytes:
+    if not all(picture.size):
+        raise ValueError(f"an image of {picture.size} pixels is not a picture; give at least 1 x 1")
+    upright = ImageOps.exif_transpose(picture)
+    if upright.mode in _STORED_AS:
+        upright = upright.convert(_STORED_AS[upright.mode])
+    elif upright.mode.startswith("I;16"):
+        upright = Image.fromarray(np.asarray(upright).astype(np.uint16))
+    file = BytesIO()
+    upright.save(file, format="TIFF" if upright.mode in ("CMYK", "I", "F") else "PNG")
+    return file.getvalue()

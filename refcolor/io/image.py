@@ -19,6 +19,7 @@ from PIL import Image, ImageCms, ImageOps
 
 from refcolor.errors import PictureError
 from refcolor.io.files import replacing
+from refcolor.io.foreign import HEAD, foreign_format
 from refcolor.io.shards import Member
 
 if TYPE_CHECKING:
@@ -41,6 +42,8 @@ GAP_GRAY = 200
 # Largest difference of a channel from the background, in [0, 1]: 16 grey levels of noise.
 _BACKGROUND_TOLERANCE = 0.065
 
+MAX_MEGAPIXELS = 80.0  # of a picture to colour: a B4 manuscript at 600 dpi has 52
+
 FORMATS = ("PNG", "JPEG", "WEBP", "AVIF", "BMP", "GIF", "TIFF")
 EXTENSIONS = frozenset({".png", ".jpg", ".jpeg", ".webp", ".avif", ".bmp", ".gif", ".tif", ".tiff"})
 _BITS_PER_SAMPLE, _PHOTOMETRIC, _WHITE_IS_ZERO = 258, 262, 0  # tags of TIFF, and a value
@@ -52,7 +55,7 @@ _MAGIC = re.compile(
 )
 
 
-def read(source: Source, *, max_megapixels: float = 50.0) -> Picture:
+def read(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Decode a picture completely and convert it to sRGB on white.
 
     PNG, JPEG, WebP, AVIF, BMP, GIF and TIFF. The EXIF orientation is applied, an embedded colour
@@ -61,15 +64,16 @@ def read(source: Source, *, max_megapixels: float = 50.0) -> Picture:
 
     source: a file, a member of a shard, or the bytes of a file.  Returns (H, W, 3) uint8.
     max_megapixels: a larger picture is rejected by its header, before decoding.
-    Raises PictureError with the reason unreadable_file, empty_file, not_a_picture,
-    too_many_pixels, animated (also a TIFF of several pages), unsupported_mode (32-bit or
-    floating-point TIFF) or truncated (the header is valid, the rest truncated or damaged).
+    Raises PictureError with the reason unreadable_file, empty_file, not_a_picture, foreign_format
+    (see `foreign`), too_many_pixels, animated (also a TIFF of several pages), unsupported_mode
+    (32-bit or floating-point TIFF) or truncated (the header is valid, the rest truncated or
+    damaged).
     """
     with _decoded(source, max_megapixels) as image:
         return np.array(_on_white(_upright(image)), np.uint8)
 
 
-def read_rgba(source: Source, *, max_megapixels: float = 50.0) -> Picture:
+def read_rgba(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Decode a picture as `read` does, but keep its alpha channel.
 
     Returns (H, W, 4) uint8: sRGB as stored, also where it is transparent, and opacity, 255 without
@@ -82,7 +86,7 @@ def read_rgba(source: Source, *, max_megapixels: float = 50.0) -> Picture:
         return np.dstack([np.asarray(color, np.uint8), np.asarray(opacity, np.uint8)])
 
 
-def read_gray(source: Source, *, max_megapixels: float = 50.0) -> Picture:
+def read_gray(source: Source, *, max_megapixels: float = MAX_MEGAPIXELS) -> Picture:
     """Read line art that `write` wrote.
 
     Returns (H, W) uint8. Raises PictureError as `read` does, and with the reason not_gray for a
@@ -303,11 +307,18 @@ def _decoded(source: Source, max_megapixels: float) -> Iterator[Image.Image]:
 
 
 def _opened(file: BinaryIO, name: str, max_megapixels: float) -> Image.Image:
-    start = file.read(16)
+    start = file.read(HEAD)
     if not start:
         raise PictureError("empty_file", f"{name} is an empty file; fetch it again")
     if not extension(start):
-        raise PictureError("not_a_picture", f"{name} is not a picture: it begins with {start!r}")
+        if foreign := foreign_format(start):
+            raise PictureError(
+                "foreign_format",
+                f"{name} is {foreign.name}, which refcolor does not read; {foreign.advice}",
+            )
+        raise PictureError(
+            "not_a_picture", f"{name} is not a picture: it begins with {start[:16]!r}"
+        )
     file.seek(0)
     try:
         image = Image.open(file, formats=FORMATS)

@@ -9,7 +9,16 @@ import numpy as np
 import numpy.typing as npt
 
 from refcolor.errors import PictureError
-from refcolor.io.image import WHITE, Picture, fit, from_unit, read_rgba, resize, to_unit
+from refcolor.io.image import (
+    MAX_MEGAPIXELS,
+    WHITE,
+    Picture,
+    fit,
+    from_unit,
+    read_rgba,
+    resize,
+    to_unit,
+)
 from refcolor.lines.paper import flatten_page, paper_color, paper_noise, sampled, strips
 from refcolor.lines.sketch import PRESETS, xdog
 from refcolor.lines.tone import BARE, FULL, is_dotted, is_even, separate_tone
@@ -72,7 +81,10 @@ class Drawing:
 
 
 def read_drawing(
-    source: Path | bytes | Picture, *, clean_lines: bool = False, max_megapixels: float = 50.0
+    source: Path | bytes | Picture,
+    *,
+    clean_lines: bool = False,
+    max_megapixels: float = MAX_MEGAPIXELS,
 ) -> Drawing:
     """Decompose a drawing into lines and paper.
 

@@ -163,13 +163,13 @@ def test_a_damaged_member_of_an_ora_is_refused(tmp_path: Path, member: str, cont
 
 
 def test_too_many_pixels_are_refused_from_the_header(tmp_path: Path) -> None:
-    """8000 x 7000 pixels that a PSD and an OpenRaster file only claim to have."""
+    """10000 x 9000 pixels that a PSD and an OpenRaster file only claim to have."""
     write_ora(tmp_path / "a.ora", [], MERGED, None)
     with zipfile.ZipFile(tmp_path / "b.ora", "w") as archive:
         archive.writestr("mimetype", "image/openraster")
-        archive.writestr("stack.xml", '<image w="8000" h="7000"><stack/></image>')
+        archive.writestr("stack.xml", '<image w="10000" h="9000"><stack/></image>')
     assert refusal(tmp_path / "b.ora")[0] == "too_many_pixels"
-    psd = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 7000, 8000, 8, 3) + bytes(4 * 3 + 2)
+    psd = b"8BPS" + struct.pack(">H6xHIIHH", 1, 3, 9000, 10000, 8, 3) + bytes(4 * 3 + 2)
     assert refusal(psd)[0] in ("too_many_pixels", "truncated")
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from refcolor.colorize.folders import find_pictures
+from refcolor.colorize.folders import find_pictures, list_pictures
 from refcolor.errors import UsageError
 
 
@@ -31,6 +31,12 @@ def test_names_are_composed(tmp_path: Path) -> None:
     """Decomposed accents, as macOS writes them, give the name that other systems write."""
     make(tmp_path, "e\u0301te\u0301/u\u0308.png")
     assert find_pictures([tmp_path]) == {"\xe9t\xe9/\xfc": tmp_path / "e\u0301te\u0301/u\u0308.png"}
+
+
+def test_files_of_other_programs_are_listed_without_their_exports(tmp_path: Path) -> None:
+    """A document without a picture of its name is listed, so that its reader can refuse it."""
+    make(tmp_path, "a.clip", "a.png", "b.KRA", "x/a.heic", "notes.txt")
+    assert list_pictures(tmp_path) == [tmp_path / name for name in ("a.png", "b.KRA", "x/a.heic")]
 
 
 def test_a_named_file_is_called_by_its_stem(tmp_path: Path) -> None:

@@ -2,13 +2,14 @@
 
 from io import BytesIO
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from refcolor import characters
-from refcolor.colorize.reference import as_file, is_line_art, read_reference
+from refcolor.colorize.reference import as_file, in_color, is_line_art, read_reference
 from refcolor.errors import PictureError
 from refcolor.io import image
 from refcolor.lines.sketch import draw_settings, sketch_picture
@@ -63,31 +64,75 @@ def test_an_array_with_transparency_is_put_on_white() -> None:
     assert np.array_equal(read[8:], picture[8:, :, :3])
 
 
-@pytest.mark.parametrize("mode", ["RGBA", "P", "CMYK", "L", "LA", "1", "I;16"])
+@pytest.mark.parametrize("mode", sorted({*Image.MODES, "I;16L", "I;16B"} - {"I", "F"}))
 def test_pillow_images_of_any_mode_are_read(mode: str) -> None:
-    """What Pillow can open is a picture."""
+    """A picture of every mode with known values keeps its tones."""
     gradient = Image.linear_gradient("L").resize((40, 30))
-    source = Image.new("I;16", (40, 30)) if mode == "I;16" else gradient.convert(mode)
-    if mode == "I;16":
-        source = Image.fromarray((np.asarray(gradient).astype(np.uint16)) << 8)
-    kind = as_file(source)
+    steps = {"HSV": ["RGB"], "LAB": ["RGB"], "RGBX": ["RGB"], "RGBa": ["RGBA"], "La": ["LA"]}
+    if mode.startswith("I;16"):
+        raw = (np.asarray(gradient).astype("<u2") << 8).astype(">u2" if mode[-1] == "B" else "<u2")
+        given = Image.frombytes(mode, (40, 30), raw.tobytes())
+    else:
+        given = gradient
+        for step in [*steps.get(mode, []), mode]:
+            given = given.convert(step)
+    assert given.mode == mode
+    kind = as_file(given)
     assert isinstance(kind, bytes)
-    assert image.read(kind).shape == (30, 40, 3)
+    read = image.read(kind)
+    expected = np.asarray(gradient.convert("1" if mode == "1" else "L")).astype(int)
+    tones = expected * (255 if mode == "1" else 1)
+    assert np.abs(read.astype(int) - tones[..., None]).max() <= 3
+
+
+@pytest.mark.parametrize("mode", ["I", "F"])
+def test_pillow_images_of_unknown_range_are_refused(mode: str) -> None:
+    """The 32-bit modes may hold any values."""
+    with pytest.raises(PictureError, match="32-bit values of unknown range; save it as 8-bit"):
+        read_reference(Image.new(mode, (4, 3)))
+
+
+@pytest.mark.parametrize("shape", [(5, 4), (5, 4, 1), (5, 4, 3), (5, 4, 4)])
+@pytest.mark.parametrize(
+    ("dtype", "white"), [("u1", 255), ("?", 1), (">u2", 65535), ("f2", 1), ("f4", 1), ("f8", 1)]
+)
+def test_arrays_of_every_kind_with_a_range_are_read(
+    shape: tuple[int, ...], dtype: str, white: int
+) -> None:
+    """White and black are those of the dtype, of one channel or several."""
+    array = np.full(shape, white, dtype)
+    array[:2] = 0
+    if shape[2:] == (4,):
+        array[..., 3] = white
+    file = as_file(array)
+    read = image.read(file) if isinstance(file, bytes) else in_color(file)
+    assert read.shape == (5, 4, 3)
+    assert (read[2:] == 255).all()
+    assert (read[:2] == 0).all()
 
 
 @pytest.mark.parametrize(
-    "array",
+    ("source", "message"),
     [
-        np.zeros((4, 4, 3), np.float32),
-        np.zeros((4, 4, 2), np.uint8),
-        np.zeros(4, np.uint8),
-        np.zeros((2, 4, 4, 3), np.uint8),
+        (np.zeros((4, 4), np.int64), "has the dtype int64; give uint8, uint16, bool, or floats"),
+        (np.zeros((4, 4), complex), "has the dtype complex128; give"),
+        (np.zeros((4, 4), object), "has the dtype object; give"),
+        (np.full((4, 4), 2.0), "has floats from 2 to 2; give floats from 0 to 1, or uint8"),
+        (np.full((4, 4), np.nan), "has floats from nan to nan; give"),
+        (np.zeros((4, 4, 2), np.uint8), r"shape \(4, 4, 2\) is not a picture; give \(H, W\), "),
+        (np.zeros(4, np.uint8), r"shape \(4,\) is not a picture"),
+        (np.zeros((2, 4, 4, 3), np.uint8), r"shape \(2, 4, 4, 3\) is not a picture"),
+        (np.zeros((0, 4), np.uint8), r"shape \(0, 4\) is not a picture"),
+        (Image.new("L", (0, 4)), r"an image of \(0, 4\) pixels is not a picture"),
+        (None, "must be a path, the bytes of a file, a Pillow image or an array, got NoneType"),
+        (bytearray(b"x"), "got bytearray"),
     ],
 )
-def test_an_array_that_is_not_a_picture_is_refused(array: np.ndarray) -> None:
-    """The message names shape and dtype."""
-    with pytest.raises(ValueError, match=r"must be \(H, W\), .* uint8 to be a picture, got"):
-        as_file(array)
+def test_what_is_not_a_picture_is_refused_in_one_line(source: Any, message: str) -> None:
+    """The message has what was given and what is taken."""
+    with pytest.raises(ValueError, match=message) as refused:
+        as_file(source)
+    assert "\n" not in str(refused.value)
 
 
 def test_unreadable_references_are_refused_by_name(tmp_path: Path) -> None:
@@ -99,6 +144,6 @@ def test_unreadable_references_are_refused_by_name(tmp_path: Path) -> None:
         read_reference(str(tmp_path / "gone.png"))
     file = BytesIO()
     Image.new("1", (9000, 9000)).save(file, format="PNG")
-    with pytest.raises(PictureError, match="the reference has more than 50 megapixels") as refused:
+    with pytest.raises(PictureError, match="the reference has more than 80 megapixels") as refused:
         read_reference(file.getvalue())
     assert refused.value.reason == "too_many_pixels"

@@ -265,7 +265,8 @@ def test_damaged_exif_does_not_cost_the_picture() -> None:
 
 def test_bombs_are_refused_from_the_header() -> None:
     """A header with too many pixels is rejected before decoding."""
-    assert reason_of(png(8000, 7000)) == "too_many_pixels"
+    assert reason_of(png(6071, 8598)) == "truncated"  # a B4 manuscript at 600 dpi
+    assert reason_of(png(9000, 9000)) == "too_many_pixels"
     # Above the size of which Pillow warns, and above the one at which it raises.
     assert reason_of(png(11000, 11000)) == "too_many_pixels"
     assert reason_of(png(11000, 11000), max_megapixels=122) == "truncated"
@@ -359,7 +360,7 @@ def test_read_rgba_keeps_transparency(mode: str) -> None:
 
 def test_read_rgba_refuses_as_read_does() -> None:
     """Other files and too many pixels are rejected for the same reasons."""
-    for data, reason in ((b"<html>", "not_a_picture"), (png(8000, 7000), "too_many")):
+    for data, reason in ((b"<html>", "not_a_picture"), (png(9000, 9000), "too_many")):
         with pytest.raises(PictureError) as caught:
             image.read_rgba(data)
         assert caught.value.reason.startswith(reason)
@@ -385,16 +386,44 @@ def test_camera_pictures_with_a_preview_are_not_animations() -> None:
     [
         b"<!DOCTYPE html><html>503</html>",
         b"RIFF\x10\0\0\0WAVEfmt ",
-        b"%PDF-1.4",
         b"\x89PN",
         b"P6 1",
     ],
 )
 def test_other_files_are_not_pictures(data: bytes, tmp_path: Path) -> None:
-    """HTML named .jpg, sounds, documents and formats outside the list are not_a_picture."""
+    """HTML named .jpg, sounds and formats outside the list are not_a_picture."""
     path = tmp_path / "picture.jpg"
     path.write_bytes(data)
     assert reason_of(path) == "not_a_picture"
+
+
+@pytest.mark.parametrize(
+    ("head", "name", "advice"),
+    [
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic", "a HEIC photograph", "save it as JPEG"),
+        (b"\0\0\0\x1cftypmif1\0\0\0\0mif1heic", "a HEIC photograph", "save it as JPEG"),
+        (b"\xff\n\xfa\x1f", "a JPEG XL picture", "save it as PNG"),
+        (b"\0\0\0\x0cJXL \r\n\x87\n", "a JPEG XL picture", "save it as PNG"),
+        (
+            b"PK\3\4" + bytes(26) + b"mimetypeapplication/x-kritaPK",
+            "a Krita document",
+            "export it as PNG or OpenRaster",
+        ),
+        (b"CSFCHUNK" + bytes(16), "a Clip Studio document", "export it as PNG or PSD"),
+        (b"%PDF-1.4", "a PDF document", "export its page as PNG"),
+        (b'<?xml version="1.0"?>\n<!-- x -->\n<svg xmlns', "a vector drawing", "export it as PNG"),
+        (b"8BPS\0\1", "a Photoshop document", "export it as PNG"),
+    ],
+)
+def test_files_of_other_programs_are_named(
+    head: bytes, name: str, advice: str, tmp_path: Path
+) -> None:
+    """The message has the format and what to do, whatever the file is called."""
+    path = tmp_path / "picture.png"
+    path.write_bytes(head)
+    with pytest.raises(PictureError, match=f"picture.png is {name}, which .*; {advice}") as caught:
+        image.read(path)
+    assert caught.value.reason == "foreign_format"
 
 
 def test_empty_and_missing_files_have_their_own_reason(tmp_path: Path) -> None:

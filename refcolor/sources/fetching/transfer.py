@@ -235,7 +235,7 @@ class _Fetcher:
             raise
         except PictureError as error:
             part.path.unlink()
-            if error.reason == "not_a_picture":
+            if error.reason in ("not_a_picture", "foreign_format"):
                 raise RequestError(str(error), reason="wrong_type") from error
             # A retry helps only where the length was unknown, so that bytes may be missing.
             raise RequestError(str(error), reason=error.reason, retryable=not complete) from error
