@@ -145,7 +145,7 @@ def _grow(labels: Labels, free: npt.NDArray[np.bool_], *, steps: int | None = No
     """
     # A border, so that each pixel has four neighbours. Only the front of the growth is visited,
     # which is a small part of the picture in most of up to thousands of steps.
-    padded = np.pad(labels, 1)
+    padded = cv2.copyMakeBorder(labels, 1, 1, 1, 1, cv2.BORDER_CONSTANT, value=0)
     missing = np.pad(free & (labels == 0), 1)
     front = np.flatnonzero(missing & (cv2.dilate(padded, _CROSS) > 0))
     values, is_missing = padded.ravel(), missing.ravel()

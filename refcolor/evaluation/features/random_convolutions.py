@@ -43,7 +43,7 @@ class RandomConvolutions:
         seed: of the weights; numbers of different seeds cannot be compared.
         """
         self._device = torch.device(device)
-        self._layers: list[tuple[Tensor, Tensor]] = []
+        self._layers: list[tuple[Tensor, ...]] = []
         generator = np.random.default_rng(seed)
         maps = image.to_tensor(_calibration_pictures()).double()
         for channels_in, channels in pairwise(CHANNELS):
