@@ -46,7 +46,7 @@ class Network:
 
     def client(self, *, rate: float = 0, agent: str = AGENT, **options: Any) -> Client:
         """Make a client of the server."""
-        options = {"hosts": Hosts.of(self.server.url), "timeout": 2.0} | options
+        options = {"hosts": Hosts.of(self.server.url), "timeout": 20.0} | options
         limiter = RateLimiter(rate, clock=self.time.clock, sleep=self.time.sleep)
         return Client(user_agent=agent, limiter=limiter, **options)
 
@@ -67,7 +67,7 @@ class Network:
         )
         return fetch_all(
             records,
-            client=self.client(**{"timeout": 5.0} | options),
+            client=self.client(**{"timeout": 20.0} | options),
             cache=self.folder / "cache",
             destination=self.folder / into,
             params=params,
