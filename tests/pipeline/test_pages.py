@@ -134,7 +134,7 @@ def workplace(experiment: Project, tmp_path_factory: pytest.TempPathFactory) -> 
     """A project after the README's experiment, with a home and the files that pages speak of."""
     project = copy_project(experiment, tmp_path_factory.mktemp("pages"))
     root, home = project.root, project.root.parent / "home"
-    for name in ("Makefile", "pyproject.toml", "requirements.lock", "presets"):
+    for name in ("Makefile", "pyproject.toml", "requirements.lock", "plugins", "presets"):
         copy = shutil.copytree if (ROOT / name).is_dir() else shutil.copy
         copy(ROOT / name, root / name)
     (root / ".venv").mkdir()
