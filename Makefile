@@ -13,7 +13,7 @@ PYTEST = pytest --numprocesses logical --maxprocesses 4 --dist loadfile --no-loa
 NUMBERS = transfer_delta_e|delta_e|attention_accuracy|seed
 SECTIONS = source|filter|clean|sketch|split|augment|model|loss|train|evaluate
 
-.PHONY: repro test quick lint ui experiments study check-lock lock help
+.PHONY: repro test quick lint ui experiments study gc check-lock lock help
 
 help:  ## Say what there is
 	@sed -n 's/^\([a-z-]*\):.*## /  make \1\t/p' Makefile | expand -t 20
@@ -51,6 +51,9 @@ experiments: $(READY)  ## The experiments with what matters of them: headline nu
 study: $(READY)  ## Run what a study lacks, and write its tables; stop it when you like
 	refcolor study run --plan $(PLAN) $(if $(FOLDER),--folder "$(FOLDER)")
 	refcolor study report --plan $(PLAN)
+
+gc: $(READY)  ## Say what fills the disk, and free what no experiment needs after you said yes
+	@refcolor gc
 
 check-lock: $(READY)  ## Does dvc.lock match the code and the parameters?
 	@if dvc repro --dry --allow-missing | grep "Running stage"; \

@@ -89,6 +89,7 @@ def test_a_command_without_its_extra_names_it(folder: Path) -> None:
         "card -o README.md": "pipeline",
         "runs HEAD": "pipeline",
         "forget 1": "pipeline",
+        "gc": "pipeline",
         "study report --plan plan.yaml": "pipeline",
     }
     lines = [line for line in run_without(EXTRAS, *extra_of, folder=folder) if line]

@@ -4,13 +4,25 @@ import argparse
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors
-from refcolor.cli import app, card, colorize, export, forget, match, metrics, runs, sketch, study
+from refcolor.cli import (
+    app,
+    card,
+    colorize,
+    export,
+    forget,
+    gc,
+    match,
+    metrics,
+    runs,
+    sketch,
+    study,
+)
 
 # In the order of `refcolor --help`.
-COMMANDS = (colorize, match, app, sketch, metrics, export, card, runs, forget, study)
+COMMANDS = (colorize, match, app, sketch, metrics, export, card, runs, forget, gc, study)
 # Extra dependencies in pyproject.toml, of the commands that need some.
 EXTRAS = {app: "app", export: "export"} | dict.fromkeys(
-    (metrics, card, runs, forget, study), "pipeline"
+    (metrics, card, runs, forget, gc, study), "pipeline"
 )
 
 

@@ -44,7 +44,7 @@ def test_help_imports_nothing_heavy() -> None:
 
 
 @pytest.mark.parametrize(
-    "command", ["colorize", "match", "app", "sketch", "metrics", "export", "card"]
+    "command", ["colorize", "match", "app", "sketch", "metrics", "export", "card", "gc"]
 )
 def test_help_of_a_command_has_examples(
     refcolor: Callable[..., CommandResult], command: str
