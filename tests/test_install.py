@@ -85,6 +85,7 @@ def test_a_command_without_its_extra_names_it(folder: Path) -> None:
     extra_of = {
         "app": "app",
         "metrics a b": "pipeline",
+        "benchmark score a b": "pipeline",
         "export --onnx model.onnx": "export",
         "card -o README.md": "pipeline",
         "runs HEAD": "pipeline",

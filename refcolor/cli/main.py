@@ -6,6 +6,7 @@ import refcolor.interrupt  # noqa: F401
 from refcolor import errors
 from refcolor.cli import (
     app,
+    benchmark,
     card,
     colorize,
     export,
@@ -19,10 +20,10 @@ from refcolor.cli import (
 )
 
 # In the order of `refcolor --help`.
-COMMANDS = (colorize, match, app, sketch, metrics, export, card, runs, forget, gc, study)
+COMMANDS = (colorize, match, app, sketch, metrics, benchmark, export, card, runs, forget, gc, study)
 # Extra dependencies in pyproject.toml, of the commands that need some.
 EXTRAS = {app: "app", export: "export"} | dict.fromkeys(
-    (metrics, card, runs, forget, gc, study), "pipeline"
+    (metrics, benchmark, card, runs, forget, gc, study), "pipeline"
 )
 
 

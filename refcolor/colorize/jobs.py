@@ -20,6 +20,7 @@ from refcolor.io.names import composed, named_file
 from refcolor.sources.naming import file_name
 
 _INPUTS = EXTENSIONS | DOCUMENTS
+_LABELS = "reference_labels"  # a column of tables with true colours; not a reference
 
 
 @dataclass(frozen=True)
@@ -135,7 +136,9 @@ def plan_pairs(path: Path, *, output: Path) -> Plan:
         _, references = entries.setdefault(
             (values.get("sketch", ""), values.get("output", "")), (line, [])
         )
-        references += [value for name, value in row if name.startswith("reference")]
+        references += [
+            value for name, value in row if name.startswith("reference") and name != _LABELS
+        ]
     results, jobs, failures = _Output(output, count=len(entries)), [], []
     for (sketch, result_name), (line, references) in entries.items():
         where = f"{path.name} line {line}"

@@ -1,4 +1,4 @@
-"""Measure a model on real drawings, coloured as `refcolor colorize` colours them."""
+"""Measure coloured drawings, a model's or anybody's, against their true colours."""
 
 import dataclasses
 import math
@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from PIL import Image
 from tqdm import tqdm
 
-from refcolor.colorize.colorizer import Colored, Colorizer
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.look import Look
 from refcolor.colorize.placement import Placement, place
 from refcolor.colorize.reference import read_reference
@@ -77,6 +77,9 @@ class Page:
 
 
 Change = Callable[[Page, Page], Page]
+# Of a drawing and its reference: the colours to compare, without lines if they can be had, and the
+# picture to show, (h, w, 3) uint8 each.
+Answer = Callable[[Pair, Page, Picture], tuple[Picture, Picture]]
 
 
 def read_real_pairs(folder: Path) -> list[Pair]:
@@ -110,15 +113,36 @@ def real_drawings(
     look: Look = SOFT,
     change: Change | None = None,
 ) -> Measured:
-    """Colour each drawing after its reference and compare it with its truth, where that is known.
+    """Colour each drawing after its reference and compare it with its truth, as `judge` does.
 
-    The colours, without the drawing's lines, are compared at the model's working size. Each number
-    but real_white_kept has the baselines grey_, mean_color_, figure_color_, copy_ and paper_.
+    The colours, without the drawing's lines, are compared at the model's working size.
     size: working size in pixels; by default that of the training pictures.
+    """
+    size = colorizer.check_size(size)
+
+    def answer(_pair: Pair, page: Page, reference: Picture) -> tuple[Picture, Picture]:
+        colored = colorizer.colorize(page.sketch, reference, size=size, look=look)
+        return colored.colors, colored.picture
+
+    return judge(answer, pairs, size=size, change=change)
+
+
+def judge(
+    answer: Answer,
+    pairs: Sequence[Pair],
+    *,
+    size: int,
+    change: Change | None = None,
+    baselines: bool = True,
+) -> Measured:
+    """Compare coloured drawings with their truths, where these are known.
+
+    With baselines each number but real_white_kept has grey_, mean_color_, figure_color_, copy_ and
+    paper_.
+    size: longer side in pixels at which colours are compared.
     change: applied to each page before it is coloured. Its second argument is the next pair's page.
     Raises RefcolorError, which names the row, for pictures that cannot be used or differ in shape.
     """
-    size = colorizer.check_size(size)
     scores: list[dict[str, float]] = []
     kept, rows = [np.empty(0, np.bool_)], []
     shown = spread(len(pairs))
@@ -128,22 +152,24 @@ def real_drawings(
             page = change(page, _read_page(pairs[(index + 1) % len(pairs)]))
         with _named(pair):
             reference = read_reference(pair.reference)
-            colored = colorizer.colorize(page.sketch, reference, size=size, look=look)
+            colors, picture = answer(pair, page, reference)
         if page.truth is not None:
             case = _reduce(page, page.truth, size)
             visible = _visible_labels(pair, reference, size)
-            result = _averaged(colored.colors, *case.line.shape)
-            answers = {"": result} | _baselines(case.color, reference, size)
+            result = _averaged(colors, *case.line.shape)
+            answers = {"": result}
+            if baselines:
+                answers |= _baselines(case.color, reference, size)
             scores.append(
                 {
                     f"{prefix}real_{name}": number
-                    for prefix, answer in answers.items()
-                    for name, number in _score(answer, case, visible).items()
+                    for prefix, colors in answers.items()
+                    for name, number in _score(colors, case, visible).items()
                 }
             )
             kept.append(white_kept(result, case.color, line=case.line))
         if index in shown:
-            rows.append(_sheet_row(page, reference, colored))
+            rows.append(_sheet_row(page, reference, picture))
     numbers = {"real_pairs": float(len(pairs)), "real_truths": float(len(scores))}
     for name in scores[0] if scores else ():
         numbers[name] = mean_of_known(np.array([row[name] for row in scores]))
@@ -183,16 +209,16 @@ def _read_page(pair: Pair) -> Page:
         truth = image.read(pair.truth) if pair.truth else None
         labels = image.read_gray(pair.labels) if pair.labels else None
     if truth is not None:
-        _check_aspect(pair, truth=truth, sketch=ink)
+        check_aspect(pair, truth=truth, sketch=ink)
         truth = image.resize(truth, *ink.shape)
     if labels is not None:
-        _check_aspect(pair, labels=labels, sketch=ink)
+        check_aspect(pair, labels=labels, sketch=ink)
         nearest = Image.fromarray(labels).resize(ink.shape[::-1], Image.Resampling.NEAREST)
         labels = np.asarray(nearest)
     return Page(pair.sketch, ink, ink, truth, labels)
 
 
-def _check_aspect(pair: Pair, **pictures: Picture) -> None:
+def check_aspect(pair: Pair, **pictures: Picture) -> None:
     """Refuse two pictures, by their columns, that are not one shape at two sizes."""
     (height, width), (other_height, other_width) = (p.shape[:2] for p in pictures.values())
     if abs(height * other_width / (width * other_height) - 1) > _ASPECT_TOLERANCE:
@@ -220,7 +246,7 @@ def _visible_labels(pair: Pair, reference: Picture, size: int) -> NDArray[np.boo
         return np.ones(256, np.bool_)
     with _named(pair):
         labels = image.read_gray(pair.reference_labels)
-    _check_aspect(pair, reference_labels=labels, reference=reference)
+    check_aspect(pair, reference_labels=labels, reference=reference)
     shape = image.scaled_size(labels.shape, size)
     small = reduce_labels(labels, np.ones(labels.shape, np.bool_), *shape)
     visible: NDArray[np.bool_] = np.bincount(small.ravel(), minlength=256) >= VISIBLE_FROM
@@ -274,8 +300,8 @@ def _parts_delta_e(answer: Picture, case: Truth, visible: NDArray[np.bool_]) -> 
     return mean_of_known(sums[judged] / counts[judged])
 
 
-def _sheet_row(page: Page, reference: Picture, colored: Colored) -> list[Picture]:
+def _sheet_row(page: Page, reference: Picture, result: Picture) -> list[Picture]:
     missing = np.full((1, 1, 3), GAP_GRAY, np.uint8)
     truth = missing if page.truth is None else page.truth
-    pictures = (WHITE - page.ink, reference, colored.picture, truth)
+    pictures = (WHITE - page.ink, reference, result, truth)
     return [image.square(picture, _SHEET_SIDE) for picture in pictures]

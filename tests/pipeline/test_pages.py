@@ -40,6 +40,8 @@ NOT_RUN = {
     "make ui": "it serves until it is stopped; test_browser.py opens it",
     "pre-commit install": "the hook would judge the commits of the commands that follow",
     "pip install": "the network",
+    "refcolor benchmark": "minutes for 100 pairs; tests/cli/test_benchmark.py",
+    "refcolor colorize --pairs pairs/pairs.csv": "the pairs of the benchmark are not drawn here",
     "refcolor app": "it serves until it is stopped; tests/app",
     "dvc exp run -n triplet-on": "the project was made by it: conftest.experiment",
     "dvc repro --force": "minutes; test_pipeline.py forces every stage",
