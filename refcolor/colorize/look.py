@@ -81,7 +81,7 @@ class Look:
                 paper=drawing.paper,
             )
             if self.flat:
-                filled = regions.colors[regions.labels]
+                filled = np.take(regions.colors, regions.labels, axis=0)
         if outside is not None:
             filled[outside] = drawing.paper
         if spots:

@@ -10,10 +10,12 @@ import pytest
 from PIL import Image
 
 from refcolor.app import actions, views
+from refcolor.app.messages import refusal_text
 from refcolor.app.scene import VIEW_SIDE, Scene, Sheet, address_of
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointColor, PointMatch
 from refcolor.colorize.placement import place
+from refcolor.errors import PictureError
 
 from .conftest import two_colors
 
@@ -21,6 +23,14 @@ from .conftest import two_colors
 def decode(address: str) -> Image.Image:
     """Open the picture of a data: address."""
     return Image.open(BytesIO(base64.b64decode(address.partition(",")[2])))
+
+
+def test_a_file_of_another_program_is_named_on_the_page() -> None:
+    """The message has the format and what to save the file as."""
+    with pytest.raises(PictureError) as refused:
+        Sheet.read("photo.heic", b"\0\0\0\x18ftypheic")
+    text = "The picture is a HEIC photograph, which refcolor does not read; save it as JPEG."
+    assert refusal_text(refused.value) == text
 
 
 def test_large_pictures_are_reduced_for_display(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
