@@ -56,7 +56,8 @@ def list_pictures(
         pictures += [file for file in files if file.suffix.lower() in extensions and file.is_file()]
         foreign += [file for file in files if file.suffix.lower() in FOREIGN and file.is_file()]
     exported = {file.with_suffix("") for file in pictures}
-    pictures += [file for file in foreign if file.with_suffix("") not in exported]
+    by_name = {file.with_suffix(""): file for file in foreign}  # one of a .kra and a .clip
+    pictures += [file for name, file in by_name.items() if name not in exported]
     if not pictures:
         raise UsageError(
             f"{source} has no picture files ({' '.join(sorted(extensions))}); name another folder"

@@ -35,8 +35,10 @@ def test_names_are_composed(tmp_path: Path) -> None:
 
 def test_files_of_other_programs_are_listed_without_their_exports(tmp_path: Path) -> None:
     """A document without a picture of its name is listed, so that its reader can refuse it."""
-    make(tmp_path, "a.clip", "a.png", "b.KRA", "x/a.heic", "notes.txt")
-    assert list_pictures(tmp_path) == [tmp_path / name for name in ("a.png", "b.KRA", "x/a.heic")]
+    make(tmp_path, "a.clip", "a.png", "b.KRA", "x/a.heic", "x/a.pdf", "notes.txt")
+    listed = [path.relative_to(tmp_path) for path in list_pictures(tmp_path)]
+    assert [path.with_suffix("").as_posix() for path in listed] == ["a", "b", "x/a"]
+    assert listed[0].suffix == ".png"
 
 
 def test_a_named_file_is_called_by_its_stem(tmp_path: Path) -> None:
