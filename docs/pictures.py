@@ -1,14 +1,20 @@
-"""Redraw the pictures of the README from a finished run: `python docs/pictures.py`."""
+"""Redraw the pictures of the README and docs/artists.md: `python docs/pictures.py`.
+
+Those of results need a finished run, that of the page Chromium.
+"""
 
 import csv
+import shutil
 from pathlib import Path
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from playwright.sync_api import sync_playwright
 
 from refcolor import Colorizer, characters
 from refcolor.app.samples import draw_samples
+from refcolor.app.serve import running
 from refcolor.colorize.hints import PanelMatch, PointColor
 from refcolor.colorize.layers import document_layers
 from refcolor.colorize.look import Look
@@ -164,10 +170,44 @@ def sheets_of_two() -> tuple[image.Picture, image.Picture]:
     return image.grid([[column, *pages]], gap=8), np.array(sheet)
 
 
+def screenshot_of_app(path: Path) -> None:
+    """Photograph `refcolor app` with a result, two dots, and a spot and where it looks."""
+    with running(Colorizer.demo(device="cpu")) as address, sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 1000})
+        page.goto(address)
+
+        def choose(x: float, y: float) -> None:
+            frame = page.locator("#drawing .frame")
+            box = frame.bounding_box()
+            assert box
+            frame.click(position={"x": x * box["width"], "y": y * box["height"]})
+            page.locator("#drawing .spot").wait_for()
+
+        page.locator("#drawing .picture-panel.full").wait_for()
+        choose(0.27, 0.35)
+        page.get_by_label("Give the spot this colour (6)").click()
+        choose(0.85, 0.2)
+        page.get_by_role("button", name="Leave paper").click()
+        page.locator("#matches li").nth(1).wait_for()
+        page.locator("#color").click()
+        page.locator("#save-psd:enabled").wait_for()
+        choose(0.18, 0.52)
+        page.locator("#reference .overlay:visible").wait_for()
+        page.mouse.move(0, 0)
+        bottom = page.locator("#matches").bounding_box()
+        assert bottom
+        height = bottom["y"] + bottom["height"] + 20
+        page.screenshot(path=path, clip={"x": 0, "y": 0, "width": 1100, "height": height})
+        browser.close()
+
+
 if __name__ == "__main__":
     two, layers = sheets_of_two()
     image.write(IMAGES / "characters.png", two)
     image.write(IMAGES / "layers.png", layers)
+    screenshot_of_app(IMAGES / "app.png")
     image.write(IMAGES / "page.png", sheet_of_page())
     image.write(IMAGES / "flats.png", sheet_of_flats())
     image.write(IMAGES / "hints.png", sheet_of_hints())
