@@ -1,4 +1,4 @@
-"""Redraw the pictures of the README and docs/artists.md: `python docs/pictures.py`.
+"""Redraw the pictures of the README and docs/artists.md: `PYTHONPATH=. python docs/pictures.py`.
 
 Those of results need a finished run, that of the page Chromium.
 """
@@ -6,16 +6,20 @@ Those of results need a finished run, that of the page Chromium.
 import csv
 import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 from playwright.sync_api import sync_playwright
 
+from benchmarks import sheet as benchmark
 from refcolor import Colorizer, characters
 from refcolor.app.samples import draw_samples
 from refcolor.app.serve import running
+from refcolor.colorize.batch import Options, color_all
 from refcolor.colorize.hints import PanelMatch, PointColor
+from refcolor.colorize.jobs import Job
 from refcolor.colorize.layers import document_layers
 from refcolor.colorize.look import Look
 from refcolor.io import image
@@ -25,6 +29,7 @@ from refcolor.sources.manifest import read_manifest
 
 IMAGES, SIDE = Path("docs/images"), 128
 ROWS, COLUMNS = 4, 2  # of sketch, reference, result, truth
+CHARACTER = 2  # of benchmarks.sheet
 
 
 def enlarged(picture: image.Picture) -> image.Picture:
@@ -203,7 +208,32 @@ def screenshot_of_app(path: Path) -> None:
         browser.close()
 
 
+def sheet_of_character() -> image.Picture:
+    """Colour five drawings of a character: her sheet, the lines, without and with `--sheet`."""
+    drawings, references = benchmark.drawn(CHARACTER, 5, outfits=False)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        names = [folder / f"reference{index}.png" for index in range(len(references))]
+        for name, reference in zip(names, references, strict=True):
+            image.write(name, reference)
+        rows = [references]
+        lines = [np.where(drawing.ink, 0, image.WHITE).astype(np.uint8) for drawing in drawings]
+        rows.append([np.repeat(picture[..., None], 3, axis=2) for picture in lines])
+        for sheet in (False, True):
+            jobs = []
+            for index, picture in enumerate(lines):
+                sketch = folder / f"{index}.png"
+                image.write(sketch, picture)
+                jobs.append(Job(sketch, tuple(names), folder / f"out{sheet}" / sketch.name))
+            color_all(Colorizer.demo(device="cpu"), jobs, Options(sheet=sheet))
+            rows.append([image.read(job.output) for job in jobs])
+    blank = [np.full_like(references[0], image.WHITE)] * (len(drawings) - len(references))
+    rows[0] = references + blank
+    return image.grid([[image.resize(cell, 192, 192) for cell in row] for row in rows])
+
+
 if __name__ == "__main__":
+    image.write(IMAGES / "sheet.png", sheet_of_character())
     two, layers = sheets_of_two()
     image.write(IMAGES / "characters.png", two)
     image.write(IMAGES / "layers.png", layers)
