@@ -10,10 +10,17 @@ from refcolor.lines.bubbles import find_bubbles
 
 
 def bubble(page: Picture, x: int, y: int, text: str = "HELLO THERE") -> None:
-    """Draw an ellipse of 240 x 140 pixels with lettering in two lines, in place."""
+    """Draw an ellipse of 240 x 140 pixels with lettering in up to two lines, in place."""
     cv2.ellipse(page, (x, y), (120, 70), 0, 0, 360, 255, 3)
-    for line, up in zip(text.split(), (-10, 25), strict=False):
-        cv2.putText(page, line, (x - 62, y + up), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
+    lines = text.split()
+    for line, up in zip(lines, (-10, 25) if len(lines) > 1 else (10,), strict=False):
+        letter(page, x, y + up, line)
+
+
+def letter(page: Picture, x: int, y: int, text: str) -> None:
+    """Write a line around x, standing on y, in place."""
+    (width, _), _ = cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, 1, 2)
+    cv2.putText(page, text, (x - width // 2, y), cv2.FONT_HERSHEY_SIMPLEX, 1, 255, 2)
 
 
 @pytest.mark.parametrize("scale", [1, 2])
@@ -49,11 +56,32 @@ def test_a_face_is_not_a_bubble(index: int) -> None:
     assert not find_bubbles(np.where(drawn.ink, 255, 0).astype(np.uint8)).any()
 
 
-@pytest.mark.parametrize("text", ["", "A", "ABC DEFG"])
-def test_a_shape_without_lettering_is_not_a_bubble(text: str) -> None:
-    """Fewer than eight marks are not lettering."""
+@pytest.mark.parametrize("text", ["NO!", "Wait", "STOP!"])
+def test_a_word_is_lettering(text: str) -> None:
+    """Three letters and more in the middle are enough if they are all there is."""
     page = np.zeros((700, 900), np.uint8)
     bubble(page, 400, 300, text)
+    assert find_bubbles(page)[300, 400] == 255
+
+
+@pytest.mark.parametrize("text", ["", "A", "AB", "ABC DEFG"])
+def test_a_shape_without_lettering_is_not_a_bubble(text: str) -> None:
+    """Fewer than eight marks are not lettering, except for a word."""
+    page = np.zeros((700, 900), np.uint8)
+    bubble(page, 400, 300, text)
+    assert not find_bubbles(page).any()
+
+
+@pytest.mark.parametrize(
+    ("x", "y", "text"),
+    [(400, 310, "|||||"), (400, 310, "A    B    C"), (360, 310, "ABC"), (400, 340, "ABC")],
+    ids=["hatching", "apart", "left", "low"],
+)
+def test_a_few_marks_that_are_not_a_word_are_not_lettering(x: int, y: int, text: str) -> None:
+    """Strokes, letters far from each other, and a word that is not in the middle."""
+    page = np.zeros((700, 900), np.uint8)
+    bubble(page, 400, 300, "")
+    letter(page, x, y, text)
     assert not find_bubbles(page).any()
 
 
