@@ -106,7 +106,8 @@ def connected(colors: Picture, ink: Picture) -> Regions:
     soft = to_lab(upsample(colors, ink))
     medians = np.array([np.median(soft[labels == label], axis=0) for label in range(count)])
     areas = np.bincount(labels.ravel())
-    return Regions(labels.astype(np.uint16), share_colors(medians, areas, TOLERANCE))
+    colors = share_colors(medians, areas, TOLERANCE)
+    return Regions(labels.astype(np.uint16), colors, medians, areas)
 
 
 def shares(regions: Regions, parts: Picture, counted: Mask) -> tuple[float, float, float]:

@@ -1,15 +1,25 @@
-"""Redraw the pictures of the README from a finished run: `python docs/pictures.py`."""
+"""Redraw the pictures of the README and docs/artists.md: `PYTHONPATH=. python docs/pictures.py`.
+
+Those of results need a finished run, that of the page Chromium.
+"""
 
 import csv
+import shutil
 from pathlib import Path
+from tempfile import TemporaryDirectory
 
 import cv2
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
+from playwright.sync_api import sync_playwright
 
+from benchmarks import sheet as benchmark
 from refcolor import Colorizer, characters
 from refcolor.app.samples import draw_samples
+from refcolor.app.serve import running
+from refcolor.colorize.batch import Options, color_all
 from refcolor.colorize.hints import PanelMatch, PointColor
+from refcolor.colorize.jobs import Job
 from refcolor.colorize.layers import document_layers
 from refcolor.colorize.look import Look
 from refcolor.io import image
@@ -19,6 +29,7 @@ from refcolor.sources.manifest import read_manifest
 
 IMAGES, SIDE = Path("docs/images"), 128
 ROWS, COLUMNS = 4, 2  # of sketch, reference, result, truth
+CHARACTER = 2  # of benchmarks.sheet
 
 
 def enlarged(picture: image.Picture) -> image.Picture:
@@ -164,10 +175,69 @@ def sheets_of_two() -> tuple[image.Picture, image.Picture]:
     return image.grid([[column, *pages]], gap=8), np.array(sheet)
 
 
+def screenshot_of_app(path: Path) -> None:
+    """Photograph `refcolor app` with a result, two dots, and a spot and where it looks."""
+    with running(Colorizer.demo(device="cpu")) as address, sync_playwright() as playwright:
+        chromium = shutil.which("chromium")
+        browser = playwright.chromium.launch(executable_path=chromium, args=["--no-sandbox"])
+        page = browser.new_page(viewport={"width": 1100, "height": 1000})
+        page.goto(address)
+
+        def choose(x: float, y: float) -> None:
+            frame = page.locator("#drawing .frame")
+            box = frame.bounding_box()
+            assert box
+            frame.click(position={"x": x * box["width"], "y": y * box["height"]})
+            page.locator("#drawing .spot").wait_for()
+
+        page.locator("#drawing .picture-panel.full").wait_for()
+        choose(0.27, 0.35)
+        page.get_by_label("Give the spot this colour (6)").click()
+        choose(0.85, 0.2)
+        page.get_by_role("button", name="Leave paper").click()
+        page.locator("#matches li").nth(1).wait_for()
+        page.locator("#color").click()
+        page.locator("#save-psd:enabled").wait_for()
+        choose(0.18, 0.52)
+        page.locator("#reference .overlay:visible").wait_for()
+        page.mouse.move(0, 0)
+        bottom = page.locator("#matches").bounding_box()
+        assert bottom
+        height = bottom["y"] + bottom["height"] + 20
+        page.screenshot(path=path, clip={"x": 0, "y": 0, "width": 1100, "height": height})
+        browser.close()
+
+
+def sheet_of_character() -> image.Picture:
+    """Colour five drawings of a character: her sheet, the lines, without and with `--sheet`."""
+    drawings, references = benchmark.drawn(CHARACTER, 5, outfits=False)
+    with TemporaryDirectory() as temporary:
+        folder = Path(temporary)
+        names = [folder / f"reference{index}.png" for index in range(len(references))]
+        for name, reference in zip(names, references, strict=True):
+            image.write(name, reference)
+        rows = [references]
+        lines = [np.where(drawing.ink, 0, image.WHITE).astype(np.uint8) for drawing in drawings]
+        rows.append([np.repeat(picture[..., None], 3, axis=2) for picture in lines])
+        for sheet in (False, True):
+            jobs = []
+            for index, picture in enumerate(lines):
+                sketch = folder / f"{index}.png"
+                image.write(sketch, picture)
+                jobs.append(Job(sketch, tuple(names), folder / f"out{sheet}" / sketch.name))
+            color_all(Colorizer.demo(device="cpu"), jobs, Options(sheet=sheet))
+            rows.append([image.read(job.output) for job in jobs])
+    blank = [np.full_like(references[0], image.WHITE)] * (len(drawings) - len(references))
+    rows[0] = references + blank
+    return image.grid([[image.resize(cell, 192, 192) for cell in row] for row in rows])
+
+
 if __name__ == "__main__":
+    image.write(IMAGES / "sheet.png", sheet_of_character())
     two, layers = sheets_of_two()
     image.write(IMAGES / "characters.png", two)
     image.write(IMAGES / "layers.png", layers)
+    screenshot_of_app(IMAGES / "app.png")
     image.write(IMAGES / "page.png", sheet_of_page())
     image.write(IMAGES / "flats.png", sheet_of_flats())
     image.write(IMAGES / "hints.png", sheet_of_hints())

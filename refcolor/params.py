@@ -23,6 +23,8 @@ PATHS = (
     "evaluate.pairs",
 )
 
+INCLUDED_MODEL = "refcolor/colorize/demo"  # from the repository's root, as train.init names it
+
 Share = Annotated[float, Field(ge=0, le=1)]
 Positive = Annotated[float, Field(gt=0)]
 Weight = Annotated[float, Field(ge=0)]

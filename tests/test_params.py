@@ -9,8 +9,10 @@ import pydantic
 import pytest
 from ruamel.yaml import YAML
 
+from refcolor.colorize.colorizer import DEMO
 from refcolor.errors import RefcolorError
 from refcolor.params import PATHS, Params, flatten, load
+from refcolor.training.checkpoint import describe
 
 Write = Callable[[dict[str, Any]], Path]
 
@@ -319,6 +321,13 @@ def test_presets_have_the_same_keys_in_the_same_order(root: Path) -> None:
     first, *others = [list(flatten(YAML(typ="safe").load(path))) for path in presets(root)]
     for keys in others:
         assert keys == first
+
+
+def test_folder_128_starts_from_the_included_model(root: Path) -> None:
+    """It has that model's network, so that the weights fit."""
+    params = load(root / "presets" / "folder-128.yaml")
+    assert (root / params.train.init).samefile(DEMO)
+    assert describe(DEMO) == (params.model, params.training_size)
 
 
 def test_params_yaml_is_the_sample_preset(root: Path) -> None:

@@ -20,10 +20,10 @@ DOWNLOADS = {
 def write_files(folder: Path, result: Result) -> dict[str, Path]:
     """Write a result as picture, layers and documents, and remove the files of the previous result.
 
-    folder: of the open page.  Returns a path for each of DOWNLOADS.
+    folder: for the results of the open page.  Returns a path for each of DOWNLOADS.
     """
-    for old in folder.iterdir():
-        shutil.rmtree(old)
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
     # A new folder for each result, because browsers cache files by their address.
     target = Path(tempfile.mkdtemp(dir=folder))
     stem = re.sub(r"[^\w.-]+", "_", PurePath(result.drawing.name).stem).strip("._")[:60]

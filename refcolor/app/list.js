@@ -9,7 +9,7 @@ function match({ number, text, color }, onclick) {
   return [
     make("span", { className: "marker", textContent: number }),
     make("span", { textContent: text }),
-    make("span", { className: "swatch", style: `background: ${color}` }),
+    ...(color ? [make("span", { className: "swatch", style: `background: ${color}` })] : []),
     button({ className: "away", textContent: "×", ariaLabel: `Take match ${number} away`, onclick }),
   ];
 }

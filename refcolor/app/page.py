@@ -12,12 +12,16 @@ from typing import Any
 import gradio as gr
 
 from refcolor.app import actions, views
+from refcolor.app.actions import Step
 from refcolor.app.files import DOWNLOADS
+from refcolor.app.folder import MAX_DRAWINGS, ZIP, color_folder, describe, keep_uploads, listed
 from refcolor.app.messages import refusal_text
 from refcolor.app.panels import MAX_MEGABYTES, button_list, picture_panel
-from refcolor.app.scene import Scene, Sheet
+from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.app.sessions import Session, Sessions
+from refcolor.colorize.batch import Report
 from refcolor.colorize.colorizer import LOOK, Colorizer
+from refcolor.colorize.jobs import Failure
 from refcolor.errors import RefcolorError
 
 HEADER = """
@@ -25,15 +29,26 @@ HEADER = """
 """
 
 Updates = dict[Any, Any]
-Read = Callable[[Any], Any]  # returns the argument of an action from an event
+Read = Callable[[Session, Any], Any]  # returns the argument of an action from an event
 Action = Callable[[Scene, Any], Scene]
 
 _STATIC = {"js_on_load": None, "apply_default_css": False}  # HTML without Gradio's script and CSS
 _HIDDEN = {"show_progress": "hidden", "api_visibility": "private"}
 
 
-def _identity(value: Any) -> Any:
-    return value
+_ADVICE = """
+<p role="status">${value.text}</p>
+<progress max="1" value="${value.share}" aria-label="Done" ${value.share < 0 ? "hidden" : ""}>
+</progress>
+"""
+
+
+def _event(session: Session, event: Any) -> Any:
+    return event
+
+
+def _same(scene: Scene) -> Scene:
+    return scene
 
 
 class Board:
@@ -49,7 +64,11 @@ class Board:
         gr.HTML(HEADER, elem_id="head", **_STATIC)
         with gr.Column(elem_id="board"):
             self.drawing = picture_panel(
-                "Your drawing", views.drawing_view(first), accepts=1, elem_id="drawing"
+                "Your drawing",
+                views.drawing_view(first),
+                accepts=MAX_DRAWINGS,
+                folder=True,
+                elem_id="drawing",
             )
             self.reference = picture_panel(
                 "Colours from",
@@ -60,6 +79,7 @@ class Board:
             self.result = picture_panel(
                 "Coloured",
                 views.result_view(first),
+                compare=True,
                 note="The coloured drawing will appear here.",
                 elem_id="result",
             )
@@ -74,9 +94,18 @@ class Board:
                 sizes = _sizes(self.sessions.colorizer)
                 self.size = gr.Radio(sizes, value=sizes[0][1], label="Detail", elem_id="size")
                 self.button = gr.Button("Colour", variant="primary", elem_id="color")
+                with gr.Row(elem_id="folder", visible=False) as self.folder:
+                    self.position = gr.HTML("", elem_id="position", **_STATIC)
+                    self.previous = gr.Button("Previous", size="sm", elem_id="previous")
+                    self.next = gr.Button("Next", size="sm", elem_id="next")
+                    self.all = gr.Button("Colour all", size="sm", elem_id="color-all")
+                    self.with_psd = gr.Checkbox(label="with PSD files", elem_id="with-psd")
+                    self.zip = gr.DownloadButton(
+                        "Save zip", interactive=False, size="sm", elem_id="zip"
+                    )
             self.advice = gr.HTML(
-                views.advice(first),
-                html_template='<p role="status">${value}</p>',
+                _says(views.advice(first)),
+                html_template=_ADVICE,
                 elem_id="advice",
                 **_STATIC,
             )
@@ -89,6 +118,10 @@ class Board:
                 )
                 self.use = gr.Button("Use this colour", size="sm", elem_id="use")
                 self.keep = gr.Button("Leave paper", size="sm", elem_id="keep")
+                self.panel = gr.Button(
+                    "Panel after this picture", size="sm", visible=False, elem_id="panel"
+                )
+                self.undo = gr.Button("Undo", size="sm", interactive=False, elem_id="undo")
             self.matches = button_list([], label="Matches", elem_id="matches")
             with gr.Row(elem_id="downloads"):
                 self.downloads = {
@@ -113,33 +146,28 @@ class Board:
                 )
 
     def _connect(self) -> None:
-        def on(event: Callable[..., Any], action: Action, read: Read = _identity) -> None:
+        def on(event: Callable[..., Any], action: Action, read: Read = _event) -> None:
             handler = self._handler(action, read)
             event(handler, outputs=self.components, concurrency_limit=None, **_HIDDEN)
 
         samples = self.sessions.samples
-        on(
-            self.drawing.files,
-            lambda scene, sheets: actions.put_drawing(scene, sheets[0]),
-            lambda event: self.sessions.receive(event.paths[:1]),
-        )
-        on(
-            self.reference.files,
-            _take_references,
-            lambda event: (self.sessions.receive(event.paths), event.add),
-        )
-        for panel in (self.drawing, self.reference):
-            on(panel.refuse, _refuse_size)
+        on(self.drawing.files, lambda scene, put: put(scene), self._receive_drawings)
+        on(self.reference.files, _take_references, self._receive_references)
         for panel in (self.drawing, self.result):
             on(panel.spot, lambda scene, event: actions.select_spot(scene, event.x, event.y))
         for panel in (self.drawing, self.reference, self.result):
             on(panel.leave, lambda scene, event: actions.clear_spot(scene))
+            on(panel.undo, lambda scene, event: actions.undo(scene))
+        on(self.undo.click, lambda scene, event: actions.undo(scene))
+        on(self.previous.click, lambda scene, event: actions.turn(scene, -1))
+        on(self.next.click, lambda scene, event: actions.turn(scene, 1))
         on(self.reference.spot, lambda scene, event: actions.add_match(scene, event.x, event.y))
         on(self.reference.choose, _at_index(actions.choose_reference))
         on(self.reference.discard, _at_index(actions.drop_reference))
         on(self.matches.press, _at_index(actions.drop_match))
         on(self.palette.press, _at_index(actions.add_palette_color))
         on(self.keep.click, lambda scene, event: actions.add_color(scene, None))
+        on(self.panel.click, lambda scene, event: actions.add_panel(scene))
         self.use.click(
             self._use_color,
             inputs=[self.picker],
@@ -155,35 +183,54 @@ class Board:
             self.sample_references.press,
             lambda scene, event: actions.put_reference(scene, samples.references[event.index]),
         )
-        self.button.click(
-            self._color,
-            inputs=[self.size, self.photo, self.look],
-            outputs=self.components,
-            trigger_mode="multiple",  # the next result does not wait for the files of this one
-            concurrency_limit=None,  # `_color` itself drops a second run of the same page
-            **_HIDDEN,
-        )
+        options = [self.size, self.photo, self.look]
+        for button, color, inputs in (
+            (self.button, self._color, options),
+            (self.all, self._color_all, [*options, self.with_psd]),
+        ):
+            button.click(
+                color,
+                inputs=inputs,
+                outputs=self.components,
+                trigger_mode="multiple",  # the next result does not wait for the files of this one
+                concurrency_limit=None,  # the handlers themselves drop a second run of a page
+                **_HIDDEN,
+            )
 
     @property
     def components(self) -> list[Any]:
         """All components that change."""
         panels = [self.drawing, self.reference, self.result]
         lists = [self.matches, self.palette]
-        return [*panels, self.advice, *lists, self.button, *self.downloads.values()]
+        folder = [self.folder, self.position, self.all, self.zip]
+        buttons = [self.button, self.panel, self.undo, *self.downloads.values()]
+        return [*panels, self.advice, *lists, *folder, *buttons]
 
-    def show(self, scene: Scene, *, busy: bool = False) -> Updates:
-        """Return the updates of all components for a scene; busy: a result is being computed."""
+    def show(self, scene: Scene, *, busy: bool = False, in_folder: bool = False) -> Updates:
+        """Return the updates of all components for a scene.
+
+        busy: a result is being computed.  in_folder: those of a folder are.
+        """
+        working = busy or in_folder
+        can_color = not working and bool(scene.drawing and scene.references)
         updates = {
             self.drawing: views.drawing_view(scene),
             self.reference: views.reference_view(scene),
             self.result: views.result_view(scene, busy=busy),
-            self.advice: "Colouring …" if busy else views.advice(scene),
+            self.advice: gr.skip() if working else _says(views.advice(scene)),
             self.matches: views.match_list(scene),
             self.palette: views.palette_list(scene),
             self.button: gr.Button(
                 "Colouring …" if busy else "Colour",
-                interactive=not busy and bool(scene.drawing and scene.references),
+                interactive=can_color,
             ),
+            self.panel: gr.Button(visible=len(scene.references) > 1),
+            self.undo: gr.Button(interactive=bool(scene.earlier)),
+            self.folder: gr.Row(visible=bool(scene.folder)),
+            self.position: views.position(scene),
+            self.all: gr.skip()
+            if working
+            else gr.Button(f"Colour all {len(scene.folder)}", interactive=can_color),
         }
         shown = scene.result and scene.result.drawing is scene.drawing
         if busy or not shown:
@@ -205,16 +252,32 @@ class Board:
         def handle(event: gr.EventData, request: gr.Request) -> Updates:
             with _refusals():
                 session = self.sessions.get(request.session_hash)
-                argument = read(event)  # decodes pictures, before the session is locked
+                argument = read(session, event)  # decodes pictures, before the session is locked
                 return self._step(session, lambda scene: action(scene, argument))
 
         return handle
 
-    def _step(self, session: Session, step: Callable[[Scene], Scene] = _identity) -> Updates:
+    def _receive_drawings(self, session: Session, event: Any) -> Callable[[Scene], Scene]:
+        _check_sent(event)
+        if len(event.paths) > 1:
+            files = [self.sessions.uploaded(path) for path in event.paths]
+            entries = keep_uploads(session, list(zip(files, event.names, strict=True)))
+            return lambda scene: actions.put_folder(scene, entries)
+        ((drawing,), _) = self.sessions.receive(event.paths)
+        return lambda scene: actions.put_drawing(scene, drawing)
+
+    def _receive_references(self, session: Session, event: Any) -> tuple[Sequence[Sheet], bool]:
+        _check_sent(event)
+        sheets, failures = self.sessions.receive(event.paths)
+        _warn(failures)
+        return sheets, event.add
+
+    def _step(self, session: Session, step: Callable[[Scene], Scene] = _same) -> Updates:
         """Apply a step to the session's scene and return the updates of the page."""
         with session.scene_lock:
             session.scene = step(session.scene)
-            return self.show(session.scene, busy=session.coloring.locked())
+            busy = session.coloring.locked() and not session.in_folder
+            return self.show(session.scene, busy=busy, in_folder=session.in_folder)
 
     def _use_color(self, color: str, request: gr.Request) -> Updates:
         with _refusals():
@@ -226,7 +289,7 @@ class Board:
             session = self.sessions.get(request.session_hash)
             if not session.coloring.acquire(blocking=False):
                 # A double click is faster than the page can switch its button off.
-                yield {self.advice: "Colouring …"}
+                yield {self.advice: gr.skip()}
                 return
             if session.scene.is_colored((size, photo, flat)):
                 # The second click of a double click may also arrive after the result.
@@ -234,16 +297,24 @@ class Board:
                 yield self._step(session)
                 return
             error: RefcolorError | None = None
+            result: Result | None = None
             try:
-                yield self._step(session)
-                with self.sessions.model:
-                    result = actions.color(
-                        session.scene,
-                        self.sessions.colorizer,
-                        size=size,
-                        clean_lines=photo,
-                        flat=flat,
-                    )
+                yield self._step(session) | {self.advice: _says("Colouring …", 0)}
+                steps = actions.coloring(
+                    session.scene,
+                    self.sessions.colorizer,
+                    size=size,
+                    clean_lines=photo,
+                    flat=flat,
+                )
+                while result is None:
+                    # Free between steps, because a closed page may never resume this generator.
+                    with self.sessions.model:
+                        step = next(steps)
+                    if isinstance(step, Step):
+                        yield {self.advice: _says(step.text, step.share)}
+                    else:
+                        result = step
                 with session.scene_lock:
                     session.scene = actions.take_result(session.scene, result)
             except RefcolorError as raised:
@@ -253,10 +324,61 @@ class Board:
             yield self._step(session)
             if error:
                 raise error
+            assert result
             files = session.save(result)
             if not session.coloring.locked():  # otherwise the next result replaces these files
                 ready = {self.downloads[name]: _ready(path) for name, path in files.items()}
                 yield ready | {self.advice: gr.skip()}
+
+    def _color_all(
+        self, size: int, photo: bool, flat: bool, psd: bool, request: gr.Request
+    ) -> Iterator[Updates]:
+        with _refusals():
+            session = self.sessions.get(request.session_hash)
+            if not session.coloring.acquire(blocking=False):
+                session.stop.set()  # the button says Stop meanwhile
+                yield {self.advice: gr.skip()}
+                return
+            session.stop.clear()
+            session.in_folder = True
+            report, scene = Report(), session.scene
+            error: RefcolorError | None = None
+            try:
+                yield self._step(session) | {
+                    self.all: gr.Button("Stop", interactive=True),
+                    self.zip: gr.DownloadButton(value=None, interactive=False),
+                }
+                for step in color_folder(
+                    self.sessions,
+                    session,
+                    scene,
+                    size=size,
+                    clean_lines=photo,
+                    flat=flat,
+                    psd=psd,
+                ):
+                    if isinstance(step, Step):
+                        yield {self.advice: _says(step.text, step.share)}
+                    else:
+                        report = step
+            except RefcolorError as raised:
+                error = raised
+            finally:
+                session.in_folder = False
+                session.coloring.release()
+            if error:
+                yield self._step(session)
+                raise error
+            text = html.escape(describe(report, len(scene.folder)), quote=False)
+            yield self._step(session) | {
+                self.advice: _says(text),
+                self.zip: _ready(session.folder / ZIP) if report.done else gr.skip(),
+            }
+
+
+def _says(text: str, share: float = -1) -> dict[str, Any]:
+    """Return the value of the advice; share: of the work that is done, -1 without any work."""
+    return {"text": text, "share": share}
 
 
 def _take_references(scene: Scene, upload: tuple[Sequence[Sheet], bool]) -> Scene:
@@ -285,10 +407,27 @@ def _ready(path: Path) -> Any:
     return gr.DownloadButton(value=str(path), interactive=True)
 
 
-def _refuse_size(scene: Scene, event: Any) -> Scene:
-    raise RefcolorError(
-        f"{event.name} could not be sent; a picture may have {MAX_MEGABYTES} MB at most"
+def _check_sent(event: Any) -> None:
+    """Say which files could not be sent; raise RefcolorError if none could."""
+    text = (
+        f"{listed(event.failed)} could not be sent; a file may have {MAX_MEGABYTES} MB at most; "
+        "if it is smaller, choose it again"
     )
+    if not event.paths:
+        raise RefcolorError(text)
+    if event.failed:
+        gr.Warning(html.escape(text, quote=False), duration=12)
+    if event.more:
+        gr.Warning(
+            f"{len(event.paths) + len(event.failed)} files were taken, the other {event.more} left "
+            "out; choose them afterwards",
+            duration=12,
+        )
+
+
+def _warn(failures: Sequence[Failure]) -> None:
+    for line in Report(failures=list(failures)).lines():
+        gr.Warning(html.escape(line, quote=False), duration=12)
 
 
 def _sizes(colorizer: Colorizer) -> list[tuple[str, int]]:

@@ -2,12 +2,18 @@
 // `element`, `props`, `trigger`, `upload` and `watch` come from gr.HTML. The template never changes,
 // so that Gradio leaves alone what this script draws into it.
 const part = (name) => element.querySelector("." + name);
-const [stage, frame, picture, overlay, marks, pointer, thumbs, prompt, note] = [
-  "stage", "frame", "picture", "overlay", "marks", "pointer", "thumbs", "prompt", "note",
+const [stage, view, frame, picture, before, overlay, marks, pointer] = [
+  "stage", "view", "frame", "picture", "before", "overlay", "marks", "pointer",
 ].map(part);
-const inputs = [...element.querySelectorAll("input")];
+const [thumbs, prompt, note, sending] = ["thumbs", "prompt", "note", "sending"].map(part);
+const inputs = [...element.querySelectorAll("input[type=file]")];
+const slider = element.querySelector("input[type=range]");
 const STEP = 0.02; // of a side: one press of an arrow key; five times as far with Shift
+const ZOOMS = [1, 1.5, 2, 3, 4];
+const PICTURE = /^image\/|\.(psd|ora|tiff?)$/i;
 let place = { x: 0.5, y: 0.5 };
+let zoom = 1;
+let shown = "";
 
 const at = (x, y) => `left: ${100 * x}%; top: ${100 * y}%`;
 
@@ -50,9 +56,13 @@ function draw() {
   picture.alt = value.name;
   overlay.hidden = !value.overlay;
   if (value.overlay) overlay.src = value.overlay;
-  const ratio = value.width / value.height;
   frame.style.aspectRatio = `${value.width} / ${value.height}`;
-  frame.style.width = `${100 * Math.min(1, ratio)}%`;
+  const size = `${value.name} ${value.width} ${value.height}`;
+  if (size !== shown) zoom = 1;
+  shown = size;
+  enlarge(zoom);
+  before.hidden = !value.before;
+  if (value.before && before.src !== value.before) before.src = value.before;
   marks.replaceChildren();
   for (const marker of value.markers) mark("marker", marker.x, marker.y, marker.number);
   if (value.spot) mark("spot", ...value.spot, "");
@@ -60,19 +70,71 @@ function draw() {
   refill(thumbs, value.thumbs.map(thumb));
 }
 
+// Show the picture at a multiple of the panel's size; the point (x, y) of it stays in the middle.
+function enlarge(factor, { x, y } = middle()) {
+  zoom = factor;
+  frame.style.width = `${100 * zoom * Math.min(1, props.value.width / props.value.height)}%`;
+  view.scrollLeft = x * frame.offsetWidth - view.clientWidth / 2;
+  view.scrollTop = y * frame.offsetHeight - view.clientHeight / 2;
+  part("zoom").hidden = frame.hidden;
+}
+
+const middle = () => ({
+  x: (view.scrollLeft + view.clientWidth / 2) / frame.offsetWidth || 0.5,
+  y: (view.scrollTop + view.clientHeight / 2) / frame.offsetHeight || 0.5,
+});
+
+function enlargeBy(steps, about) {
+  const index = Math.min(ZOOMS.length - 1, Math.max(0, ZOOMS.indexOf(zoom) + steps));
+  enlarge(ZOOMS[index], about);
+}
+
+const title = element.querySelector("h2").textContent;
+part("zoom").append(
+  button({ textContent: "−", ariaLabel: `Smaller: ${title}`, onclick: () => enlargeBy(-1) }),
+  button({ textContent: "+", ariaLabel: `Larger: ${title}`, onclick: () => enlargeBy(1) }),
+);
+
+// Send files one after another, so that 300 of them neither fill the memory nor fail together.
 async function send(files, add) {
   const chosen = [...files].slice(0, props.files);
   if (!chosen.length) return;
-  const large = chosen.find((file) => file.size > props.bytes);
-  if (large) return trigger("refuse", { name: large.name });
+  const sent = { paths: [], names: [], failed: [], add, more: files.length - chosen.length };
   stage.ariaBusy = true;
-  try {
-    const sent = await Promise.all(chosen.map((file) => upload(file)));
-    trigger("files", { paths: sent.map(({ path }) => path), add });
-  } catch {
-    trigger("refuse", { name: chosen[0].name });
+  for (const [index, file] of chosen.entries()) {
+    sending.hidden = chosen.length < 2;
+    sending.textContent = `Sending ${index + 1} of ${chosen.length} …`;
+    try {
+      if (file.size > props.bytes) throw new Error("too large");
+      sent.paths.push((await upload(file)).path);
+      sent.names.push(file.place || file.webkitRelativePath || file.name);
+    } catch {
+      sent.failed.push(file.name);
+    }
   }
+  sending.hidden = true;
   stage.ariaBusy = false;
+  trigger("files", sent);
+}
+
+// Return the pictures of what was dropped, those of folders with their place in it.
+async function dropped(entries, path = "") {
+  const files = [];
+  for (const entry of entries) {
+    const inside = path + entry.name;
+    if (entry.isDirectory) {
+      const reader = entry.createReader();
+      const read = () => new Promise((resolve, reject) => reader.readEntries(resolve, reject));
+      for (let batch = await read(); batch.length; batch = await read()) {
+        files.push(...(await dropped(batch, `${inside}/`)));
+      }
+    } else {
+      const file = await new Promise((resolve, reject) => entry.file(resolve, reject));
+      const isPicture = PICTURE.test(file.type) || PICTURE.test(file.name);
+      if (!path || isPicture) files.push(Object.assign(file, { place: inside }));
+    }
+  }
+  return files;
 }
 
 const click = (x, y) => trigger("spot", { x: x * props.value.width, y: y * props.value.height });
@@ -91,6 +153,13 @@ frame.onkeydown = (event) => {
     const within = (value) => Math.min(0.999, Math.max(0, value));
     place = { x: within(place.x + far * dx), y: within(place.y + far * dy) };
     pointer.style = at(place.x, place.y);
+    pointer.scrollIntoView({ block: "nearest", inline: "nearest" });
+  } else if ("+=".includes(event.key)) {
+    enlargeBy(1, place);
+  } else if (event.key === "-") {
+    enlargeBy(-1, place);
+  } else if (event.key === "z" && (event.ctrlKey || event.metaKey)) {
+    trigger("undo");
   } else if (event.key === "Enter" || event.key === " ") {
     click(place.x, place.y);
   } else if (event.key === "Escape") {
@@ -99,9 +168,26 @@ frame.onkeydown = (event) => {
   event.preventDefault();
 };
 
+// A wheel with Ctrl is also what two fingers on a touchpad are.
+view.addEventListener("wheel", (event) => {
+  if (!event.ctrlKey || frame.hidden) return;
+  event.preventDefault();
+  const box = frame.getBoundingClientRect();
+  const about = {
+    x: (event.clientX - box.left) / box.width, y: (event.clientY - box.top) / box.height,
+  };
+  enlargeBy(Math.sign(-event.deltaY), about);
+}, { passive: false });
+
+if (slider) slider.oninput = () => frame.style.setProperty("--before", `${slider.value}%`);
+
 for (const input of inputs) {
   input.onchange = () => {
-    send(input.files, input.dataset.add === "yes");
+    const files = [...input.files];
+    const pictures = input.webkitdirectory
+      ? files.filter((file) => PICTURE.test(file.type) || PICTURE.test(file.name))
+      : files;
+    send(pictures, input.dataset.add === "yes");
     input.value = ""; // the same file may be chosen again
   };
 }
@@ -115,7 +201,9 @@ if (inputs.length) {
   stage.ondrop = (event) => {
     event.preventDefault();
     stage.classList.remove("over");
-    send(event.dataTransfer.files, false);
+    const entries = [...event.dataTransfer.items].map((item) => item.webkitGetAsEntry?.());
+    const whole = entries.every(Boolean) ? dropped(entries) : event.dataTransfer.files;
+    Promise.resolve(whole).then((files) => send(files, false));
   };
   element.onpaste = (event) => send(event.clipboardData.files, false);
 }

@@ -12,17 +12,22 @@ _TEMPLATE = """
 <div class="picture-panel">
   <div class="title"><h2>{title}</h2><span>{links}</span></div>
   <div class="stage">
-    <div class="frame" tabindex="0" role="application" hidden aria-label="{title}: the arrow keys
-      move a pointer, Enter chooses the spot under it, Escape lets go">
-      <img class="picture" alt="" draggable="false">
-      <img class="overlay" alt="" draggable="false" hidden>
-      <div class="marks"></div>
-      <span class="pointer" aria-hidden="true"></span>
+    <div class="view">
+      <div class="frame" tabindex="0" role="application" hidden aria-label="{title}: the arrow keys
+        move a pointer, Enter chooses the spot under it, Escape lets go, plus and minus zoom,
+        Ctrl+Z takes the last change of the dots back">
+        <img class="picture" alt="" draggable="false">
+        <img class="before" alt="" draggable="false" hidden>
+        <img class="overlay" alt="" draggable="false" hidden>
+        <div class="marks"></div>
+        <span class="pointer" aria-hidden="true"></span>
+      </div>
     </div>
     {prompt}
     <p class="note">{note}</p>
+    <p class="sending" role="status" hidden></p>
   </div>
-  <div class="thumbs"></div>
+  <div class="under"><div class="thumbs"></div><div class="zoom"></div></div>
 </div>
 """
 
@@ -32,29 +37,41 @@ def picture_panel(
     value: dict[str, Any],
     *,
     accepts: int = 0,
+    folder: bool = False,
+    compare: bool = False,
     note: str = "",
     elem_id: str,
 ) -> Any:
     """Create a picture with spot, markers and overlay; `value` is a view of views.py.
 
     accepts: how many files may be dropped on it at once; 0 for a panel that only shows results.
-    Its events are `files` (paths, add), `spot` (x, y in pixels of the original), `leave`,
-    `choose` and `discard` (index of a reference), and `refuse` (name of a file that is too large).
+    folder: offer to choose a folder, and not to add files to those there are.
+    compare: offer a slider that uncovers the picture `before`.
+    Its events are `files` (paths, names in their folder, add, failed: names of files that could not
+    be sent, more: how many files were too many), `spot` (x, y in pixels of the original), `leave`,
+    `undo`, and `choose` and `discard` (index of a reference).
     """
     multiple = "multiple" if accepts > 1 else ""
 
-    def choose(text: str, *, add: bool = False) -> str:
+    def choose(text: str, *, add: str = "no", several: str = multiple) -> str:
         return (
-            f'<label class="link">{text}<input type="file" accept="image/*,.psd,.ora" {multiple} '
-            f'aria-label="{text}: {title}" data-add="{"yes" if add else "no"}"></label>'
+            f'<label class="link">{text}<input type="file" accept="image/*,.psd,.ora" {several} '
+            f'aria-label="{text}: {title}" data-add="{add}"></label>'
         )
 
     links = prompt = ""
     if accepts:
         links = choose("Replace")
         prompt = f'<div class="prompt">{choose("Choose a file")}<span>or drop it here</span></div>'
-    if accepts > 1:
-        links += choose("Add another", add=True)
+    if folder:
+        links += choose("Folder", add="folder", several="webkitdirectory")
+    elif accepts > 1:
+        links += choose("Add another", add="yes")
+    if compare:
+        links += (
+            '<label class="compare" title="Uncover the lines">Lines'
+            '<input type="range" min="0" max="100" value="0" aria-label="Before and after"></label>'
+        )
     return gr.HTML(
         value,
         html_template=_TEMPLATE.format(title=title, links=links, prompt=prompt, note=note),

@@ -1,13 +1,17 @@
 """The filter of all HTTP requests: size limits, security headers, and no fetching of addresses."""
 
+import sys
+from collections.abc import Sequence
+
 from starlette.datastructures import Headers, MutableHeaders
+from starlette.requests import ClientDisconnect
 from starlette.responses import PlainTextResponse
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 # Gradio compiles the templates of the page in the browser, which needs eval.
 POLICY = (
-    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; frame-ancestors 'none'; "
-    "form-action 'self'; base-uri 'self'"
+    "default-src 'self' 'unsafe-inline' 'unsafe-eval' data: blob:; form-action 'self'; "
+    "base-uri 'self'; frame-ancestors "
 )
 
 
@@ -15,13 +19,15 @@ class RequestFilter:
     """An ASGI middleware around Gradio's server.
 
     Gradio would fetch http://somewhere for /gradio_api/file=http://somewhere; the filter answers
-    such requests with 403. Bodies above the limit get 413, bodies without a length 411. The headers
-    of responses allow the page to load from and to send to this server only.
+    such requests with 403. Bodies above the limit get 413, bodies without a length 411. An upload
+    that stops half-way is a line on stderr. The headers of responses allow the page to load from
+    and to send to this server only.
     """
 
-    def __init__(self, app: ASGIApp, max_bytes: int) -> None:
-        """max_bytes: the largest body that is accepted."""
+    def __init__(self, app: ASGIApp, max_bytes: int, frame_in: Sequence[str] = ()) -> None:
+        """max_bytes: of the largest body that is accepted.  frame_in: sites that may frame it."""
         self._app, self._max_bytes = app, max_bytes
+        self._policy = POLICY + (" ".join(frame_in) or "'none'")
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Refuse a request or pass it on to the server."""
@@ -32,13 +38,16 @@ class RequestFilter:
         async def send_with_policy(message: Message) -> None:
             if message["type"] == "http.response.start":
                 headers = MutableHeaders(scope=message)
-                headers["Content-Security-Policy"] = POLICY
+                headers["Content-Security-Policy"] = self._policy
                 headers["Referrer-Policy"] = "no-referrer"
                 headers["X-Content-Type-Options"] = "nosniff"
             await send(message)
 
         refusal = self._refusal(scope)
-        await (refusal or self._app)(scope, receive, send_with_policy)
+        try:
+            await (refusal or self._app)(scope, receive, send_with_policy)
+        except ClientDisconnect:
+            print("refcolor: an upload stopped half-way and is dropped", file=sys.stderr)
 
     def _refusal(self, scope: Scope) -> PlainTextResponse | None:
         path = scope["path"].lower()

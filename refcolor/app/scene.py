@@ -4,20 +4,20 @@ import base64
 from dataclasses import dataclass, field
 from functools import cached_property
 from io import BytesIO
-from pathlib import PurePath
+from pathlib import Path, PurePath
 
 import numpy as np
 from PIL import Image
 
 from refcolor.colorize.colorizer import Colored
 from refcolor.colorize.documents import read_page
-from refcolor.colorize.hints import Hint
+from refcolor.colorize.hints import Hint, Match
 from refcolor.colorize.reference import in_color
 from refcolor.io import image
 from refcolor.io.image import Picture
 from refcolor.prepare.palette import palette
 
-VIEW_SIDE = 1024  # pixels; the page shows pictures at most at this size
+VIEW_SIDE = 1600  # pixels; the page shows pictures at most at this size, enlarged up to 4 times
 THUMB_SIDE = 128
 PALETTE = 12  # colours of a reference, at most
 
@@ -57,7 +57,7 @@ class Sheet:
 
     @cached_property
     def picture(self) -> Picture:
-        """The pixels of the view, (H, W, 3) uint8, at most 3 MB."""
+        """The pixels of the view, (H, W, 3) uint8, at most 8 MB."""
         encoded = self.view.partition(",")[2]
         return image.read(base64.b64decode(encoded))
 
@@ -85,21 +85,36 @@ class Result:
 
     drawing: Sheet
     references: tuple[Sheet, ...]
-    matches: tuple[Hint, ...]
+    matches: tuple[Hint | Match, ...]
     options: tuple[int, bool, bool]
     colored: Colored
     view: str = field(repr=False)
 
 
 @dataclass(frozen=True)
+class Entry:
+    """A drawing of a folder: its uploaded file, and the matches that it had when it was left."""
+
+    path: Path
+    matches: tuple[Hint | Match, ...] = ()
+
+
+@dataclass(frozen=True)
 class Scene:
-    """The immutable state of a page; an action returns a new scene."""
+    """The immutable state of a page; an action returns a new scene.
+
+    earlier: the matches before each change, which undo brings back.
+    folder: of the drawings when several were uploaded. at: index of the one that the page shows.
+    """
 
     drawing: Sheet | None = None
     references: tuple[Sheet, ...] = ()
     chosen: int = 0  # index of the reference that the page shows
     spot: tuple[float, float] | None = None  # the selected point, in pixels of the drawing
-    matches: tuple[Hint, ...] = ()
+    matches: tuple[Hint | Match, ...] = ()
+    earlier: tuple[tuple[Hint | Match, ...], ...] = ()
+    folder: tuple[Entry, ...] = ()
+    at: int = 0
     result: Result | None = None
 
     def is_colored(self, options: tuple[int, bool, bool]) -> bool:

@@ -9,10 +9,11 @@ import sys
 import tempfile
 import threading
 import webbrowser
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 
 from refcolor.app.samples import draw_samples
 from refcolor.colorize.colorizer import Colorizer
@@ -25,14 +26,23 @@ LOOPBACK = "127.0.0.1"
 FIRST_PORT, PORTS = 7860, 100
 
 
-def serve(colorizer: Colorizer, *, host: str, port: int | None, browser: bool) -> None:
+def serve(
+    colorizer: Colorizer,
+    *,
+    host: str,
+    port: int | None,
+    browser: bool,
+    public: str = "",
+    frame_in: Sequence[str] = (),
+) -> None:
     """Serve the page until Ctrl-C.
 
     host: a warning is printed unless it is a loopback address.
     port: None for the first free port from 7860 on.  browser: open the page in a browser.
+    public: the address of the page behind a proxy.  frame_in: sites that may show it in a frame.
     Raises RefcolorError when the server cannot listen at the address.
     """
-    with running(colorizer, host=host, port=port) as address:
+    with running(colorizer, host=host, port=port, public=public, frame_in=frame_in) as address:
         if not _is_loopback(host):
             print(
                 f"refcolor: warning: everybody who reaches {host} can use this page, and it has no "
@@ -48,11 +58,16 @@ def serve(colorizer: Colorizer, *, host: str, port: int | None, browser: bool) -
 
 @contextmanager
 def running(
-    colorizer: Colorizer, *, host: str = LOOPBACK, port: int | None = None
+    colorizer: Colorizer,
+    *,
+    host: str = LOOPBACK,
+    port: int | None = None,
+    public: str = "",
+    frame_in: Sequence[str] = (),
 ) -> Iterator[str]:
     """Run the page in threads, yield its address, and delete its files at the end."""
     host = host.strip("[]")
-    port = _find_port(host, port)
+    _find_port(host, port)  # says what is wrong before the seconds that importing Gradio takes
     folder = Path(tempfile.mkdtemp(prefix="refcolor-app-"))
     _set_up_gradio(folder, host)
     from refcolor.app.page import build
@@ -61,7 +76,7 @@ def running(
     sessions = Sessions(colorizer, draw_samples(), folder)
     blocks = build(sessions)
     try:
-        yield _launch(blocks, host, port)
+        yield _launch(blocks, host, port, public, frame_in)
     finally:
         blocks.close(verbose=False)
         sessions.close_all()
@@ -109,7 +124,9 @@ def _set_up_gradio(folder: Path, host: str) -> None:
         os.environ[name] = ",".join(filter(None, (os.environ.get(name), "localhost", host)))
 
 
-def _launch(blocks: "gr.Blocks", host: str, port: int) -> str:
+def _launch(
+    blocks: "gr.Blocks", host: str, port: int | None, public: str, frame_in: Sequence[str]
+) -> str:
     from starlette.middleware import Middleware
     from starlette.middleware.trustedhost import TrustedHostMiddleware
 
@@ -118,16 +135,21 @@ def _launch(blocks: "gr.Blocks", host: str, port: int) -> str:
     from refcolor.app.theme import HEAD, make_theme
 
     name = f"[{host}]" if ":" in host else host
-    layers = [Middleware(RequestFilter, max_bytes=(MAX_MEGABYTES + 1) * 1_000_000)]
+    layers = [
+        Middleware(
+            RequestFilter, max_bytes=(MAX_MEGABYTES + 1) * 1_000_000, frame_in=tuple(frame_in)
+        )
+    ]
     if _is_loopback(host):
         # Against DNS rebinding: a name of another site may resolve to this machine.
-        layers.append(
-            Middleware(TrustedHostMiddleware, allowed_hosts=[LOOPBACK, "localhost", name])
-        )
-    try:
+        hosts = [LOOPBACK, "localhost", name, *filter(None, [urlsplit(public).hostname])]
+        layers.append(Middleware(TrustedHostMiddleware, allowed_hosts=hosts))
+
+    def launch() -> str:
         _, address, _ = blocks.launch(
             server_name=name,
-            server_port=port,
+            server_port=_find_port(host, port),
+            root_path=public,
             prevent_thread_lock=True,
             share=False,
             quiet=True,
@@ -142,12 +164,18 @@ def _launch(blocks: "gr.Blocks", host: str, port: int) -> str:
             head=HEAD,
             app_kwargs={"middleware": layers, "docs_url": None, "redoc_url": None},
         )
-    except OSError as error:
-        raise RefcolorError(
-            f"the page did not answer at {host} port {port} within Gradio's five seconds; run the "
-            "same command again when this machine is less busy"
-        ) from error
-    return str(address)
+        return public or str(address)
+
+    for tries_left in (2, 1, 0):
+        try:
+            return launch()
+        except OSError as error:  # another program took the port meanwhile, or the machine is busy
+            if not tries_left:
+                raise RefcolorError(
+                    f"the page did not answer at {host} within Gradio's five seconds; run the same "
+                    "command again when this machine is less busy"
+                ) from error
+    raise AssertionError
 
 
 def _is_loopback(host: str) -> bool:

@@ -5,16 +5,18 @@ import secrets
 import shutil
 import threading
 from collections import deque
-from collections.abc import Sequence
-from contextlib import suppress
+from collections.abc import Iterable, Iterator, Sequence
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
 from refcolor.app.files import write_files
+from refcolor.app.messages import refusal_text
 from refcolor.app.samples import Samples
 from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.errors import RefcolorError
+from refcolor.colorize.jobs import Failure
+from refcolor.errors import PictureError, RefcolorError
 
 MAX_PAGES = 32  # their pictures are in memory; beyond it the oldest page is closed
 
@@ -27,29 +29,52 @@ class Session:
     """An open page.
 
     scene_lock: held while an action reads the scene and replaces it.
-    coloring: held while a result is computed.
+    coloring: held while a result, or those of a folder, are computed.
+    in_folder: whether they are those of a folder.  stop: ends that.
     """
 
     scene: Scene
     folder: Path
     scene_lock: threading.Lock = field(default_factory=threading.Lock)
     coloring: threading.Lock = field(default_factory=threading.Lock)
+    in_folder: bool = False
+    stop: threading.Event = field(default_factory=threading.Event)
     _writing: threading.Lock = field(default_factory=threading.Lock)
+
+    @property
+    def drawings(self) -> Path:
+        """Where the uploads of a folder are."""
+        return self.folder / "drawings"
+
+    @contextmanager
+    def writing(self) -> Iterator[bool]:
+        """Keep the page from closing while files are written; yield whether it is still open."""
+        with self._writing:
+            yield self.folder.exists()
 
     def save(self, result: Result) -> dict[str, Path]:
         """Write the files of a result, which replace those of the previous one.
 
         Returns no paths when the page was closed meanwhile or has a newer result.
         """
-        with self._writing:
-            if not self.folder.exists() or self.scene.result is not result:
+        with self.writing() as is_open:
+            if not is_open or self.scene.result is not result:
                 return {}
-            return write_files(self.folder, result)
+            return write_files(self.folder / "result", result)
 
     def close(self) -> None:
         """Remove the page's files, after a running write has ended."""
+        self.stop.set()
         with self._writing:
             shutil.rmtree(self.folder, ignore_errors=True)
+
+
+def remove_uploads(files: Iterable[Path]) -> None:
+    """Delete uploaded files, and their folders."""
+    for file in files:
+        file.unlink(missing_ok=True)
+        with suppress(OSError):  # not empty: another upload has the same content
+            file.parent.rmdir()
 
 
 class Sessions:
@@ -101,22 +126,29 @@ class Sessions:
         for key in keys:
             self.close(key)
 
-    def receive(self, paths: Sequence[str]) -> list[Sheet]:
+    def receive(self, paths: Sequence[str]) -> tuple[list[Sheet], list[Failure]]:
         """Read uploaded files into memory and delete them.
 
-        Raises PictureError for a file that is not a picture, RefcolorError for a path that is not
-        an upload.
+        Returns the pictures, and which files are not pictures.
+        Raises PictureError when none is a picture, RefcolorError for a path that is not an upload.
         """
-        files = [self._uploaded(path) for path in paths]
+        files = [self.uploaded(path) for path in paths]
+        sheets: list[Sheet] = []
+        failures: list[Failure] = []
         try:
-            return [Sheet.read(file.name, file.read_bytes()) for file in files]
-        finally:
             for file in files:
-                file.unlink(missing_ok=True)
-                with suppress(OSError):  # not empty: another upload has the same content
-                    file.parent.rmdir()
+                try:
+                    sheets.append(Sheet.read(file.name, file.read_bytes()))
+                except PictureError as error:
+                    if len(failures) + 1 == len(files):
+                        raise
+                    failures.append(Failure(file.name, refusal_text(error)))
+            return sheets, failures
+        finally:
+            remove_uploads(files)
 
-    def _uploaded(self, path: str) -> Path:
+    def uploaded(self, path: str) -> Path:
+        """Return the file of an upload; raise RefcolorError for another path."""
         # The path comes from the browser, which is not trusted.
         file = Path(path).resolve()
         folder = file.parent

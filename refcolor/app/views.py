@@ -1,6 +1,7 @@
 """The views of a scene: plain values that panel.js and list.js draw."""
 
 import base64
+import html
 from collections.abc import Sequence
 from io import BytesIO
 from typing import Any
@@ -11,7 +12,7 @@ from PIL import Image
 
 from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
-from refcolor.colorize.hints import Hint, PointColor, PointMatch
+from refcolor.colorize.hints import Hint, Match, PanelMatch, PointColor, PointMatch
 from refcolor.colorize.placement import Placement
 from refcolor.io.image import Unit, from_unit
 
@@ -56,7 +57,7 @@ def result_view(scene: Scene, *, busy: bool = False) -> View:
     if result is None or result.drawing is not scene.drawing:
         return _panel(None) | {"busy": busy}
     view = _panel(result.drawing) | {"picture": result.view, "name": "the coloured drawing"}
-    return view | {"spot": scene.spot, "busy": busy}
+    return view | {"spot": scene.spot, "busy": busy, "before": result.drawing.view}
 
 
 def match_list(scene: Scene) -> list[View]:
@@ -72,6 +73,13 @@ def palette_list(scene: Scene) -> list[View]:
         {"color": color, "text": f"Give the spot this colour ({number})"}
         for number, color in enumerate(scene.reference.palette if scene.reference else (), 1)
     ]
+
+
+def position(scene: Scene) -> str:
+    """Return which drawing of the folder the page shows; empty without a folder."""
+    if not (scene.folder and scene.drawing):
+        return ""
+    return f"Drawing {scene.at + 1} of {len(scene.folder)}: {html.escape(scene.drawing.name)}"
 
 
 def sample_list(sheets: Sequence[Sheet], text: str) -> list[View]:
@@ -95,6 +103,8 @@ def advice(scene: Scene) -> str:
                 "The bright places gave this spot its colour, the ring most of it. "
                 "Should it be another? Click the right place in the reference, or choose a colour."
             )
+        if result and result.colored.attention_at(*scene.spot) is None:
+            return "This spot lies between the panels and stays paper, unless you choose a colour."
         return (
             "Now click the place in the reference whose colour belongs there, or choose one below."
         )
@@ -136,7 +146,7 @@ def _attention_view(scene: Scene, weights: Unit) -> View:
 
 
 def _panel(sheet: Sheet | None) -> View:
-    empty: View = {"spot": None, "markers": [], "overlay": "", "thumbs": []}
+    empty: View = {"spot": None, "markers": [], "overlay": "", "thumbs": [], "before": ""}
     empty |= {"chosen": 0, "busy": False}
     if sheet is None:
         return empty | {"picture": "", "name": "", "width": 1, "height": 1}
@@ -144,7 +154,9 @@ def _panel(sheet: Sheet | None) -> View:
     return empty | {"picture": sheet.view, "name": sheet.name} | size
 
 
-def _match(scene: Scene, match: Hint) -> View:
+def _match(scene: Scene, match: Hint | Match) -> View:
+    if isinstance(match, PanelMatch):
+        return {"color": "", "text": f"this panel after picture {match.reference + 1}"}
     if isinstance(match, PointColor):
         paper = match.color is None
         return {

@@ -12,6 +12,8 @@ Examples:
     refcolor colorize drawings/ --reference paintings/ -o colored/
   after several pictures at once, each part after the one that suits it best:
     refcolor colorize girl.png --reference hair.png dress.png --together -o colored/
+  many drawings of one character after its sheet, each part with the same colour in all of them:
+    refcolor colorize drawings/ --sheet mika/ -o colored/
   who goes with whom from a table (columns sketch,reference; more columns reference2, ... and
   output if you like; names are relative to the table):
     refcolor colorize --pairs pairs.csv -o colored/
@@ -57,6 +59,7 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     """Add the options of the command."""
     parser.usage = (
         "refcolor colorize SKETCH... --reference REF... -o OUT [options]\n"
+        "       refcolor colorize SKETCH... --sheet REF... -o OUT [options]\n"
         "       refcolor colorize --pairs CSV -o OUT [options]"
     )
     parser.add_argument(
@@ -89,6 +92,15 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
     )
     parser.add_argument(
         "--together", action="store_true", help="colour every drawing after all references at once"
+    )
+    parser.add_argument(
+        "--sheet",
+        metavar="REF",
+        nargs="+",
+        type=path,
+        default=[],
+        help="pictures of one character, or a folder of them, instead of --reference: as "
+        "--together, and each part has the same flat colour in all drawings",
     )
     parser.add_argument(
         "--pairs", metavar="CSV", type=path, help="a table instead of SKETCH and --reference"
@@ -210,6 +222,7 @@ def run(arguments: argparse.Namespace) -> None:
         layers=arguments.layers,
         psd=arguments.psd,
         ora=arguments.ora,
+        sheet=bool(arguments.sheet),
         layer=arguments.layer,
         force=arguments.force,
     )
@@ -227,15 +240,25 @@ def run(arguments: argparse.Namespace) -> None:
 def _plan(arguments: argparse.Namespace) -> "Plan":
     from refcolor.colorize.jobs import plan, plan_pairs
 
+    if arguments.sheet and (arguments.references or arguments.together or arguments.pairs):
+        raise UsageError(
+            "--sheet names the references of all drawings; leave --reference, --together and "
+            "--pairs out"
+        )
+    if arguments.sheet and not arguments.flat:
+        raise UsageError(
+            "--sheet keeps flat colours the same; leave --soft out, or write --together "
+            "--reference instead of --sheet"
+        )
     if arguments.pairs is None:
         sketches, references = arguments.sketches, arguments.references
         if not sketches and len(references) == 2 and not arguments.together:
             references, sketches = references[:1], references[1:]  # -r REF SKETCH
         return plan(
             sketches,
-            references,
+            arguments.sheet or references,
             output=arguments.output,
-            together=arguments.together,
+            together=arguments.together or bool(arguments.sheet),
             layer=arguments.layer,
         )
     if arguments.sketches or arguments.references or arguments.together:

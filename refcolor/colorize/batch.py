@@ -5,18 +5,25 @@ from collections import deque
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import lru_cache, partial
 from itertools import islice
-from typing import NoReturn, TypeVar
+from pathlib import Path
+from typing import NoReturn, TypeAlias, TypeVar
 
+import numpy as np
 from tqdm import tqdm
 
 from refcolor.colorize.colorizer import LOOK, Colorizer, Prediction, Prepared
 from refcolor.colorize.hints import Hint, Match
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.colorize.look import Look
+from refcolor.colorize.reference import read_reference
+from refcolor.colorize.regions import find_regions
+from refcolor.colorize.sheet import even_colors, sheet_palette
 from refcolor.errors import RefcolorError
+from refcolor.io import image
+from refcolor.io.image import Unit
 
 # Limits of a batch: pixels, and pairs of cells that the attention compares. A batch of 4 drawings
 # of 256 pixels takes three quarters of the time of 4 single ones with the published network, which
@@ -28,13 +35,17 @@ _QUEUE_DRAWINGS, _QUEUE_PIXELS = 32, 8_000_000
 _CACHED_REFERENCES = 64
 _DISK_FULL = (errno.ENOSPC, errno.EDQUOT)
 
+_SURVEY_SIDE = 1024  # pixels of a drawing's longer side, at most, for the colours of its regions
+
 Result = TypeVar("Result")
+Use: TypeAlias = Callable[[Job, Prepared, Prediction], Job]
 
 
 @dataclass(frozen=True)
 class Options:
     """Options of all drawings; size, matches, clean_lines, layer, look: see `Colorizer.colorize`.
 
+    sheet: whether the drawings show one character, whose sheet are the references of all of them.
     force: overwrite existing results.
     """
 
@@ -46,6 +57,7 @@ class Options:
     layers: bool = False
     psd: bool = False
     ora: bool = False
+    sheet: bool = False
     force: bool = False
 
 
@@ -75,22 +87,25 @@ def color_all(colorizer: Colorizer, jobs: Sequence[Job], options: Options) -> Re
     Existing results are skipped. A drawing or reference that cannot be read, and a file that cannot
     be written, is reported, and the other drawings are coloured; a full disk and Ctrl-C end the
     call and leave complete results only.
+    Of a character sheet, pictures that cannot be read are reported and left out. Its drawings go
+    through the model twice, the existing ones too, because their colours decide together.
     The number of pixels in memory is bounded, whatever the number of drawings.
     Raises OSError for a full disk, RefcolorError for a size that the model does not support.
     """
     colorizer.check_size(options.size)
     missing = [job for job in jobs if options.force or not _exists(job, options)]
     report = Report(skipped=len(jobs) - len(missing))
-    disable = True if len(missing) < 2 else None  # None: show the bar on a terminal only
-    with (
-        tqdm(total=len(missing), desc="colour", unit="drawing", disable=disable) as bar,
-        _thread() as reader,
-        _thread() as writer,
-    ):
-        pipeline = _Pipeline(colorizer, options, writer, report=report, bar=bar)
-        for job, reading in _read_ahead(reader, pipeline.read, missing):
-            pipeline.add(job, reading)
-        pipeline.finish()
+    if options.sheet and missing:
+        sheet = _read_sheet(missing[0].references, report)
+        if report.failures and (options.matches or not sheet):
+            raise RefcolorError(report.failures[0].message)
+        jobs, missing = (
+            [replace(job, references=tuple(sheet)) for job in group] for group in (jobs, missing)
+        )
+        palette = _find_palette(colorizer, jobs, options, np.concatenate(list(sheet.values())))
+        options = replace(options, look=replace(options.look, palette=palette))
+    write = partial(_write, colorizer=colorizer, options=options)
+    _run(colorizer, missing, options, write, report=report)
     return report
 
 
@@ -102,6 +117,76 @@ def batch_size(prepared: Prepared) -> int:
         _queue_size(prepared),
     )
     return max(1, size)
+
+
+def _read_sheet(files: Iterable[Path], report: Report) -> dict[Path, Unit]:
+    """Return the colours of each picture of a sheet; report those that cannot be read."""
+    sheet = {}
+    for file in files:
+        try:
+            sheet[file] = even_colors(read_reference(file))
+        except (RefcolorError, OSError) as error:
+            report.failures.append(Failure(str(file), _message_of(error)))
+    return sheet
+
+
+def _find_palette(
+    colorizer: Colorizer, jobs: Sequence[Job], options: Options, sheet: Unit
+) -> Unit | None:
+    """Run the model on all drawings of a character and return the colours that they share.
+
+    sheet: as in `sheet_palette`. Drawings that cannot be coloured are left out.
+    """
+    tolerance, colors, shares = options.look.tolerance, [], []
+
+    def survey(job: Job, prepared: Prepared, prediction: Prediction) -> Job:
+        ink = image.fit(prepared.drawing.ink, _SURVEY_SIDE, enlarge=False)
+        regions = find_regions(prediction.colors, ink, tolerance=tolerance)
+        colors.append(regions.medians)
+        shares.append(regions.areas / regions.areas.sum())  # a large drawing counts as a small one
+        return job
+
+    _run(colorizer, jobs, options, survey, report=Report(), title="colours of the character")
+    if not colors:
+        return None
+    return sheet_palette(np.concatenate(colors), np.concatenate(shares), sheet, tolerance)
+
+
+def _run(
+    colorizer: Colorizer,
+    jobs: Sequence[Job],
+    options: Options,
+    use: Use,
+    *,
+    report: Report,
+    title: str = "colour",
+) -> None:
+    """Run the model on drawings, and call `use` in the writer's thread for each."""
+    disable = True if len(jobs) < 2 else None  # None: show the bar on a terminal only
+    with (
+        tqdm(total=len(jobs), desc=title, unit="drawing", disable=disable) as bar,
+        _thread() as reader,
+        _thread() as writer,
+    ):
+        pipeline = _Pipeline(colorizer, options, writer, use, report=report, bar=bar)
+        for job, reading in _read_ahead(reader, pipeline.read, jobs):
+            pipeline.add(job, reading)
+        pipeline.finish()
+
+
+def _write(
+    job: Job, prepared: Prepared, prediction: Prediction, *, colorizer: Colorizer, options: Options
+) -> Job:
+    colored = colorizer.finish(prepared, prediction)
+    stem = job.output.with_suffix("").name
+    if options.layers:
+        colored.save_layers(job.output.parent, stem)
+    if options.psd:
+        colored.save_psd(job.output.with_name(f"{stem}.psd"))
+    if options.ora:
+        colored.save_ora(job.output.with_name(f"{stem}.ora"))
+    colored.save(job.output)  # last, so that the other files of an existing result exist too
+    return job
 
 
 @contextmanager
@@ -122,11 +207,13 @@ class _Pipeline:
         colorizer: Colorizer,
         options: Options,
         writer: ThreadPoolExecutor,
+        use: Use,
         *,
         report: Report,
         bar: "tqdm[NoReturn]",
     ) -> None:
-        self._colorizer, self._options, self._writer = colorizer, options, writer
+        self._colorizer, self._options = colorizer, options
+        self._writer, self._use = writer, use
         self._report, self._bar = report, bar
         self._batch: list[tuple[Job, Prepared]] = []
         self._writing: deque[tuple[Job, Future[Job]]] = deque()
@@ -168,22 +255,10 @@ class _Pipeline:
             [prepared for _, prepared in self._batch], with_weights=False
         )
         for (job, prepared), prediction in zip(self._batch, predictions, strict=True):
-            writing = self._writer.submit(self._write, job, prepared, prediction)
+            writing = self._writer.submit(self._use, job, prepared, prediction)
             self._writing.append((job, writing))
         self._wait_for_writers(_queue_size(self._batch[0][1]))
         self._batch.clear()
-
-    def _write(self, job: Job, prepared: Prepared, prediction: Prediction) -> Job:
-        colored = self._colorizer.finish(prepared, prediction)
-        stem = job.output.with_suffix("").name
-        if self._options.layers:
-            colored.save_layers(job.output.parent, stem)
-        if self._options.psd:
-            colored.save_psd(job.output.with_name(f"{stem}.psd"))
-        if self._options.ora:
-            colored.save_ora(job.output.with_name(f"{stem}.ora"))
-        colored.save(job.output)  # last, so that the other files of an existing result exist too
-        return job
 
     def _wait_for_writers(self, max_writing: int) -> None:
         """Wait until at most `max_writing` drawings are being written."""

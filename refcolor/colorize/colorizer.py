@@ -185,6 +185,9 @@ class Prediction:
     weights: tuple[Unit | None, ...]
 
 
+Output = tuple[Picture, Unit | None]  # colours on the grid and attention weights of a panel
+
+
 class Colorizer:
     """Colours drawings after references.
 
@@ -324,10 +327,16 @@ class Colorizer:
                 Prediction(_laid(item, [picture]), (weight,))
                 for item, (picture, weight) in zip(prepared, outputs, strict=True)
             ]
-        with_weights = with_weights and first.pairs <= _MAX_PAIRS
-        outputs = [self._run_model([panel], [first], with_weights)[0] for panel in first.panels]
-        pictures, weights = zip(*outputs, strict=True)
-        return [Prediction(_laid(first, pictures), weights)]
+        return [join_panels(first, list(self.run_panels(first, with_weights=with_weights)))]
+
+    def run_panels(self, prepared: Prepared, *, with_weights: bool = True) -> Iterator[Output]:
+        """Run the model on the panels of a drawing, one after another; see `join_panels`.
+
+        with_weights: as in `run`.
+        """
+        with_weights = with_weights and prepared.pairs <= _MAX_PAIRS
+        for panel in prepared.panels:
+            yield self._run_model([panel], [prepared], with_weights)[0]
 
     def finish(self, prepared: Prepared, prediction: Prediction) -> Colored:
         """Bring the model's colours to the drawing's size, with their borders on its lines."""
@@ -397,7 +406,7 @@ class Colorizer:
 
     def _run_model(
         self, panels: Sequence[Panel], drawings: Sequence[Prepared], with_weights: bool
-    ) -> list[tuple[Picture, Unit | None]]:
+    ) -> list[Output]:
         """Return colours on the grid and attention weights of one panel of each drawing."""
         pictures, attention = self.network(
             np.stack([panel.sketch[..., None] for panel in panels]),
@@ -466,6 +475,12 @@ def _spots(
             color = references[match.reference].color_at(match.u, match.v)
             spots.append(PointColor(match.x, match.y, color))
     return tuple(spots)
+
+
+def join_panels(prepared: Prepared, outputs: Sequence[Output]) -> Prediction:
+    """Join the model's outputs for all panels of a drawing."""
+    pictures, weights = zip(*outputs, strict=True)
+    return Prediction(_laid(prepared, pictures), weights)
 
 
 def _laid(prepared: Prepared, grids: Sequence[Picture]) -> Picture:

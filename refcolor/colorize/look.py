@@ -14,7 +14,7 @@ from refcolor.colorize.lab import from_lab, to_lab
 from refcolor.colorize.reference import Source, as_file
 from refcolor.colorize.regions import TOLERANCE, find_regions
 from refcolor.errors import PictureError, RefcolorError, UsageError
-from refcolor.io.image import MIDDLE, WHITE, Picture, read_rgba
+from refcolor.io.image import MIDDLE, WHITE, Picture, Unit, read_rgba
 from refcolor.lines.drawing import Drawing
 from refcolor.lines.paper import strips
 
@@ -31,12 +31,15 @@ class Look:
     tolerance: CIELAB distance below which colours become one, as in `find_regions`.
     keep: (H, W) bool, True where the drawing stays paper; see `read_mask`.
     color_bubbles: whether speech bubbles get colours; else they stay paper.
+    palette: (P, 3) float32 CIELAB, the only flat colours, as in `sheet_palette`; soft ones are as
+        without it.
     """
 
     flat: bool = True
     tolerance: float = TOLERANCE
     keep: Mask | None = None
     color_bubbles: bool = False
+    palette: Unit | None = None
 
     def __post_init__(self) -> None:
         """Raise UsageError for a tolerance below 0."""
@@ -79,6 +82,7 @@ class Look:
                 tolerance=self.tolerance,
                 spots=[(spot.x, spot.y) for spot in spots],
                 paper=drawing.paper,
+                palette=self.palette,
             )
             if self.flat:
                 filled = np.take(regions.colors, regions.labels, axis=0)

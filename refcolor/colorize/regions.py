@@ -47,10 +47,13 @@ class Regions:
 
     labels: (H, W) uint16, the region of each pixel; lines are divided along their middle.
     colors: (N, 3) uint8.  spots: the regions of the points that were given.
+    medians: (N, 3) float32 CIELAB, the model's colours.  areas: (N,), in pixels of any size.
     """
 
     labels: npt.NDArray[np.uint16]
     colors: Picture
+    medians: Unit
+    areas: npt.NDArray[np.intp]
     spots: tuple[int, ...] = ()
 
 
@@ -61,6 +64,7 @@ def find_regions(
     tolerance: float = TOLERANCE,
     spots: Sequence[tuple[float, float]] = (),
     paper: Picture | None = None,
+    palette: Unit | None = None,
 ) -> Regions:
     """Find the regions of a drawing and the colour of each, by the vote of the model's colours.
 
@@ -73,7 +77,7 @@ def find_regions(
         colours differ by twice that.
     spots: points (x, y) of the drawing; two of them never share a region, unless nothing at all
         lies between them.
-    paper: as in `share_colors`.
+    paper, palette: as in `share_colors`.
     """
     height, width = ink.shape
     strength = line_strength(ink)
@@ -103,7 +107,9 @@ def find_regions(
     medians = _medians(lab[deep], region[deep], count + 1)[1:]
     return Regions(
         _enlarge(region, strength < _WALL) - np.uint16(1),
-        share_colors(medians, areas[kept], tolerance, paper=paper),
+        share_colors(medians, areas[kept], tolerance, paper=paper, palette=palette),
+        medians,
+        areas[kept],
         tuple(int(number[root[point]]) - 1 for point in points),
     )
 

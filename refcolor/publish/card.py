@@ -14,6 +14,7 @@ from safetensors import SafetensorError, safe_open
 
 import refcolor
 from refcolor.errors import RefcolorError, UsageError
+from refcolor.params import INCLUDED_MODEL
 from refcolor.publish.provenance import Origin, checksum, find_licence, find_origin
 from refcolor.tracking.stages import made_by, read_lock
 from refcolor.training.checkpoint import GENERATOR, describe
@@ -70,6 +71,7 @@ def write_card(folder: Path, *, root: Path | None = None) -> str:
         method=_METHODS[params.attention],
         millions=f"{_parameter_count(folder / GENERATOR) / 1e6:.2g}",
         kind=kind,
+        tuned=origin.parameters.get("train.init") == INCLUDED_MODEL,
         source=_CREDITED if _all_credited(origin) else _SOURCES.get(kind, _UNKNOWN_SOURCE),
         hub_types={name: hub for name, hub in _HUB_TYPES.items() if name in origin.numbers},
         weaknesses=list(_weaknesses(origin.numbers)),

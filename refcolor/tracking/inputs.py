@@ -7,7 +7,7 @@ import subprocess
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
-from refcolor.params import PATHS, Params, flatten
+from refcolor.params import INCLUDED_MODEL, PATHS, Params, flatten
 from refcolor.tracking.stages import repository
 
 _PUBLIC = "source.exclude_file"  # the take-down list is committed on purpose
@@ -17,14 +17,15 @@ def check(params: Params) -> None:
     """Refuse paths in the parameters that Git would publish, or whose files this run does not have.
 
     DVC commits with an experiment all files that its stages read inside the repository and that Git
-    does not ignore, and `dvc exp push` publishes them. A single file that Git tracks counts as
-    committed on purpose. Files that Git ignores are missing where DVC works in a copy of the
-    repository (`dvc exp run --temp`, `--queue`). Outside a Git repository nothing is refused.
+    does not ignore, and `dvc exp push` publishes them. A single file that Git tracks, and the
+    included model, count as committed on purpose. Files that Git ignores are missing where DVC
+    works in a copy of the repository (`dvc exp run --temp`, `--queue`). Outside a Git repository
+    nothing is refused.
     Raises RefcolorError with the parameter, a file and what to do.
     """
     root, working_folder = repository().resolve(), Path.cwd()
     for name, path in flatten(params.model_dump()).items():
-        if name not in PATHS or name == _PUBLIC or not path or "://" in path:
+        if name not in PATHS or name == _PUBLIC or "://" in path or path in ("", INCLUDED_MODEL):
             continue
         for tree in {root, working_folder}:
             for target in {_outermost_link(Path(os.path.abspath(path))), Path(path).resolve()}:

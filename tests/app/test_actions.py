@@ -2,19 +2,22 @@
 
 from collections.abc import Callable
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 import pytest
 
 from refcolor.app import actions
-from refcolor.app.scene import Scene, Sheet
+from refcolor.app.scene import Entry, Scene, Sheet
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointColor, PointMatch
+from refcolor.colorize.hints import PanelMatch, PointColor, PointMatch
 from refcolor.colorize.look import Look
 from refcolor.errors import PictureError, RefcolorError
 
+from ..colorize.material import line_art, two_panels
 from .conftest import png, two_colors
 
+WIDE = line_art(60, 90)
 Sheets = tuple[Sheet, Sheet, Sheet]
 
 
@@ -170,6 +173,49 @@ def test_coloring_needs_both_pictures(
     """The message names the picture that is missing."""
     with pytest.raises(RefcolorError, match=message):
         actions.color(scene_of(scene), make_colorizer(), size=32, clean_lines=False)
+
+
+def test_undo_brings_the_matches_back(scene: Scene) -> None:
+    """Two dots, one of them removed: each undo takes one of the three changes back."""
+    for x in (5, 9):
+        scene = actions.add_color(actions.select_spot(scene, x, 7), None)
+    states = [scene.matches[:1], scene.matches]
+    scene = actions.drop_match(scene, 0)
+    for expected in (states[1], states[0], (), ()):
+        scene = actions.undo(scene)
+        assert scene.matches == expected
+
+
+def test_a_panel_takes_its_colours_from_one_reference(
+    scene: Scene, make_colorizer: Callable[..., Colorizer]
+) -> None:
+    """The later of two matches of a panel counts; the other panel keeps its own."""
+    page = actions.put_drawing(scene, Sheet.read("page.png", png(two_panels())))
+    result = actions.color(page, make_colorizer(), size=32, clean_lines=False)
+    page = actions.take_result(page, result)
+    for x, reference in ((60, 0), (250, 0), (90, 1)):
+        page = actions.choose_reference(actions.select_spot(page, x, 110), reference)
+        page = actions.add_panel(page)
+    assert page.matches == (PanelMatch(250, 110, 0), PanelMatch(90, 110, 1))
+    assert actions.drop_reference(page, 0).matches == (PanelMatch(90, 110, 0),)
+    actions.color(page, make_colorizer(), size=32, clean_lines=False)
+
+
+def test_each_drawing_of_a_folder_keeps_its_matches(scene: Scene, tmp_path: Path) -> None:
+    """Turning to the next drawing passes over a broken file, and comes back to the dots."""
+    for name, data in (("a.png", scene.drawing.data), ("b.png", b"x"), ("c.png", png(WIDE))):
+        (tmp_path / name).write_bytes(data)
+    entries = [Entry(path) for path in sorted(tmp_path.iterdir())]
+    shown = actions.put_folder(scene, entries)
+    matched = actions.add_match(actions.select_spot(shown, 5, 7), 1, 2)
+    turned = actions.turn(matched, 1)
+    assert (turned.drawing.name, turned.at, turned.matches, turned.earlier) == ("c.png", 2, (), ())
+    assert actions.turn(turned, 1).matches == actions.turn(turned, -1).matches == matched.matches
+    alone = actions.drop_reference(turned, 0)
+    assert actions.turn(alone, 1).matches == ()
+    assert actions.put_drawing(turned, scene.drawing).folder == ()
+    with pytest.raises(PictureError):
+        actions.put_folder(scene, entries[1:2])
 
 
 def test_a_painting_is_not_a_drawing(

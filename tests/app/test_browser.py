@@ -4,20 +4,21 @@ from collections.abc import Callable, Iterator
 from io import BytesIO
 from pathlib import Path
 from typing import TYPE_CHECKING
+from zipfile import ZipFile
 
 import numpy as np
 import pytest
 from PIL import Image
 
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointMatch
+from refcolor.colorize.hints import PointColor, PointMatch
 
 from ..browser import CHROMIUM
-from ..colorize.material import line_art
+from ..colorize.material import line_art, two_panels
 from .conftest import PATIENCE, Server, png, two_colors
 
 if TYPE_CHECKING:
-    from playwright.sync_api import Browser, Page
+    from playwright.sync_api import Browser, Page, Route
 
 DRAWING, REFERENCE = png(line_art(157, 211)), png(two_colors(127, 101))
 
@@ -171,6 +172,129 @@ def test_a_spot_takes_a_chosen_color(server: Server, open_page: Callable[..., "P
     assert shown[1:] == ["rgb(200, 85, 61)", "rgb(255, 255, 255)"]
 
 
+def test_a_folder_becomes_a_zip(
+    server: Server, open_page: Callable[..., "Page"], tmp_path: Path
+) -> None:
+    """Choose a folder, give its second drawing a dot, colour all, save: pictures with the pixels of
+    `Colorizer.colorize` and PSD files in their folders; what is not a picture stops no other.
+    """
+    files = {"1/a.png": DRAWING, "1/b.png": DRAWING, "broken.png": b"x", "notes.txt": b"x"}
+    for name, data in files.items():
+        (tmp_path / "book" / name).parent.mkdir(parents=True, exist_ok=True)
+        (tmp_path / "book" / name).write_bytes(data)
+    page = open_page()
+    drop(page, "reference", REFERENCE)
+    page.locator("#drawing .title input[data-add=folder]").set_input_files(tmp_path / "book")
+    page.get_by_text("Drawing 1 of 3: a.png").wait_for()
+    page.locator("#next").click()
+    page.get_by_text("Drawing 2 of 3: b.png").wait_for()
+    click(page, "drawing", 0.5, 0.5)
+    page.locator("#drawing .spot").wait_for()
+    page.locator("#use").click()
+    page.locator("#matches li").wait_for()
+    page.locator("#next").click()
+    page.get_by_text("Drawing 1 of 3: a.png").wait_for()
+    page.get_by_label("with PSD files").check()
+    page.locator("#color-all").click()
+    page.get_by_text("Coloured 2 of 3").wait_for()
+    page.get_by_text("book/broken.png: This is not a picture").wait_for()
+    with page.expect_download() as download:
+        page.locator("#zip:enabled").click()
+    assert download.value.suggested_filename == "colored.zip"
+    colorizer = Colorizer.load(server.model)
+    with ZipFile(download.value.path()) as archive:
+        names = {f"book/1/{stem}.{kind}" for stem in "ab" for kind in ("png", "psd")}
+        assert set(archive.namelist()) == names | {"not-coloured.txt"}
+        for stem, hints in (("a", ()), ("b", (PointColor(105.5, 78.5, "#c8553d"),))):
+            expected = colorizer.colorize(DRAWING, REFERENCE, matches=hints).picture
+            with archive.open(f"book/1/{stem}.png") as file:
+                assert np.array_equal(np.array(Image.open(file)), expected)
+        assert archive.read("book/1/b.psd").startswith(b"8BPS")
+
+
+def test_an_upload_that_stops_half_way_leaves_the_others(open_page: Callable[..., "Page"]) -> None:
+    """Of three references the first is cut off, and the second is not a picture: the third comes,
+    with a line for each of the others.
+    """
+    page = open_page()
+    uploads: list[str] = []
+
+    def cut_first(route: "Route") -> None:
+        uploads.append(route.request.url)
+        route.abort() if len(uploads) == 1 else route.continue_()
+
+    page.route("**/upload*", cut_first)
+    page.locator("#reference .title input[data-add=yes]").set_input_files(
+        [
+            {"name": f"{number}.png", "mimeType": "image/png", "buffer": data}
+            for number, data in enumerate((REFERENCE, b"no picture", REFERENCE))
+        ]
+    )
+    page.get_by_text("0.png could not be sent").wait_for()
+    page.get_by_text("1.png: This is not a picture").wait_for()
+    page.locator("#reference .thumb").nth(1).wait_for()
+    assert page.locator("#reference .thumb").count() == 2
+
+
+def test_comparing_zooming_and_undoing(open_page: Callable[..., "Page"]) -> None:
+    """The slider uncovers the lines; a zoomed picture has its spots where they are clicked; undo
+    takes the last dot back, also by keyboard.
+    """
+    page = open_page()
+    drop(page, "drawing", DRAWING)
+    color(page)
+    slider = page.get_by_label("Before and after")
+    slider.fill("40")
+    box = page.locator("#result .frame").bounding_box()
+    assert box
+    clip = page.locator("#result .before").evaluate("n => getComputedStyle(n).clipPath")
+    assert clip == "inset(0px 60% 0px 0px)"
+
+    frame, larger = page.locator("#drawing .frame"), page.get_by_label("Larger: Your drawing")
+    width = (frame.bounding_box() or box)["width"]
+    larger.click()
+    larger.click()
+    assert (frame.bounding_box() or box)["width"] == pytest.approx(2 * width, abs=2)
+    for key in ("ArrowUp", "Enter"):
+        frame.press(key)
+    page.locator("#drawing .spot").wait_for()
+    spot = page.locator("#drawing .spot").evaluate("n => [n.style.left, n.style.top]")
+    assert [float(share.rstrip("%")) for share in spot] == pytest.approx([50, 48])
+    page.locator("#keep").click()
+    page.locator("#matches li").wait_for()
+    page.locator("#undo:enabled").click()
+    page.locator("#matches li").wait_for(state="detached")
+    assert page.locator("#undo").is_disabled()
+    click(page, "result", 0.5, 0.5)
+    page.locator("#drawing .spot").wait_for()
+    page.locator("#keep").click()
+    page.locator("#matches li").wait_for()
+    frame.press("Control+z")
+    page.locator("#matches li").wait_for(state="detached")
+
+
+def test_a_page_of_panels(open_page: Callable[..., "Page"]) -> None:
+    """Each panel is a step of the progress; a spot of a panel shows where it looks, one of the
+    gutter that it stays paper.
+    """
+    page = open_page()
+    drop(page, "drawing", png(two_panels()))
+    page.evaluate("""() => {
+      window.said = new Set();
+      const advice = document.querySelector('#advice');
+      new MutationObserver(() => window.said.add(advice.innerText.trim()))
+        .observe(advice, { childList: true, subtree: true, characterData: true });
+    }""")
+    color(page)
+    said = page.evaluate("[...window.said]")
+    assert {"Colouring panel 1 of 2 …", "Colouring panel 2 of 2 …"} <= set(said)
+    click(page, "drawing", 0.75, 0.5)
+    page.locator("#reference .overlay:visible").wait_for()
+    click(page, "drawing", 0.5, 0.5)
+    page.get_by_text("This spot lies between the panels").wait_for()
+    assert page.locator("#reference .overlay:visible").count() == 0
+
+
 def test_samples_can_be_colored_without_a_file(open_page: Callable[..., "Page"]) -> None:
     """Without any upload: press Colour, then choose other samples."""
     page = open_page()
@@ -186,25 +310,25 @@ def test_samples_can_be_colored_without_a_file(open_page: Callable[..., "Page"])
 def test_a_narrow_screen_needs_no_sideways_scrolling(
     open_page: Callable[..., "Page"], scheme: str
 ) -> None:
-    """At 400 px nothing lies outside to the right, and the pictures are as wide as the screen."""
-    page = open_page(400, scheme)
+    """At 360 px nothing lies outside to the right, and the pictures are as wide as the screen."""
+    page = open_page(360, scheme)
     drop(page, "reference", REFERENCE, REFERENCE, add=True)
     page.locator("#reference .thumb").nth(2).wait_for()
     color(page)
     click(page, "drawing", 0.5, 0.5)
     page.locator("#reference .overlay:visible").wait_for()
-    assert page.evaluate("document.documentElement.scrollWidth") <= 400
+    assert page.evaluate("document.documentElement.scrollWidth") <= 360
     shown = page.locator("a, button, label, input:not([type=file])").filter(visible=True).all()
     boxes = [box for element in shown if (box := element.bounding_box())]
     assert len(boxes) > 20
-    assert max(box["x"] + box["width"] for box in boxes) <= 400
+    assert max(box["x"] + box["width"] for box in boxes) <= 360
     box = page.locator("#result .stage").bounding_box()
-    assert box and box["width"] > 340
+    assert box and box["width"] > 300
 
 
 def tab_to(page: "Page", selector: str) -> None:
     """Press Tab until an element has the focus."""
-    for _ in range(40):
+    for _ in range(60):
         page.keyboard.press("Tab")
         if page.evaluate("s => document.activeElement.matches(s)", selector):
             return
@@ -257,11 +381,12 @@ def test_focus_is_visible(open_page: Callable[..., "Page"]) -> None:
     drop(page, "reference", REFERENCE, add=True)
     color(page)
     visible: dict[str, bool] = {}
-    for _ in range(60):  # past the last one, Tab comes back to the first
+    for _ in range(80):  # past the last one, Tab comes back to the first
         page.keyboard.press("Tab")
         name, outlined = page.evaluate("""() => {
           const focused = document.activeElement;
-          const style = getComputedStyle(focused.closest("label.link, .stage") ?? focused);
+          const outlined = focused.matches(".frame") ? ".stage" : "label.link";
+          const style = getComputedStyle(focused.closest(outlined) ?? focused);
           return [
             focused.ariaLabel || focused.id || focused.value || focused.tagName,
             style.outlineStyle !== "none" && parseFloat(style.outlineWidth) >= 2,
@@ -314,7 +439,7 @@ def test_an_unusable_file_shows_a_message_and_changes_nothing(
 ) -> None:
     """After a file that cannot be used the page still shows what it showed before."""
     page = open_page()
-    page.locator("#drawing .title input").set_input_files(
+    page.locator("#drawing .title input[data-add=no]").set_input_files(
         {"name": "x.png", "mimeType": "image/png", "buffer": data}
     )
     page.get_by_text(message).wait_for()

@@ -4,7 +4,7 @@ import socket
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from typing import Any
-from unittest.mock import MagicMock, Mock
+from unittest.mock import MagicMock, Mock, patch
 
 import pytest
 
@@ -39,6 +39,8 @@ def test_the_defaults_are_loopback_a_free_port_and_a_browser(
         "host": "127.0.0.1",
         "port": None,
         "browser": True,
+        "public": "",
+        "frame_in": [],
     }
 
 
@@ -46,9 +48,11 @@ def test_options_reach_the_server(
     serve_calls: list[dict[str, Any]], refcolor: Callable[..., CommandResult]
 ) -> None:
     """Another address and port, another device, and no browser."""
-    options = "--host 0.0.0.0 --port 8123 --device cpu --no-browser"
-    assert refcolor("app", "--model", "mine", *options.split()).code == 0
+    options = "--host 0.0.0.0 --port 8123 --device cpu --no-browser --public https://me.example/a/"
+    sites = ["--frame-in", "https://b.example", "http://localhost:80"]
+    assert refcolor("app", "--model", "mine", *options.split(), *sites).code == 0
     (call,) = serve_calls
+    assert (call["public"], call["frame_in"]) == ("https://me.example/a", sites[1:])
     assert (call["host"], call["port"], call["browser"]) == ("0.0.0.0", 8123, False)
     assert call["model"].network.device.type == "cpu"
 
@@ -74,6 +78,8 @@ def test_the_default_is_the_model_of_the_package(
         ("--port 65536", 2, "a port is a number from 1 to 65535, got '65536'"),
         ("--port 0", 2, "a port is a number from 1 to 65535, got '0'"),
         ("--port http", 2, "a port is a number from 1 to 65535, got 'http'"),
+        ("--public me.example", 2, "a site reads https://me.example, got 'me.example'"),
+        ("--frame-in *;", 2, "a site reads https://me.example, got '*;'"),
     ],
 )
 def test_options_that_cannot_work_are_refused(
@@ -128,6 +134,40 @@ def test_without_port_the_next_free_port_is_used(
     assert FIRST_PORT == 7860
     monkeypatch.setattr(serve, "FIRST_PORT", busy_port)
     assert busy_port < _find_port("127.0.0.1", None) < busy_port + serve.PORTS
+
+
+@pytest.mark.slow
+def test_a_port_that_another_program_takes_meanwhile_is_replaced(busy_port: int) -> None:
+    """Two commands that start together find the same free port; the slower one takes the next."""
+    pytest.importorskip("gradio", reason="gradio is missing")
+    blocks = Mock()
+    blocks.launch.side_effect = [OSError(), (None, "http://127.0.0.1:1/", None)]
+    ports = [busy_port, busy_port + 1]
+    with patch.object(serve, "_find_port", side_effect=ports):
+        assert serve._launch(blocks, "127.0.0.1", None, "", ()) == "http://127.0.0.1:1/"
+    assert [call.kwargs["server_port"] for call in blocks.launch.call_args_list] == ports
+    blocks.launch.side_effect = OSError()
+    with pytest.raises(RefcolorError, match="within Gradio's five seconds"):
+        serve._launch(blocks, "127.0.0.1", None, "", ())
+
+
+@pytest.mark.slow
+def test_who_hosts_the_page_names_its_address_and_the_sites_that_frame_it() -> None:
+    """Behind a proxy the page answers to its public name, and frames are those of named sites."""
+    fastapi = pytest.importorskip("fastapi", reason="gradio is missing")
+    testclient = pytest.importorskip("fastapi.testclient")
+    blocks, sites = Mock(), ("https://b.example", "http://c.example")
+    blocks.launch.return_value = (None, "http://127.0.0.1:1/", None)
+    address = serve._launch(blocks, "127.0.0.1", None, "https://me.example/a", sites)
+    assert address == blocks.launch.call_args.kwargs["root_path"] == "https://me.example/a"
+    app = fastapi.FastAPI(**blocks.launch.call_args.kwargs["app_kwargs"])
+    app.get("/")(lambda: "page")
+    client = testclient.TestClient(app)
+    assert client.get("/", headers={"host": "evil.example"}).status_code == 400
+    response = client.get("/", headers={"host": "me.example"})
+    assert response.status_code == 200
+    policy = response.headers["content-security-policy"]
+    assert policy.endswith("frame-ancestors https://b.example http://c.example")
 
 
 def test_an_address_of_another_machine_is_refused_at_once() -> None:

@@ -11,6 +11,7 @@ import pytest
 from refcolor.app import actions
 from refcolor.app.scene import Scene, Sheet
 from refcolor.app.sessions import Sessions
+from refcolor.colorize.jobs import Failure
 
 pytestmark = pytest.mark.slow  # importing Gradio takes three seconds
 REQUEST = SimpleNamespace(session_hash="a")
@@ -35,6 +36,11 @@ def fire(sessions: Sessions) -> Callable[..., Any]:
         return function(SimpleNamespace(**values), REQUEST)
 
     return fire
+
+
+def sent(path: str, *, add: bool) -> dict[str, Any]:
+    """Give the values of the event `files`."""
+    return {"paths": [path], "names": [path], "add": add, "failed": [], "more": 0}
 
 
 def run_in_threads(*calls: Callable[[], Any]) -> list[Any]:
@@ -66,14 +72,14 @@ def test_simultaneous_uploads_of_drawing_and_references_are_all_kept(
     uploads = {"drawing": [cold], "references": [warm, drawing]}
     both_decode = threading.Barrier(2, timeout=10)
 
-    def receive(paths: Sequence[str]) -> list[Sheet]:
+    def receive(paths: Sequence[str]) -> tuple[list[Sheet], list[Failure]]:
         both_decode.wait()
-        return uploads[paths[0]]
+        return uploads[paths[0]], []
 
     monkeypatch.setattr(sessions, "receive", receive)
     answers = run_in_threads(
-        lambda: fire("drawing", "files", paths=["drawing"], add=False),
-        lambda: fire("reference", "files", paths=["references"], add=True),
+        lambda: fire("drawing", "files", **sent("drawing", add=False)),
+        lambda: fire("reference", "files", **sent("references", add=True)),
     )
     assert [type(answer) for answer in answers] == [dict, dict]
     scene = sessions.get("a").scene
@@ -91,7 +97,7 @@ def test_events_of_a_page_run_one_after_another(
     _, warm, cold = sheets
     take = actions.put_drawing
     meanwhile = threading.Thread(
-        target=fire, args=["reference", "files"], kwargs={"paths": [], "add": True}
+        target=fire, args=["reference", "files"], kwargs=sent("cold", add=True)
     )
 
     def put_drawing(scene: Scene, drawing: Sheet) -> Scene:
@@ -99,9 +105,9 @@ def test_events_of_a_page_run_one_after_another(
         meanwhile.join(0.2)
         return take(scene, drawing)
 
-    monkeypatch.setattr(sessions, "receive", lambda paths: [cold])
+    monkeypatch.setattr(sessions, "receive", lambda paths: ([cold], []))
     monkeypatch.setattr(actions, "put_drawing", put_drawing)
-    fire("drawing", "files", paths=[], add=False)
+    fire("drawing", "files", **sent("cold", add=False))
     meanwhile.join(30)
     scene = sessions.get("a").scene
     assert scene.drawing is cold and scene.references == (warm, cold)

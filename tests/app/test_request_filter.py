@@ -2,10 +2,13 @@
 
 import asyncio
 from typing import Any
+from unittest.mock import Mock
 
 import pytest
 
 pytest.importorskip("starlette")
+
+from starlette.requests import ClientDisconnect
 
 from refcolor.app.request_filter import RequestFilter
 
@@ -55,6 +58,22 @@ def test_large_bodies_are_refused(length: str, status: int) -> None:
     assert request("/", {"content-length": length})[0] == status
 
 
+def test_an_upload_that_stops_half_way_is_one_line(capsys: pytest.CaptureFixture[str]) -> None:
+    """Gradio's server would print a traceback; an error of another kind still has one."""
+
+    async def server(scope: Any, receive: Any, send: Any) -> None:
+        raise scope["error"]
+
+    def request_that_fails(error: Exception) -> None:
+        scope = {"type": "http", "path": "/", "headers": [], "error": error}
+        asyncio.run(RequestFilter(server, max_bytes=1)(scope, Mock(), Mock()))
+
+    request_that_fails(ClientDisconnect())
+    assert capsys.readouterr().err == "refcolor: an upload stopped half-way and is dropped\n"
+    with pytest.raises(ZeroDivisionError):
+        request_that_fails(ZeroDivisionError())
+
+
 def test_a_body_needs_a_content_length() -> None:
     """A chunked upload could have any size."""
     assert request("/", {"transfer-encoding": "chunked"})[0] == 411
@@ -65,3 +84,4 @@ def test_every_response_has_a_content_security_policy(path: str) -> None:
     """Every response, errors too, names this server as the only origin to load from."""
     policy = request(path)[1]["content-security-policy"]
     assert "default-src 'self'" in policy and "http" not in policy
+    assert policy.endswith("frame-ancestors 'none'")

@@ -109,6 +109,7 @@ def test_closing_all_pages_waits_for_a_file_being_written(
     def write(folder: Path, _: Result) -> dict[str, Path]:
         began.set()
         goes_on.wait(10)
+        folder.mkdir()
         (folder / "late.png").write_bytes(b"x")
         return {"picture": folder / "late.png"}
 
@@ -140,7 +141,7 @@ def test_pages_are_limited(sessions: Sessions, tmp_path: Path) -> None:
 def test_an_upload_is_read_and_removed(sessions: Sessions, tmp_path: Path) -> None:
     """After the upload the picture is in memory only."""
     file = upload(tmp_path, png(line_art(41, 43)))
-    (sheet,) = sessions.receive([str(file)])
+    ((sheet,), _) = sessions.receive([str(file)])
     assert (sheet.name, sheet.height, sheet.width) == ("box.png", 41, 43)
     assert list(tmp_path.iterdir()) == []
 
@@ -150,7 +151,7 @@ def test_an_uploaded_document_is_its_merged_picture(sessions: Sessions, tmp_path
     merged = line_art(41, 43)
     write_ora(tmp_path / "a.ora", [], merged, (300.0, 300.0))
     file = upload(tmp_path, (tmp_path / "a.ora").read_bytes(), "box.ora")
-    (sheet,) = sessions.receive([str(file)])
+    ((sheet,), _) = sessions.receive([str(file)])
     assert (sheet.name, sheet.height, sheet.width) == ("box.ora", 41, 43)
     assert np.abs(sheet.picture.astype(int) - merged).mean() < 5  # the view is lossy
     assert read_page(sheet.data)[1] == (300, 300)
@@ -161,6 +162,19 @@ def test_a_refused_upload_is_removed_too(sessions: Sessions, tmp_path: Path) -> 
     file = upload(tmp_path, b"no picture")
     with pytest.raises(PictureError):
         sessions.receive([str(file)])
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_refused_upload_does_not_stop_the_others(sessions: Sessions, tmp_path: Path) -> None:
+    """Of three files one is not a picture: it is reported, and the two are taken."""
+    file = upload(tmp_path, png(line_art(41, 43)))
+    broken, other = file.with_name("broken.png"), file.with_name("other.png")
+    broken.write_bytes(b"no picture")
+    other.write_bytes(file.read_bytes())
+    sheets, failures = sessions.receive([str(file), str(broken), str(other)])
+    assert [sheet.name for sheet in sheets] == ["box.png", "other.png"]
+    ((name, message),) = [(failure.name, failure.message) for failure in failures]
+    assert name == "broken.png" and message.startswith("This is not a picture")
     assert list(tmp_path.iterdir()) == []
 
 
@@ -192,7 +206,7 @@ def test_an_upload_of_the_same_bytes_under_another_name_stays(
     copy = file.with_name("copy.png")
     copy.write_bytes(file.read_bytes())
     sessions.receive([str(file)])
-    (sheet,) = sessions.receive([str(copy)])
+    ((sheet,), _) = sessions.receive([str(copy)])
     assert sheet.name == "copy.png"
     assert list(tmp_path.iterdir()) == []
 

@@ -13,7 +13,7 @@ from refcolor.app import actions, views
 from refcolor.app.messages import refusal_text
 from refcolor.app.scene import VIEW_SIDE, Scene, Sheet, address_of
 from refcolor.colorize.colorizer import Colorizer
-from refcolor.colorize.hints import PointColor, PointMatch
+from refcolor.colorize.hints import PanelMatch, PointColor, PointMatch
 from refcolor.colorize.placement import place
 from refcolor.errors import PictureError
 
@@ -34,8 +34,8 @@ def test_a_file_of_another_program_is_named_on_the_page() -> None:
 
 
 def test_large_pictures_are_reduced_for_display(sheets: tuple[Sheet, Sheet, Sheet]) -> None:
-    """A picture of 3000 x 1500 is sent as 1024 x 512; a small one as it is."""
-    assert decode(address_of(two_colors(1500, 3000), VIEW_SIDE)).size == (1024, 512)
+    """A picture of 3200 x 1200 is sent as 1600 x 600; a small one as it is."""
+    assert decode(address_of(two_colors(1200, 3200), VIEW_SIDE)).size == (1600, 600)
     assert decode(sheets[0].view).size == (131, 97)
 
 
@@ -65,13 +65,14 @@ def test_the_list_shows_the_color_of_each_match(scene: Scene) -> None:
 
 def test_the_list_shows_chosen_colors_and_paper(scene: Scene) -> None:
     """They are numbered with the matches, and only the drawing shows their points."""
-    matches = (PointColor(3, 5, "#102030"), PointColor(7, 9, None))
+    matches = (PointColor(3, 5, "#102030"), PointColor(7, 9, None), PanelMatch(1, 2, 1))
     shown = replace(scene, matches=matches)
     assert views.match_list(shown) == [
         {"number": 1, "color": "#102030", "text": "takes this colour"},
         {"number": 2, "color": "#ffffff", "text": "stays paper"},
+        {"number": 3, "color": "", "text": "this panel after picture 2"},
     ]
-    assert [marker["number"] for marker in views.drawing_view(shown)["markers"]] == [1, 2]
+    assert [marker["number"] for marker in views.drawing_view(shown)["markers"]] == [1, 2, 3]
     assert views.reference_view(shown)["markers"] == []
 
 

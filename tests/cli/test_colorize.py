@@ -65,6 +65,15 @@ def test_a_folder_is_coloured_by_name(folder: Path, refcolor: Callable[..., Comm
     assert second.out == "coloured: 0, 2 were there already (--force makes them again)\n"
 
 
+def test_a_character_sheet(folder: Path, refcolor: Callable[..., CommandResult]) -> None:
+    """All drawings are coloured after all its pictures; what cannot be read there is named."""
+    Path("colors/c.png").write_text("hello, I am a text")
+    result = refcolor("colorize", "drawings", "--sheet", "colors", "-o", "out")
+    assert (result.code, result.out) == (1, "coloured: 3\n")
+    assert "failed: colors/c.png is not a picture" in result.err
+    assert sorted(os.listdir("out")) == ["a.png", "b.png", "c.png"]
+
+
 def test_flat_colors_and_chosen_colors(
     folder: Path, refcolor: Callable[..., CommandResult]
 ) -> None:
@@ -229,6 +238,10 @@ MATCH = ("match", "drawings/a.png", "colors/a.png", "-o")
         (ONE[:-2], 2, "required: -o/--output"),
         ([*ALL[:-1], "drawings"], 2, "would be overwritten"),
         (["colorize", "--pairs", "p.csv", "drawings", "-o", "out"], 2, "leave SKETCH, --reference"),
+        ([*ONE, "--sheet", "colors"], 2, "--sheet names the references of all drawings; leave"),
+        (["colorize", "a.png", "--sheet", "colors", "--soft", "-o", "out"], 2, "leave --soft out"),
+        (["colorize", "--pairs", "p.csv", "--sheet", "colors", "-o", "out"], 2, "--pairs out"),
+        (["colorize", "drawings", "--sheet", "none", "-o", "out"], 2, "none does not exist"),
         ([*ONE, "--match", "1,1"], 2, "a match reads X,Y=U,V in pixels"),
         ([*ALL, "--match", "1,2=#12345g"], 2, "a match reads X,Y=U,V in pixels"),
         ([*ALL, "--match", "1,2=red"], 2, "X,Y=#rrggbb for any colour"),

@@ -15,7 +15,9 @@ from refcolor.colorize import batch
 from refcolor.colorize import colorizer as colorizer_module
 from refcolor.colorize.batch import Options, Report, color_all
 from refcolor.colorize.colorizer import Colored, Colorizer, Prediction, Prepared
+from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.jobs import Failure, Job
+from refcolor.colorize.lab import to_lab
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 
@@ -159,6 +161,56 @@ def test_a_failed_drawing_does_not_stop_the_others(colorizer: Colorizer, jobs: l
     assert lines[1].startswith(f"{jobs[1].sketch}: ")
     assert "lines.png is a line drawing" in lines[1]
     assert "s3.png is truncated" in lines[2]
+
+
+def test_a_sheet_gives_the_same_colors_in_all_drawings(
+    colorizer: Colorizer, jobs: list[Job]
+) -> None:
+    """Every colour is of one palette, also where only one drawing is made again."""
+    jobs = [replace(job, references=jobs[0].references + jobs[1].references) for job in jobs]
+    options = Options(sheet=True, layers=True)
+    assert color_all(colorizer, jobs, options).done == 7
+    before = [image.read(job.files(layers=True)[1]) for job in jobs]
+    colors = {bytes(color) for layer in before for color in np.unique(layer.reshape(-1, 3), axis=0)}
+    lab = to_lab(np.array([list(color) for color in colors], np.uint8)[None])[0]
+    apart = np.linalg.norm(lab[:, None] - lab, axis=2) + 99 * np.eye(len(lab))
+    assert apart.min() > 1
+    jobs[3].output.unlink()
+    report = color_all(colorizer, jobs, options)
+    assert (report.done, report.skipped) == (1, 6)
+    assert np.array_equal(image.read(jobs[3].files(layers=True)[1]), before[3])
+
+
+def test_a_picture_of_a_sheet_that_cannot_be_read_is_left_out(
+    colorizer: Colorizer, jobs: list[Job]
+) -> None:
+    """It is reported once; without any other picture, or with a match, it is an error."""
+    broken = jobs[0].sketch.with_name("broken.png")
+    broken.write_text("hello, I am a text")
+    jobs = [replace(job, references=(broken, *jobs[0].references)) for job in jobs]
+    report = color_all(colorizer, jobs, Options(sheet=True))
+    assert report.done == 7
+    assert [failure.name for failure in report.failures] == [str(broken)]
+    with pytest.raises(RefcolorError, match=r"broken\.png is not a picture"):
+        color_all(
+            colorizer, jobs, Options(sheet=True, force=True, matches=(PointMatch(1, 1, 1, 1),))
+        )
+    alone = replace(jobs[0], references=(broken,))
+    with pytest.raises(RefcolorError, match=r"broken\.png is not a picture"):
+        color_all(colorizer, [alone], Options(sheet=True, force=True))
+
+
+def test_a_broken_drawing_beside_a_sheet_is_reported_once(
+    colorizer: Colorizer, jobs: list[Job]
+) -> None:
+    """Although the drawings are read twice."""
+    jobs[0].sketch.write_text("hello, I am a text")
+    jobs = [replace(job, references=jobs[0].references) for job in jobs]
+    report = color_all(colorizer, jobs, Options(sheet=True))
+    assert (report.done, [failure.name for failure in report.failures]) == (
+        6,
+        [str(jobs[0].sketch)],
+    )
 
 
 def test_an_unwritable_result_is_reported(colorizer: Colorizer, jobs: list[Job]) -> None:

@@ -6,6 +6,7 @@ from PIL import Image
 
 from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointColor, PointMatch
+from refcolor.colorize.lab import to_lab
 from refcolor.colorize.look import Look, check_spots, read_mask
 from refcolor.errors import PictureError, RefcolorError, UsageError
 from refcolor.io.image import Picture
@@ -54,6 +55,16 @@ def test_soft_colors_keep_their_shading() -> None:
     assert np.abs(np.median(room, axis=0) - [0x33, 0x66, 0x99]).max() <= 1
     assert chosen[20, 60].sum() > chosen[235, 60].sum() + 60
     assert np.array_equal(chosen[:, 130:], plain[:, 130:])
+
+
+def test_a_palette_decides_the_color_of_a_region() -> None:
+    """Both rooms take its only colour; without flat colours it changes nothing."""
+    palette = to_lab(CHOSEN[None, None])[0]
+    flat = Look(palette=palette).apply(shaded(), rooms())
+    assert np.ptp(flat, axis=(0, 1)).max() == 0
+    assert np.abs(flat[0, 0].astype(int) - CHOSEN).max() <= 1
+    soft, plain = (Look(flat=False, palette=p).apply(shaded(), rooms()) for p in (palette, None))
+    assert np.array_equal(soft, plain)
 
 
 @pytest.mark.parametrize("flat", [False, True])

@@ -147,7 +147,7 @@ def workplace(experiment: Project, tmp_path_factory: pytest.TempPathFactory) -> 
         )
         lines = np.where(drawn.ink, 0, 255).astype(np.uint8)
         image.write(root / "drawings" / f"{index}.png", lines)
-        for folder in (root / "pictures", root / "truth", home / "pictures"):
+        for folder in (root / "pictures", root / "truth", root / "mika", home / "pictures"):
             image.write(folder / f"{index}.png", drawn.color)
     for name in ("drawing.png", "girl.png"):
         shutil.copy(root / "drawings" / "0.png", root / name)

@@ -13,6 +13,7 @@ from safetensors.torch import load_file, save_file
 
 from refcolor.errors import RefcolorError, UsageError
 from refcolor.io.files import write_json
+from refcolor.params import INCLUDED_MODEL
 from refcolor.publish.card import refuse_stage_output, write_card
 from refcolor.publish.provenance import checksum, find_origin
 from refcolor.sources.manifest import Record, write_manifest
@@ -144,6 +145,15 @@ def test_private_paths_are_not_published(repository: Repository) -> None:
     """Neither the folder of the pictures nor that of initial weights is published."""
     root = repository()
     assert "/home/ann" not in write_card(root / "models", root=root)
+
+
+def test_the_card_of_a_model_tuned_from_the_included_one_says_so(repository: Repository) -> None:
+    """Its own pictures are not all that it learnt from."""
+    root = repository()
+    assert "comes with refcolor" not in write_card(root / "models", root=root)
+    lock_file = root / "dvc.lock"
+    lock_file.write_text(lock_file.read_text().replace("/home/ann/w", INCLUDED_MODEL))
+    assert "comes with refcolor; its card names" in write_card(root / "models", root=root)
 
 
 def test_a_copy_in_half_precision_is_the_same_model(repository: Repository, tmp_path: Path) -> None:

@@ -7,7 +7,7 @@ from pathlib import Path
 import pytest
 
 from refcolor.errors import RefcolorError
-from refcolor.params import PATHS
+from refcolor.params import INCLUDED_MODEL, PATHS
 from refcolor.tracking import inputs
 from tests.conftest import tiny_params
 
@@ -96,6 +96,13 @@ def test_the_suggested_line_for_gitignore_works(tree: Path, name: str) -> None:
     with (tree / ".gitignore").open("a") as file:
         file.write(f"{message[1]}\n")
     check(name)
+
+
+def test_the_included_model_may_be_where_a_training_starts(tree: Path) -> None:
+    """Git tracks it on purpose."""
+    write(tree / INCLUDED_MODEL / "generator.safetensors")
+    git(tree, "add", "-A")
+    check(INCLUDED_MODEL, "train.init")
 
 
 def test_the_suggested_command_untracks_pictures(tree: Path) -> None:
