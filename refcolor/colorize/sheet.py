@@ -15,7 +15,8 @@ from refcolor.io.image import Picture, Unit
 
 _SIDE = 256  # pixels of a reference's longer side, at most
 _EVEN = 8.0  # CIELAB distance in a 3 x 3 window of which a pixel is neither line nor edge
-# Of the tolerance, within which a colour is the sheet's: with 1 more eyes become skin.
+# Share of the tolerance within which a colour is the sheet's. With 1, eyes of some drawings take
+# another colour of the sheet than those of others.
 _NEAR = 2 / 3
 _SMALLEST = 0.002  # share of these pixels that a colour of the sheet has
 
