@@ -115,8 +115,7 @@ class PlainStep:
         match = augment.known_match(
             batch.warped.grid, batch.warped.valid, cells=cells, query_cells=output.cells
         )
-        chance = torch.rand(logits.shape, generator=self.random).to(logits.device)
-        negative = losses.choose_negatives(match, chance, cells=cells)
+        negative = losses.choose_negatives(match, batch.negatives, cells=cells)
         return losses.triplet(logits, match, negative, margin=self.params.loss.margin)
 
 

@@ -15,6 +15,7 @@ from refcolor.params import Params
 from refcolor.training import losses
 from refcolor.training.batch import make_batch
 from refcolor.training.data import Pictures
+from refcolor.training.device import memory_format
 from refcolor.training.train import epoch_order, generator_terms, update_ema
 from refcolor.training.vgg import VGGFeatures
 
@@ -31,9 +32,9 @@ class TrainingStep:
         self.params, self.pictures, self.device, self.done = params, pictures, device, 0
         self.generator, self.ema, self.discriminator = first_networks(params)
         for network in (self.generator, self.ema, self.discriminator):
-            network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+            network.to(device=device, memory_format=memory_format(device))  # type: ignore[call-overload]
         self.generator.train(), self.discriminator.train()
-        self.vgg = vgg.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        self.vgg = vgg.to(device=device, memory_format=memory_format(device))  # type: ignore[call-overload]
         self.random = torch.Generator().manual_seed(params.seed)
         self.optimizer_g, self.optimizer_d = (
             torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
@@ -43,10 +44,10 @@ class TrainingStep:
             )
         )
 
-    def compile(self, *, backend: str = "inductor") -> None:
-        """Let torch.compile make the passes of the three networks."""
+    def compile(self, **options: str) -> None:
+        """Let torch.compile make the passes of the three networks, with its options."""
         for network in (self.generator, self.discriminator, self.vgg):
-            network.compile(backend=backend)
+            network.compile(**options)
 
     def __call__(self, lap: Callable[[str], None]) -> dict[str, float]:
         """Do a step; call `lap` with the name of each part that ends.
@@ -79,7 +80,6 @@ class TrainingStep:
                 batch,
                 discriminator=self.discriminator,
                 vgg=self.vgg,
-                random=random,
             )
         terms |= generator
         weights = params.loss.weights
@@ -98,9 +98,9 @@ class TrainingStep:
             images=self.done * count,
             batch_size=count,
         )
-        values = {name: term.item() for name, term in terms.items()}
+        values = torch.stack([term.detach().float() for term in terms.values()]).tolist()
         lap("optimiser")
-        return values
+        return dict(zip(terms, values, strict=True))
 
 
 class Clock:

@@ -37,7 +37,7 @@ from refcolor import errors, params
 from refcolor.errors import RefcolorError
 from refcolor.params import Params
 from refcolor.training.data import Pictures
-from refcolor.training.device import choose_device, keep_freed_memory
+from refcolor.training.device import choose_device, keep_freed_memory, set_numerics
 
 STEPS = {"cpu": 4, "cuda": 40}  # timed for each variant unless asked otherwise
 WARM_UP = {"cpu": 3, "cuda": 5}  # steps between the first, which is counted, and those timed
@@ -55,10 +55,12 @@ class Variant:
     kind: str  # plain | refcolor
     precision: str
     compiled: bool = False
+    graphs: bool = False  # with CUDA graphs, which torch.compile makes
 
     def __str__(self) -> str:
         """Name it as in the table."""
-        return f"{self.kind} {self.precision}{' compiled' if self.compiled else ''}"
+        extra = " CUDA graphs" if self.graphs else " compiled" if self.compiled else ""
+        return f"{self.kind} {self.precision}{extra}"
 
 
 @dataclasses.dataclass
@@ -114,33 +116,20 @@ def measure(
     return measured
 
 
-def convolutions_in_tf32(device: torch.device) -> bool:
-    """Whether this device shortens the factors of fp32 convolutions, PyTorch's default on CUDA."""
-    shortened: bool = torch.backends.cudnn.allow_tf32
-    return device.type == "cuda" and shortened
-
-
 def matrix_peak(device: torch.device, precision: str, *, side: int = 0) -> float:
-    """Operations a second of the product of two large square matrices, at best.
-
-    In fp32 as convolutions do it, which are nearly all operations of a step: in TF32 on most GPUs.
-    """
+    """Operations a second of the product of two large square matrices, at best."""
     side = side or MATRIX[device.type]
     count = PRODUCTS[device.type]
-    earlier = torch.get_float32_matmul_precision()
-    torch.set_float32_matmul_precision("high" if convolutions_in_tf32(device) else "highest")
-    try:
-        a, b = torch.randn(2, side, side, device=device).to(DTYPES[precision])
-        a @ b
-        rates = []
-        for _ in range(ROUNDS):
-            clock = Clock(device)
-            for _ in range(count):
-                a @ b
-            clock.lap("products")
-            rates.append(2 * side**3 * count / clock.seconds()["products"])
-    finally:
-        torch.set_float32_matmul_precision(earlier)
+    set_numerics(device)
+    a, b = torch.randn(2, side, side, device=device).to(DTYPES[precision])
+    a @ b
+    rates = []
+    for _ in range(ROUNDS):
+        clock = Clock(device)
+        for _ in range(count):
+            a @ b
+        clock.lap("products")
+        rates.append(2 * side**3 * count / clock.seconds()["products"])
     return max(rates)
 
 
@@ -204,6 +193,9 @@ def _prepare(
     global _step
     torch.set_num_threads(settings.train.threads)
     settings = changed(settings, train={"precision": variant.precision})
+    # "plain" has what PyTorch has by default.
+    if variant.kind == "refcolor":
+        set_numerics(device, training=True)
     make = PlainStep if variant.kind == "plain" else TrainingStep
     if variant.kind == "refcolor":
         keep_freed_memory()  # as the train stage does
@@ -211,7 +203,7 @@ def _prepare(
     with FlopCounterMode(display=False) as counter:
         losses = _step(Clock(device).lap)
     if isinstance(_step, TrainingStep) and variant.compiled:
-        _step.compile()
+        _step.compile(mode="reduce-overhead" if variant.graphs else "default")
     for _ in range(WARM_UP[device.type]):
         _step(Clock(device).lap)
     _forget_peak(device)
@@ -244,7 +236,8 @@ def _peak_bytes(device: torch.device) -> float:
     return float(found[1]) * 1024 if found else float("nan")
 
 
-def _machine(device: torch.device) -> str:
+def machine(device: torch.device) -> str:
+    """Name the GPU or the processor."""
     if device.type == "cuda":
         return torch.cuda.get_device_name(device)
     return processor()
@@ -280,7 +273,7 @@ def main() -> None:
         for compiled in ([False, True] if arguments.compile else [False])
     ]
     peaks = {name: matrix_peak(device, name) for name in DTYPES}
-    print(f"{_machine(device)}, {arguments.threads} threads, torch {torch.__version__}")
+    print(f"{machine(device)}, {arguments.threads} threads, torch {torch.__version__}")
     weights = "ImageNet weights" if vgg_is_cached() else "random weights, for want of the real ones"
     print(f"{arguments.preset} at {settings.clean.size} px, all losses on, VGG-19 with {weights}")
     for batch in arguments.batch:
@@ -292,9 +285,7 @@ def main() -> None:
         print("", *table(measured, peaks, batch=batch), sep="\n", flush=True)
     print()
     for name, peak in peaks.items():
-        shortened = name == "fp32" and convolutions_in_tf32(device)
-        how = " (TF32, as its convolutions)" if shortened else ""
-        print(f"matrix peak in {name}{how}: {peak / 1e12:.4g} TFLOP/s")
+        print(f"matrix peak in {name}: {peak / 1e12:.4g} TFLOP/s")
 
 
 if __name__ == "__main__":

@@ -154,9 +154,11 @@ def _features(name: str) -> "Features":
     from dataclasses import replace
 
     from refcolor.evaluation.features.inception import WEIGHTS, Inception
-    from refcolor.training.device import choose_device
+    from refcolor.training.device import choose_device, set_numerics
     from refcolor.training.weights import fetch
 
     # Fetched here, so that the error names the option and not the parameter.
     fetch(replace(WEIGHTS, title="the Inception weights", alternative="give --features random"))
-    return Inception(device=choose_device("auto"))
+    device = choose_device("auto")
+    set_numerics(device)
+    return Inception(device=device)

@@ -9,10 +9,16 @@ from refcolor.colorize.weights import check_weights
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 from refcolor.io.image import Picture, Unit
+from refcolor.io.tensors import to_device
 from refcolor.model.generator import Generator
 from refcolor.params import ModelParams
 from refcolor.training.checkpoint import GENERATOR, describe, load_generator
-from refcolor.training.device import choose_device
+from refcolor.training.device import (
+    choose_device,
+    memory_format,
+    multiplies_bfloat16,
+    network_input,
+)
 
 
 class TorchNetwork:
@@ -23,8 +29,8 @@ class TorchNetwork:
     ) -> None:
         """generator: in evaluation mode.  device: cpu, cuda, cuda:1 or mps."""
         self.model, self.size, self.device = model, size, torch.device(device)
-        self._generator = generator.to(self.device).to(memory_format=torch.channels_last)
-        self._bfloat16 = _is_fast_in_bfloat16(self.device)
+        self._generator = generator.to(self.device).to(memory_format=memory_format(self.device))
+        self._bfloat16 = multiplies_bfloat16(self.device)
 
     @torch.inference_mode()
     def __call__(
@@ -38,18 +44,14 @@ class TorchNetwork:
         """Colour sketches after their references."""
         with torch.autocast(self.device.type, dtype=torch.bfloat16, enabled=self._bfloat16):
             output = self._generator(
-                sketch=self._tensor(sketches),
-                reference=[self._tensor(pictures) for pictures in references],
-                bias=None if bias is None else torch.from_numpy(bias).to(self.device),
+                sketch=network_input(sketches, self.device),
+                reference=[network_input(pictures, self.device) for pictures in references],
+                bias=None if bias is None else to_device(torch.from_numpy(bias), self.device),
             )
         weights = None
         if with_weights and output.logits is not None:
             weights = output.logits.softmax(dim=-1).cpu().numpy()
         return image.to_uint8(output.picture), weights
-
-    def _tensor(self, pictures: Picture) -> torch.Tensor:
-        tensor = image.to_tensor(pictures).to(self.device)
-        return tensor.contiguous(memory_format=torch.channels_last)
 
 
 def load_torch(folder: Path, *, device: str) -> TorchNetwork:
@@ -63,13 +65,3 @@ def load_torch(folder: Path, *, device: str) -> TorchNetwork:
             f"the device must be auto, cpu, cuda, cuda:1 or mps, got {device!r}"
         ) from error
     return TorchNetwork(load_generator(folder), model=model, size=size, device=str(torch_device))
-
-
-def _is_fast_in_bfloat16(device: torch.device) -> bool:
-    """Whether the device multiplies bfloat16 in hardware, which halves the time."""
-    if device.type == "cuda":
-        return bool(torch.cuda.is_bf16_supported(including_emulation=False))
-    if device.type == "cpu":
-        capabilities = torch.cpu.get_capabilities()
-        return bool(capabilities.get("avx512_bf16") or capabilities.get("amx_bf16"))
-    return False

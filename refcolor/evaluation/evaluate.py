@@ -20,6 +20,7 @@ from refcolor.io import image
 from refcolor.params import EvaluateParams, Params
 from refcolor.sources.naming import result_name
 from refcolor.training.checkpoint import load_generator
+from refcolor.training.device import memory_format, set_numerics
 
 SIGNIFICANT_DIGITS = 6
 
@@ -62,11 +63,13 @@ def evaluate(
     Raises RefcolorError for missing weights or pictures, for an invalid tagger and for real
     drawings that cannot be used.
     """
+    device = torch.device(device)
     torch.set_num_threads(params.train.threads)
+    set_numerics(device)
     features = load_features(params.evaluate, device=device)
     tagger = load_tagger(Path(params.evaluate.tagger)) if params.evaluate.tagger else None
     pairs = read_real_pairs(Path(params.evaluate.pairs)) if params.evaluate.pairs else []
-    generator = load_generator(models, device=device).to(memory_format=torch.channels_last)
+    generator = load_generator(models, device=device).to(memory_format=memory_format(device))
     evaluation_set = load_evaluation_set(data, params)
     predictions = Predictions(evaluation_set, generator, params.evaluate, device=device)
     real = real_drawings(Colorizer.load(models, device=str(device)), pairs) if pairs else Measured()

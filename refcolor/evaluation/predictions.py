@@ -15,6 +15,7 @@ from refcolor.io import image
 from refcolor.model.generator import Generator
 from refcolor.params import EvaluateParams
 from refcolor.training.augment import Match
+from refcolor.training.device import network_input
 
 
 @dataclass(frozen=True)
@@ -41,7 +42,8 @@ class Predictions:
         device: torch.device | str = "cpu",
     ) -> None:
         """generator: in evaluation mode, on the device."""
-        self.data, self._generator, self._params, self._device = data, generator, params, device
+        self.data, self._generator, self._params = data, generator, params
+        self._device = torch.device(device)
         self.sketches = data.pictures.sketch[data.pairs[:, 0]]
         self.references = data.pictures.color[data.pairs[:, 1]]
 
@@ -96,8 +98,8 @@ class Predictions:
             for start in range(0, len(sketches), self._params.batch_size):
                 batch = slice(start, start + self._params.batch_size)
                 output = self._generator(
-                    sketch=self._tensor(sketches[batch, ..., None]),
-                    reference=self._tensor(references[batch]),
+                    sketch=network_input(sketches[batch, ..., None], self._device),
+                    reference=network_input(references[batch], self._device),
                 )
                 pictures.append(image.to_uint8(output.picture))
                 if output.logits is not None:
@@ -108,8 +110,3 @@ class Predictions:
     def _parts(self, cells: tuple[int, int]) -> Tensor:
         parts = torch.from_numpy(np.stack([truth.parts for truth in self.data.truths]))
         return cell_parts(parts, cells=cells, labels=len(PARTS))
-
-    def _tensor(self, pictures: Stack) -> Tensor:
-        # channels_last, as the generator's weights, halves the time.
-        tensor = image.to_tensor(pictures).to(self._device)
-        return tensor.contiguous(memory_format=torch.channels_last)

@@ -238,11 +238,13 @@ def to_tensor(pictures: Picture, *, device: "torch.device | str" = "cpu") -> "to
     """
     import torch
 
+    from refcolor.io.tensors import to_device
+
     _check_dtype(pictures)
     if pictures.ndim < 3:
         raise ValueError(f"pictures must be (..., H, W, C), got shape {pictures.shape}")
     tensor = torch.from_numpy(np.ascontiguousarray(np.moveaxis(pictures, -1, -3)))
-    return tensor.to(device, non_blocking=True).to(torch.float32).div_(MIDDLE).sub_(1)
+    return to_device(tensor, device).to(torch.float32).div_(MIDDLE).sub_(1)
 
 
 def to_uint8(tensor: "torch.Tensor") -> Picture:

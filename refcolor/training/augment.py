@@ -14,6 +14,8 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
+from refcolor.io.tensors import to_device
+
 CONTROL_POINTS = 5  # along each side
 _NOT_WHITE, _ALL_WHITE = 2 * 235 / 255 - 1, 2 * 253 / 255 - 1  # for `keep_white`
 
@@ -89,7 +91,7 @@ def draw_channel_orders(count: int, *, share: float, generator: torch.Generator)
 
 def reorder_channels(picture: Tensor, orders: Tensor) -> Tensor:
     """Permute the channels of each picture.  picture: (B, 3, H, W). orders: (B, 3) int64."""
-    return picture.gather(1, orders.to(picture.device)[..., None, None].expand_as(picture))
+    return picture.gather(1, to_device(orders, picture.device)[..., None, None].expand_as(picture))
 
 
 def keep_white(changed: Tensor, picture: Tensor) -> Tensor:
@@ -122,10 +124,12 @@ def warp(picture: Tensor, warps: Warps) -> Warped:
     """
     height, width = picture.shape[-2:]
     device = picture.device
-    basis = _spline_basis(height, width).to(device)
-    displacement = torch.unflatten(basis @ warps.displacement.to(device), 1, (height, width))
-    source = _pixel_centres(height, width).to(device) + displacement
-    sign = torch.where(warps.mirrored.to(device), -1.0, 1.0).reshape(-1, 1, 1)
+    basis, centres = _warp_grid(height, width, device)
+    displacement = torch.unflatten(
+        basis @ to_device(warps.displacement, device), 1, (height, width)
+    )
+    source = centres + displacement
+    sign = torch.where(to_device(warps.mirrored, device), -1.0, 1.0).reshape(-1, 1, 1)
     grid = torch.stack([source[..., 0] * sign, source[..., 1]], dim=-1)
     warped = F.grid_sample(
         picture, grid.to(picture.dtype), mode="bilinear", padding_mode="border", align_corners=False
@@ -159,7 +163,7 @@ def shuffle_patches(warped: Warped, orders: Tensor) -> Warped:
     The match stays known where P also divides the attention cells: then no cell shows two patches.
     """
     side = math.isqrt(orders.shape[1])
-    order = orders.to(warped.grid.device)
+    order = to_device(orders, warped.grid.device)
     batch = torch.arange(len(order), device=order.device)[:, None]
 
     def shuffled(x: Tensor) -> Tensor:
@@ -181,7 +185,7 @@ def drop_references(warped: Warped, dropped: Tensor) -> Warped:
 
     dropped: (B,) bool.
     """
-    mask = dropped.to(warped.grid.device)[:, None, None, None]
+    mask = to_device(dropped, warped.grid.device)[:, None, None, None]
     picture = warped.picture.masked_fill(mask, 1.0)
     return dataclasses.replace(drop_matches(warped, dropped), picture=picture)
 
@@ -191,7 +195,7 @@ def drop_matches(warped: Warped, dropped: Tensor) -> Warped:
 
     dropped: (B,) bool.
     """
-    mask = dropped.to(warped.grid.device)[:, None, None]
+    mask = to_device(dropped, warped.grid.device)[:, None, None]
     return dataclasses.replace(warped, valid=warped.valid & ~mask)
 
 
@@ -214,7 +218,7 @@ def known_match(
     block = (grid.shape[1] // rows, grid.shape[2] // columns)
     mean_source = F.avg_pool2d(grid.permute(0, 3, 1, 2), block).flatten(2).mT
     inside = F.avg_pool2d(valid.float().unsqueeze(1), block).flatten(1) >= 1
-    size = torch.tensor([columns, rows], dtype=grid.dtype, device=grid.device)
+    size = torch.stack([grid.new_full((), count) for count in (columns, rows)])
     source_cell = (mean_source + 1) / 2 * size - 0.5
     row, column = (
         (torch.arange(count, dtype=grid.dtype, device=grid.device) + 0.5) * (keys / count) - 0.5
@@ -227,13 +231,17 @@ def known_match(
 
 
 @functools.lru_cache(maxsize=8)
+def _warp_grid(height: int, width: int, device: torch.device) -> tuple[Tensor, Tensor]:
+    """Copy the spline basis and the pixel centres to a device, once."""
+    return _spline_basis(height, width).to(device), _pixel_centres(height, width).to(device)
+
+
 def _pixel_centres(height: int, width: int) -> Tensor:
     y = (2 * torch.arange(height, dtype=torch.float32) + 1) / height - 1
     x = (2 * torch.arange(width, dtype=torch.float32) + 1) / width - 1
     return torch.stack(torch.meshgrid(x, y, indexing="xy"), dim=-1)
 
 
-@functools.lru_cache(maxsize=8)
 def _spline_basis(height: int, width: int) -> Tensor:
     """Compute the displacement of every pixel for a unit displacement of each control point.
 

@@ -8,10 +8,12 @@ from torch import Tensor
 
 from refcolor.io import image
 from refcolor.io.image import Picture
+from refcolor.io.tensors import to_device
 from refcolor.lines.sketch import XDoGSettings
 from refcolor.params import Params
 from refcolor.training import augment
 from refcolor.training.data import Pictures
+from refcolor.training.device import network_input
 from refcolor.training.distributed import SINGLE_PROCESS, Processes
 from refcolor.training.sketches import InkSettings, batch_sketches, draw_ink, draw_xdog
 from refcolor.training.windows import between_windows, color_views, draw_windows, whole
@@ -24,12 +26,15 @@ class Batch:
     sketch: (B, 1, S, S), reference, target: (B, 3, S, S), all in [-1, 1].
     warped: the warp that turned the target into the reference; no pixel is valid where the
         reference is another picture of the group.
+    negatives: (B, N_s) float32 in [0, 1), for `losses.choose_negatives`; None without the triplet
+        loss.
     """
 
     sketch: Tensor
     reference: Tensor
     target: Tensor
     warped: augment.Warped
+    negatives: Tensor | None = None
 
 
 def make_batch(
@@ -60,7 +65,7 @@ def make_batch(
     warps = augment.draw_warps(
         count, strength=settings.warp, mirror=settings.mirror, generator=random
     )
-    index, offsets = local_part(index), local_part(offsets).to(device)
+    index, offsets = local_part(index), to_device(local_part(offsets), device)
     warps = augment.Warps(local_part(warps.displacement), local_part(warps.mirrored))
     shown = index
     if settings.other_reference:
@@ -104,7 +109,12 @@ def make_batch(
         pictures, index, target_windows, colors, ink=local_part(ink), xdog=local_part(xdog)
     )
     lines = image.to_tensor(sketch[..., None], device=device)
-    return Batch(lines, warped.picture, target, warped)
+    negatives = None
+    if params.loss.triplet:
+        queries = (size // params.model.cell_sizes[0]) ** 2
+        negatives = local_part(torch.rand(count, queries, generator=random))
+        negatives = to_device(negatives, device)
+    return Batch(lines, warped.picture, target, warped, negatives)
 
 
 def draw_color_change(
@@ -123,13 +133,11 @@ def draw_color_change(
             augment.draw_channel_orders(count, share=settings.channel_order, generator=random)
         )
     if settings.color_gain:
-        gains = local_part(
-            augment.draw_color_gains(count, largest=settings.color_gain, generator=random)
-        ).to(offsets.device)
+        gains = augment.draw_color_gains(count, largest=settings.color_gain, generator=random)
+        gains = to_device(local_part(gains), offsets.device)
 
     def change(colors: Picture) -> Tensor:
-        picture = image.to_tensor(colors, device=offsets.device)
-        picture = picture.contiguous(memory_format=torch.channels_last)
+        picture = network_input(colors, offsets.device)
         changed = picture if orders is None else augment.reorder_channels(picture, orders)
         changed = augment.offset_colors(changed if gains is None else changed * gains, offsets)
         return augment.keep_white(changed, picture) if settings.keep_white else changed

@@ -8,6 +8,7 @@ import shutil
 import time
 from collections.abc import Mapping
 from contextlib import AbstractContextManager
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from refcolor.io.files import replacing, sweep
 from refcolor.io.locks import locked
 from refcolor.model.generator import Generator, build_generator
 from refcolor.params import ModelParams
+from refcolor.training.device import Numerics
 
 GENERATOR, DISCRIMINATOR, DESCRIPTION = (
     "generator.safetensors",
@@ -175,11 +177,12 @@ def save_model(
     discriminator: nn.Module | None,
     params: ModelParams,
     size: int,
+    numerics: Numerics | None = None,
 ) -> None:
     """Write a model: EMA generator, discriminator (for fine-tuning), and their description.
 
     discriminator: None where it was not trained; then no file is written.
-    size: side in pixels of the training pictures.
+    size: side in pixels of the training pictures. numerics: of the training.
     """
     folder.mkdir(parents=True, exist_ok=True)
     for name, network in ((GENERATOR, generator), (DISCRIMINATOR, discriminator)):
@@ -190,6 +193,8 @@ def save_model(
         # Not by `save_file`, which hides the OSError of a full disk in an error of its own.
         (folder / name).write_bytes(save(weights))
     description = {"format": 1, "model": params.model_dump(), "size": size}
+    if numerics:
+        description["numerics"] = asdict(numerics)
     (folder / DESCRIPTION).write_text(json.dumps(description, indent=2) + "\n", encoding="utf-8")
 
 

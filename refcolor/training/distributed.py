@@ -8,13 +8,14 @@ import contextlib
 import datetime
 import logging
 import os
+import re
 import signal
 import socket
 import sys
 import tempfile
 import threading
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -33,6 +34,11 @@ _Batch = TypeVar("_Batch", bound=Sequence[Any] | Tensor)
 _Value = TypeVar("_Value")
 
 _TIMEOUT = datetime.timedelta(minutes=30)  # for a rank that still decodes pictures or saves a state
+_CLOSED = re.compile(
+    "connection (was )?(closed|reset|refused)|broken pipe|socket closed|failed to recv, got 0 bytes"
+    "|remote process exited|ncclRemoteError",
+    re.IGNORECASE,
+)
 _POLL_SECONDS = 0.5  # between two checks whether the parent process is alive
 
 
@@ -96,11 +102,10 @@ class Processes:
         for gradient, part in zip(gradients, parts, strict=True):
             gradient.copy_(part.view_as(gradient))
 
-    def means(self, terms: Mapping[str, Tensor]) -> dict[str, float]:
-        """Return the mean of each scalar over the ranks, in every rank."""
-        values = torch.stack([term.detach().float() for term in terms.values()])
-        means = (self._all_reduce(values) / self.world_size).tolist()
-        return dict(zip(terms, means, strict=True))
+    def means(self, terms: Iterable[Tensor]) -> Tensor:
+        """Return the mean of each of T scalars over the ranks, in every rank: (T,) float32."""
+        values = torch.stack([term.detach().float() for term in terms])
+        return self._all_reduce(values) / self.world_size
 
     def weight(self, count: Tensor) -> Tensor:
         """Return the factor of this rank's mean over `count` entries.
@@ -169,12 +174,13 @@ class LostProcessError(RefcolorError):
 
 @contextlib.contextmanager
 def _lost_process() -> Iterator[None]:
-    # gloo and nccl raise RuntimeError for a closed connection, with a message of many lines.
+    # torch has no exception of its own for a closed connection: it raises a RuntimeError with the
+    # words of gloo, NCCL or its store. Any other error of CUDA or NCCL is not the end of a process.
     try:
         yield
-    except torch.OutOfMemoryError:
-        raise
     except RuntimeError as error:
+        if not _CLOSED.search(str(error)):
+            raise
         raise LostProcessError(
             "another process of this training ended; the last state is kept. "
             "The same command resumes from it."
@@ -196,6 +202,10 @@ def needs_launch(params: Params, *, device: torch.device) -> bool:
         )
     if count == 1:
         return False
+    if os.name == "nt":
+        raise RefcolorError(
+            f"train.processes must be 1 on Windows, got {count}; several need Linux or macOS"
+        )
     if device.type not in ("cpu", "cuda"):
         raise RefcolorError(
             f"train.processes must be 1 on {device.type}, got {count}; several need CPUs or CUDA"

@@ -69,20 +69,25 @@ def style(prediction: Tensor, target: Tensor) -> Tensor:
     return F.l1_loss(gram(prediction), gram(target))
 
 
-def choose_negatives(match: Match, scores: Tensor, *, cells: tuple[int, int]) -> Tensor:
+def choose_negatives(match: Match, uniform: Tensor, *, cells: tuple[int, int]) -> Tensor:
     """Choose the negative key of each query at random among keys more than one cell from the match.
 
-    scores: (B, N_s, N_r) float32, uniform in [0, 1); the key with the highest score is chosen.
-    cells: (rows, columns) of the reference.
+    uniform: (B, N_s) float32 in [0, 1), selects among those keys.
+    cells: (rows, columns) of the reference; with no such key any key is chosen.
     Returns (B, N_s) int64. The distance is Chebyshev's.
     """
     rows, columns = cells
     row, column = match.key // columns, match.key % columns
-    key = torch.arange(rows * columns, device=match.key.device)
-    distance = torch.maximum(
-        (key // columns - row[..., None]).abs(), (key % columns - column[..., None]).abs()
-    )
-    return scores.masked_fill(distance <= 1, -1).argmax(dim=-1)
+    left = (column - 1).clamp_min(0)
+    width = (column + 2).clamp_max(columns) - left
+    height = (row + 2).clamp_max(rows) - (row - 1).clamp_min(0)
+    # The n-th key outside the block of 3 x 3 keys: step over the block in each of its rows.
+    negative = (uniform * (rows * columns - width * height)).long()
+    for block_row in (row - 1, row, row + 1):
+        start = block_row * columns + left
+        behind = (negative >= start) & (block_row >= 0) & (block_row < rows)
+        negative = torch.where(behind, negative + width, negative)
+    return negative.clamp_max(rows * columns - 1)
 
 
 def triplet(logits: Tensor, match: Match, negative: Tensor, *, margin: float) -> Tensor:

@@ -1,11 +1,12 @@
 """Training as one straight function: set-up, the discriminator and generator steps, reports."""
 
 import csv
-import dataclasses
 import math
 import shutil
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import asdict, dataclass
+from itertools import compress
 from pathlib import Path
 
 import torch
@@ -27,7 +28,9 @@ from refcolor.training.checkpoint import (
     save_model,
 )
 from refcolor.training.data import Pictures
+from refcolor.training.device import memory_format, set_numerics
 from refcolor.training.distributed import SINGLE_PROCESS, Processes
+from refcolor.training.overlap import Readback, ahead, overlaps
 from refcolor.training.tracker import Tracker
 from refcolor.training.vgg import load_vgg
 
@@ -42,7 +45,7 @@ SPEED_WINDOW = 30.0  # seconds over which the speed of later steps is measured
 EMA_WARM_UP = 0.1  # the half-life is at most this share of the pictures seen so far
 
 
-@dataclasses.dataclass(frozen=True)
+@dataclass(frozen=True)
 class Folders:
     """Where training writes."""
 
@@ -77,6 +80,14 @@ def train(
     Raises RefcolorError for a loss or weight that is NaN or infinite, and for fewer pictures than
     ranks.
     """
+    numerics = set_numerics(device, precision=params.train.precision, training=True)
+    tracker.tags({f"numerics.{name}": value for name, value in asdict(numerics).items()})
+    if numerics.precision != params.train.precision:
+        processes.log(
+            f"train.precision is {params.train.precision}, but this {device.type} only emulates "
+            f"it, which is slower than {numerics.precision}: the training uses {numerics.precision}"
+        )
+
     # The seed decides the initial weights; every later draw comes from the generator `random`.
     torch.set_num_threads(params.train.threads)
     torch.manual_seed(params.seed)
@@ -87,13 +98,14 @@ def train(
     ema.load_state_dict(generator.state_dict())
     ema.requires_grad_(False).eval()
     networks: tuple[nn.Module, ...] = (generator, discriminator, ema)
+    order = memory_format(device)
     for network in networks:
-        network.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        network.to(device=device, memory_format=order)  # type: ignore[call-overload]
         processes.broadcast_weights(network)
     vgg = None
     if params.loss.perceptual or params.loss.style:
         vgg = processes.first_rank_first(load_vgg)
-        vgg.to(device=device, memory_format=torch.channels_last)  # type: ignore[call-overload]
+        vgg.to(device=device, memory_format=order)  # type: ignore[call-overload]
     optimizers = [
         torch.optim.Adam(network.parameters(), lr=rate, betas=(0.5, 0.999), fused=True)
         for network, rate in (
@@ -104,7 +116,7 @@ def train(
     optimizer_g, optimizer_d = optimizers
     loss_weights = params.loss.weights
     autocast = torch.autocast(
-        device.type, dtype=torch.bfloat16, enabled=params.train.precision == "bf16"
+        device.type, dtype=torch.bfloat16, enabled=numerics.precision == "bf16"
     )
 
     if params.augment.other_reference and not pictures.members:
@@ -156,7 +168,18 @@ def train(
     for row in rows:
         tracker.scalars(int(row["step"]), {k: v for k, v in row.items() if k != "step"})
 
-    order = epoch_order(first_step // steps_per_epoch, len(pictures), seed=params.seed)
+    batches = draw_batches(
+        range(first_step, total_steps),
+        pictures,
+        params,
+        batch_size=batch_size,
+        random=random,
+        device=device,
+        processes=processes,
+    )
+    if overlaps(device):
+        batches = ahead(batches, device=device)
+    readback, steps_read = Readback(), first_step
     generator.train(), discriminator.train()
     bar = tqdm(
         range(first_step, total_steps),
@@ -185,10 +208,8 @@ def train(
                 step_seconds = math.inf
             timer_start, timer_step = now, step
 
-        # Each epoch has a new order; the learning rates are a function of epoch and step.
-        epoch, batch_number = divmod(step, steps_per_epoch)
-        if batch_number == 0:
-            order = epoch_order(epoch, len(pictures), seed=params.seed)
+        # The learning rates are a function of epoch and step.
+        epoch = step // steps_per_epoch
         half_life = params.train.learning_rate_half_life
         decay = 0.5 ** (epoch / half_life) if half_life else 1.0
         if params.train.cool_down:
@@ -196,20 +217,8 @@ def train(
         optimizer_g.param_groups[0]["lr"] = params.train.learning_rate_generator * decay
         optimizer_d.param_groups[0]["lr"] = params.train.learning_rate_discriminator * decay
 
-        # Make the batch: offset the colours, and warp each picture into its own reference.
-        # Every rank draws the random numbers of the whole batch, so that all ranks draw alike, and
-        # computes its own part of the batch.
-        index = order[batch_number * batch_size : (batch_number + 1) * batch_size]
-        is_small = epoch < params.train.half_resolution_epochs
-        batch = make_batch(
-            pictures,
-            index,
-            params,
-            random=random,
-            device=device,
-            size=params.training_size // 2 if is_small else params.training_size,
-            processes=processes,
-        )
+        # The batch, and the state of `random` after it, which a run that resumes behind it needs.
+        batch, random_state = next(batches)
 
         # Both steps use the same forward pass of the generator.
         with autocast:
@@ -235,7 +244,6 @@ def train(
                 batch,
                 discriminator=discriminator,
                 vgg=vgg,
-                random=random,
                 processes=processes,
             )
         total = sum(loss_weights[name] * term for name, term in terms.items())
@@ -252,31 +260,39 @@ def train(
             batch_size=batch_size,
         )
 
-        # A loss that is NaN or infinite ends the run before the state is saved.
+        # A loss that is NaN or infinite ends the run before the state is saved. Where the host can
+        # run ahead of the device, it reads the losses of a step during the next one.
         steps_done = step + 1
-        for name, value in processes.means(logged | terms).items():
-            refuse_not_finite(name, value, steps_done)
-            sums[name] = sums.get(name, 0.0) + value
+        logged |= terms
+        readback.start(processes.means(logged.values()))
+        is_reported = steps_done % params.train.report_every == 0
+        is_saved = processes.is_first_rank and (state_file.due() or steps_done == total_steps)
+        is_late = overlaps(device) and not (is_reported or is_saved)
+        for values in readback.finish(leave=int(is_late)):
+            steps_read += 1
+            for name, value in zip(logged, values, strict=True):
+                refuse_not_finite(name, value, steps_read)
+                sums[name] = sums.get(name, 0.0) + value
 
         # All ranks have the same weights from here on; rank 0 reports and saves them.
         if not processes.is_first_rank:
             continue
 
         # Every `report_every` steps: the validation loss, a preview and a row of the curves.
-        if steps_done % params.train.report_every == 0:
+        if is_reported:
             means = {name: value / params.train.report_every for name, value in sums.items()}
             with autocast:
                 rows.append(
                     report(steps_done, means, ema, validation_batch, state_file.previews, tracker)
                 )
             sums = {}
-        if state_file.due() or steps_done == total_steps:
+        if is_saved:
             save_state(
                 state_file,
                 step=steps_done,
                 rows=rows,
                 sums=sums,
-                random=random,
+                random_state=random_state,
                 networks=networks,
                 optimizers=optimizers,
                 processes=processes,
@@ -303,6 +319,7 @@ def train(
         discriminator=discriminator if params.loss.adversarial else None,
         params=params.model,
         size=params.training_size,
+        numerics=numerics,
     )
     folders.previews.mkdir(parents=True, exist_ok=True)
     for name in saved_previews:
@@ -323,6 +340,37 @@ def load_init(folder: Path, *, generator: nn.Module, discriminator: nn.Module) -
             load_weights(network, folder / name)
 
 
+def draw_batches(
+    steps: range,
+    pictures: Pictures,
+    params: Params,
+    *,
+    batch_size: int,
+    random: torch.Generator,
+    device: torch.device,
+    processes: Processes = SINGLE_PROCESS,
+) -> Iterator[tuple[Batch, Tensor]]:
+    # The batch of each step, and the state of `random` after it. Every rank draws the random
+    # numbers of whole batches, so that all ranks draw alike, and computes its part of each.
+    steps_per_epoch = len(pictures) // batch_size
+    order = epoch_order(steps.start // steps_per_epoch, len(pictures), seed=params.seed)
+    for step in steps:
+        epoch, number = divmod(step, steps_per_epoch)
+        if number == 0:
+            order = epoch_order(epoch, len(pictures), seed=params.seed)
+        is_small = epoch < params.train.half_resolution_epochs
+        batch = make_batch(
+            pictures,
+            order[number * batch_size : (number + 1) * batch_size],
+            params,
+            random=random,
+            device=device,
+            size=params.training_size // 2 if is_small else params.training_size,
+            processes=processes,
+        )
+        yield batch, random.get_state()
+
+
 def epoch_order(epoch: int, count: int, *, seed: int) -> Tensor:
     # A function of the epoch alone, so that a resumed run does not need the earlier orders.
     return torch.randperm(count, generator=torch.Generator().manual_seed(seed * 1_000_003 + epoch))
@@ -335,7 +383,6 @@ def generator_terms(
     *,
     discriminator: nn.Module,
     vgg: nn.Module | None,
-    random: torch.Generator,
     processes: Processes = SINGLE_PROCESS,
 ) -> dict[str, Tensor]:
     terms = {}
@@ -364,11 +411,8 @@ def generator_terms(
         # Both terms are means over the known queries, whose number differs between ranks.
         rank_weight = processes.weight(match.known.sum())
         if weights.triplet:
-            # Drawn for the whole batch, of which `match` holds this rank's part.
-            queries, keys = output.logits.shape[1:]
-            shape = (len(match.key) * processes.world_size, queries, keys)
-            scores = processes.local_part(torch.rand(shape, generator=random))
-            negative = losses.choose_negatives(match, scores.to(match.key.device), cells=cells)
+            assert batch.negatives is not None
+            negative = losses.choose_negatives(match, batch.negatives, cells=cells)
             triplet = losses.triplet(output.logits, match, negative, margin=weights.margin)
             terms["triplet"] = rank_weight * triplet
         if weights.match:
@@ -382,13 +426,12 @@ def update_ema(
 ) -> None:
     # Norm statistics are averaged like weights; counters are copied.
     decay = 0.5 ** (batch_size / min(half_life, EMA_WARM_UP * images))
-    for average, current in zip(
-        ema.state_dict().values(), generator.state_dict().values(), strict=True
-    ):
-        if average.is_floating_point():
-            average.lerp_(current, 1 - decay)
-        else:
-            average.copy_(current)
+    averages, values = list(ema.state_dict().values()), list(generator.state_dict().values())
+    is_float = [average.is_floating_point() for average in averages]
+    torch._foreach_lerp_([*compress(averages, is_float)], [*compress(values, is_float)], 1 - decay)
+    for average, value, is_averaged in zip(averages, values, is_float, strict=True):
+        if not is_averaged:
+            average.copy_(value)
 
 
 @torch.no_grad()
@@ -449,7 +492,7 @@ def save_state(
     step: int,
     rows: list[dict[str, float]],
     sums: dict[str, float],
-    random: torch.Generator,
+    random_state: Tensor,
     networks: Sequence[nn.Module],
     optimizers: Sequence[torch.optim.Optimizer],
     processes: Processes = SINGLE_PROCESS,
@@ -468,7 +511,7 @@ def save_state(
             "processes": processes.world_size,
             "rows": rows,
             "sums": sums,
-            "random": random.get_state(),
+            "random": random_state,
             "networks": [network.state_dict() for network in networks],
             "optimizers": [optimizer.state_dict() for optimizer in optimizers],
         }

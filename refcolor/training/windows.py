@@ -7,6 +7,7 @@ import torch
 from torch import Tensor
 
 from refcolor.io.image import WHITE, Picture, border_color, cut, resize
+from refcolor.io.tensors import to_device
 from refcolor.training.augment import Warped, draw_mask
 
 SMALLEST, LARGEST = 0.5, 1.6  # side of a window, as a multiple of the picture's side
@@ -73,7 +74,7 @@ def between_windows(warped: Warped, *, reference: Tensor, target: Tensor) -> War
     device = warped.grid.device
     # The grid is xy, a window is top, left, side.
     place, side = (
-        [window.to(device)[:, None, None, axes] for window in (reference, target)]
+        [to_device(window, device)[:, None, None, axes] for window in (reference, target)]
         for axes in ([1, 0], [2])
     )
     pixels = (warped.grid + 1) / 2 * side[0] + place[0]

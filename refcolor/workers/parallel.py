@@ -1,8 +1,10 @@
 """Map a pure function over pictures, in local processes or on a Dask cluster."""
 
 from collections.abc import Callable, Iterator, Sequence
+from functools import partial
 from typing import TypeVar
 
+import cv2
 from joblib import Parallel, delayed
 from tqdm import tqdm
 
@@ -27,6 +29,7 @@ def map_pictures(
     cluster: address of a Dask scheduler to use instead of processes; see `map_on_cluster`.
     Raises the first exception of a worker.
     """
+    function = partial(_with_one_thread, function)
     if cluster:
         results = map_on_cluster(function, items, scheduler=cluster)
     else:
@@ -34,3 +37,13 @@ def map_pictures(
             delayed(function)(item) for item in items
         )
     yield from tqdm(results, total=len(items), desc=label, unit="picture")
+
+
+def _with_one_thread(function: Callable[[Item], Result], item: Item) -> Result:
+    # There is a worker for each core; by default OpenCV starts as many threads in each of them.
+    before = cv2.getNumThreads()
+    cv2.setNumThreads(1)
+    try:
+        return function(item)
+    finally:
+        cv2.setNumThreads(before)

@@ -70,9 +70,7 @@ def test_loss_difference_is_the_largest_relative_one() -> None:
 @pytest.mark.parametrize("precision", ["fp32", "bf16"])
 def test_the_matrix_peak_is_a_rate(precision: str) -> None:
     """A core does between 10 million and 100 trillion operations a second."""
-    before = torch.get_float32_matmul_precision()
     assert 1e7 < matrix_peak(CPU, precision, side=64) < 1e14
-    assert torch.get_float32_matmul_precision() == before
 
 
 @pytest.mark.slow

@@ -9,6 +9,7 @@ import torch
 from scipy.interpolate import RBFInterpolator
 from torch import Tensor
 
+from refcolor.training import augment
 from refcolor.training.augment import (
     CONTROL_POINTS,
     Warped,
@@ -411,3 +412,12 @@ def test_a_forgotten_match_leaves_the_picture() -> None:
     assert not match.known[1].any()
     assert torch.equal(forgotten.picture, warped.picture)
     assert warped.valid.all()
+
+
+def test_the_grid_of_warps_is_copied_to_a_device_once() -> None:
+    """The second warp of the same size finds basis and pixel centres on the device."""
+    augment._warp_grid.cache_clear()
+    for count in (1, 3):
+        warp(torch.zeros(count, 3, 8, 6), still(count))
+    found = augment._warp_grid.cache_info()
+    assert (found.misses, found.hits) == (1, 1)

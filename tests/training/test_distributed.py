@@ -216,21 +216,56 @@ def test_processes_that_cannot_be_connected_say_so(monkeypatch: pytest.MonkeyPat
         raise AssertionError
 
 
-@pytest.mark.parametrize(
-    ("given", "named"),
-    [(RuntimeError("closed by peer"), LostProcessError), (torch.OutOfMemoryError("15 GB"), None)],
+GLOO = "[gloo/transport/tcp/pair.cc:547] Connection closed by peer [127.0.0.1]:8410"
+NCCL = "NCCL error in: NCCLUtils.cpp:94, {}, NCCL version 2.29.3\n{}: {}"
+REMOTE = NCCL.format(
+    "remote process exited or there was a network error",
+    "ncclRemoteError",
+    "A call failed possibly due to a network error or a remote process exiting prematurely.",
 )
-def test_a_lost_process_differs_from_a_full_gpu(
-    monkeypatch: pytest.MonkeyPatch, given: RuntimeError, named: type[Exception] | None
-) -> None:
-    """A closed connection is another process's end; memory that is too small is one's own."""
+CLOSED_SOCKET = NCCL.format(
+    "unhandled system error (run with NCCL_DEBUG=INFO for details)",
+    "ncclSystemError",
+    "System call or external library call failed. Last error: Connection closed by remote peer",
+)
+
+
+def means_where_all_reduce_fails(monkeypatch: pytest.MonkeyPatch, error: RuntimeError) -> None:
+    """Average a term where the all-reduce of torch raises an error."""
 
     def fail(_values: torch.Tensor) -> None:
-        raise given
+        raise error
 
     monkeypatch.setattr(dist, "all_reduce", fail)
-    with pytest.raises(named or type(given)):
-        Processes(0, 2).means({"x": torch.ones(())})
+    Processes(0, 2).means([torch.ones(())])
+
+
+@pytest.mark.parametrize("message", [GLOO, REMOTE, CLOSED_SOCKET])
+def test_a_closed_connection_is_a_lost_process(
+    monkeypatch: pytest.MonkeyPatch, message: str
+) -> None:
+    """gloo, NCCL and NCCL's sockets each say in their own words that the other end is gone."""
+    with pytest.raises(LostProcessError, match="another process of this training ended"):
+        means_where_all_reduce_fails(monkeypatch, RuntimeError(message))
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 15 GB"),
+        torch.AcceleratorError("CUDA error: device-side assert triggered"),
+        dist.DistBackendError(NCCL.format("invalid usage", "ncclInvalidUsage", "bad argument")),
+        dist.DistBackendError("Duplicate GPU detected: rank 1 and rank 0 both on device 81000"),
+        RuntimeError("No backend type associated with device type mps"),
+    ],
+)
+def test_other_errors_of_a_device_keep_their_words(
+    monkeypatch: pytest.MonkeyPatch, error: RuntimeError
+) -> None:
+    """An error of CUDA or NCCL that is not a closed connection is raised as it is."""
+    with pytest.raises(type(error)) as raised:
+        means_where_all_reduce_fails(monkeypatch, error)
+    assert raised.value is error
 
 
 def test_alone_nothing_is_connected() -> None:
@@ -239,3 +274,14 @@ def test_alone_nothing_is_connected() -> None:
         assert processes == Processes(rank=0, world_size=1)
         assert device == CPU
         assert not dist.is_initialized()
+
+
+def test_windows_trains_in_one_process(
+    must_start: Callable[..., bool], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """There a process does not notice that its parent has ended."""
+    with monkeypatch.context() as windows:
+        windows.setattr(distributed.os, "name", "nt")
+        assert not must_start({})
+        with pytest.raises(RefcolorError, match=r"processes must be 1 on Windows, got 2; several"):
+            must_start({"train.processes": 2})

@@ -24,7 +24,7 @@ from refcolor.io.shards import pack
 from refcolor.model.discriminator import Discriminator
 from refcolor.model.generator import build_generator
 from refcolor.params import Params
-from refcolor.training import losses
+from refcolor.training import device, losses
 from refcolor.training.checkpoint import StateFile, load_generator
 from refcolor.training.data import Pictures, load_pictures
 from refcolor.training.tracker import NullTracker
@@ -61,6 +61,10 @@ class Recorder(NullTracker):
     def __init__(self) -> None:
         self.points: list[tuple[int, dict[str, float]]] = []
         self.pictures: list[tuple[int, Any]] = []
+        self.set_tags: dict[str, object] = {}
+
+    def tags(self, values: Mapping[str, object]) -> None:
+        self.set_tags |= values
 
     def scalars(self, step: int, values: Mapping[str, float]) -> None:
         self.points.append((step, dict(values)))
@@ -239,12 +243,38 @@ def test_one_seed_gives_one_model(
     assert one.files()[name] != other.files()[name]
 
 
-def test_precision_changes_the_numbers(make_run: Callable[..., Run], make_params: Callable) -> None:
-    """`bf16` changes the computation."""
-    one, two = make_run("one"), make_run("two")
-    one(make_params()), two(make_params({"train.precision": "bf16"}))
-    name = "models/generator.safetensors"
-    assert one.files()[name] != two.files()[name]
+def test_precision_changes_the_numbers_where_the_device_multiplies_bfloat16(
+    make_run: Callable[..., Run],
+    make_params: Callable,
+    monkeypatch: pytest.MonkeyPatch,
+    capsys: pytest.CaptureFixture[str],
+) -> None:
+    """`bf16` changes the computation; where it is emulated it is replaced, and a line says so.
+
+    The precision that was used is in model.json and in the tags of the run.
+    """
+    runs = {}
+    for name, precision, multiplies in (
+        ("fp32", "fp32", True),
+        ("bf16", "bf16", True),
+        ("replaced", "bf16", False),
+    ):
+        monkeypatch.setattr(device, "multiplies_bfloat16", lambda _device, here=multiplies: here)
+        runs[name] = make_run(name)
+        runs[name](make_params({"train.precision": precision}))
+        line = "but this cpu only emulates it, which is slower than fp32: the training uses fp32"
+        assert (line in capsys.readouterr().out) == (name == "replaced")
+        used = "bf16" if name == "bf16" else "fp32"
+        numerics = json.loads(runs[name].files()["models/model.json"])["numerics"]
+        assert numerics == {
+            "device": "cpu",
+            "precision": used,
+            "tf32": False,
+            "cudnn_benchmark": True,
+        }
+        assert runs[name].tracker.set_tags == {f"numerics.{x}": y for x, y in numerics.items()}
+    weights = {x: run.files()["models/generator.safetensors"] for x, run in runs.items()}
+    assert weights["fp32"] == weights["replaced"] != weights["bf16"]
 
 
 @pytest.mark.parametrize("step", [1, 2, 3, 4])
@@ -266,6 +296,21 @@ def test_a_resumed_training_gives_the_bytes_of_an_uninterrupted_one(
     assert f"resumed at step {step}\n" in capsys.readouterr().out
     assert killed.files() == straight.files()
     assert killed.tracker.points == straight.tracker.points
+
+
+@pytest.mark.parametrize("step", [1, 2, 3])
+def test_batches_made_ahead_change_no_byte(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch, step: int
+) -> None:
+    """A thread makes the next batch during a step; the state belongs to the step that is saved."""
+    params = make_params(EVERY_TERM)
+    plain, stopped = make_run("plain"), make_run("stopped")
+    plain(params)
+    monkeypatch.setattr(training, "overlaps", lambda _device: True)
+    with pytest.raises(KeyboardInterrupt):
+        stopped(params, dies_after=step)
+    stopped(params)
+    assert stopped.files() == plain.files()
 
 
 def test_fine_queries_resume_to_the_same_bytes(
@@ -395,6 +440,33 @@ def test_a_nan_loss_ends_the_training_at_the_last_good_state(
     assert not run.files()
 
 
+def test_where_the_host_runs_ahead_a_nan_loss_is_named_with_its_step(
+    make_run: Callable[..., Run], make_params: Callable, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The losses of a step are read after the next one, and always before a state is saved."""
+    monkeypatch.setattr(training, "overlaps", lambda _device: True)
+    steps: list[int] = []
+
+    def adversarial(fake: Tensor) -> Tensor:
+        steps.append(len(steps) + 1)
+        return fake.mean() * (math.nan if steps[-1] == 2 else 1)
+
+    monkeypatch.setattr(losses, "adversarial_generator", adversarial)
+    run, message = make_run(), "the adversarial loss became nan at step 2; the last"
+    params = make_params({"train.report_every": 100})
+    with monkeypatch.context() as never_due, pytest.raises(RefcolorError, match=message):
+        never_due.setattr(EagerState, "due", lambda _state: False)
+        run(params)
+    assert steps == [1, 2, 3]
+    steps.clear()
+    with pytest.raises(RefcolorError, match=message):
+        run(params)
+    assert steps == [1, 2]
+    state = run.state.load()
+    assert state is not None
+    assert state["step"] == 1
+
+
 def test_nan_weights_of_the_last_step_are_not_written(
     make_run: Callable[..., Run], make_params: Callable
 ) -> None:
@@ -422,7 +494,7 @@ def test_a_state_with_infinite_values_is_not_saved(tmp_path: Path, spoiled: int)
             step=step,
             rows=[],
             sums={},
-            random=torch.Generator(),
+            random_state=torch.Generator().get_state(),
             networks=networks,
             optimizers=optimizers,
         )
@@ -506,7 +578,6 @@ def test_perceptual_and_style_see_the_features(
         ),
         discriminator=Discriminator(make_params().model),
         vgg=Features(),
-        random=torch.Generator(),
     )
     last = F.avg_pool2d(output.picture, 4), F.avg_pool2d(target, 4)
     layers = F.l1_loss(output.picture, target) + F.l1_loss(*last)
@@ -527,7 +598,6 @@ def test_the_generators_step_does_not_change_the_discriminator(
         batch,
         discriminator=discriminator,
         vgg=None,
-        random=torch.Generator(),
     )
     terms["adversarial"].backward()
     assert generator.decoder.leave.weight.grad.abs().max() > 0

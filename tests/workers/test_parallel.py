@@ -5,6 +5,7 @@ import os
 import time
 from pathlib import Path
 
+import cv2
 import pytest
 
 from refcolor.errors import PictureError
@@ -58,3 +59,16 @@ def test_progress_carries_the_label(capsys: pytest.CaptureFixture[str], tmp_path
     """The bar on stderr has the label and counts to the end."""
     list(map_pictures(str, [tmp_path], workers=1, label="clean"))
     assert "clean: 100%" in capsys.readouterr().err
+
+
+def opencv_threads(_item: int) -> int:
+    """Return the number of OpenCV's threads in this process."""
+    return cv2.getNumThreads()
+
+
+@pytest.mark.parametrize("workers", [1, 2])
+def test_opencv_has_one_thread_in_a_worker(workers: int) -> None:
+    """Workers for all cores with a thread for each core would be cores times cores threads."""
+    before = cv2.getNumThreads()
+    assert set(map_pictures(opencv_threads, range(4), workers=workers, label="x")) == {1}
+    assert cv2.getNumThreads() == before

@@ -10,6 +10,7 @@ from PIL import Image
 from torch import Tensor
 
 from refcolor.io import image
+from refcolor.io.tensors import to_device
 from refcolor.training.weights import Weights, fetch
 
 SIDE = 299  # pixels, the network's input
@@ -57,7 +58,7 @@ class Inception:
         """Map (N, H, W, 3) uint8 of any size to (N, 2048) float64."""
         rows = [np.empty((0, DIMENSIONS))]
         for start in range(0, len(pictures), _BATCH):
-            batch = self._preprocess(pictures[start : start + _BATCH]).to(self._device)
+            batch = to_device(self._preprocess(pictures[start : start + _BATCH]), self._device)
             rows.append(self._network(batch)[0].flatten(1).double().cpu().numpy())
         return np.concatenate(rows)
 

@@ -71,8 +71,7 @@ class RandomConvolutions:
         return rows
 
     def _tensor(self, pictures: NDArray[np.uint8]) -> Tensor:
-        tensor: Tensor = image.to_tensor(pictures).to(self._device)
-        return tensor
+        return image.to_tensor(pictures, device=self._device)
 
 
 def _convolve(maps: Tensor, weight: Tensor, bias: Tensor | None = None) -> Tensor:
