@@ -64,8 +64,9 @@ lock: $(READY)  ## Write requirements.lock anew from the environment
 	pip freeze --exclude-editable | grep -v '@' > requirements.lock
 
 $(READY): pyproject.toml requirements.lock
-	@$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' || { echo "refcolor: Python \
-	3.11 or newer is needed, $(PYTHON) is older; name another: make repro PYTHON=python3.12"; exit 1; }
+	@$(PYTHON) -c 'import sys; sys.exit(not (3, 11) <= sys.version_info < (3, 15))' || { echo \
+	"refcolor: Python 3.11 to 3.14 is needed, for which requirements.lock has packages; \
+	$(PYTHON) is `$(PYTHON) --version`; name another: make repro PYTHON=python3.12"; exit 1; }
 	$(PYTHON) -m venv .venv
 	.venv/bin/pip install --quiet --editable '.[dev]' --constraint requirements.lock
 	touch $(READY)

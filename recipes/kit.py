@@ -45,7 +45,7 @@ Canvas = npt.NDArray[np.uint16]  # (H, W)
 def read_kit(kit: Path) -> list[Bit]:
     """Read the entries of a kit. Raises UsageError for a folder without portrait_*.json."""
     bits = [
-        bit for file in sorted(kit.glob("portrait_*.json")) for bit in json.loads(file.read_text())
+        bit for file in sorted(kit.glob("portrait_*.json")) for bit in json.loads(file.read_bytes())
     ]
     if not bits:
         raise UsageError(

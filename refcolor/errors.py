@@ -1,5 +1,6 @@
 """User errors, exit codes, and the end of a process after an error or a signal."""
 
+import io
 import json
 import os
 import signal
@@ -44,6 +45,9 @@ def run(main: Callable[[], None]) -> None:
     of the rank that failed first.
     """
     signal.signal(signal.SIGTERM, _raise_terminated)
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        # Redirected output of Windows has no code for most of the letters that names may have.
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         main()
     except RefcolorError as error:

@@ -142,3 +142,35 @@ def test_the_wheel_has_the_library_its_model_and_nothing_else(tmp_path: Path) ->
     source = (path for path in (tmp_path / "refcolor").rglob("*") if path.is_file())
     assert names == {path.relative_to(tmp_path).as_posix() for path in source}
     assert f"refcolor/colorize/{DEMO.name}/generator.safetensors" in names
+
+
+@pytest.mark.parametrize(
+    ("version", "refused"),
+    [((3, 10, 9), True), ((3, 11, 0), False), ((3, 14, 9), False), ((3, 15, 0), True)],
+)
+def test_make_refuses_a_python_without_packages(
+    tmp_path: Path, version: tuple[int, int, int], refused: bool
+) -> None:
+    """One older than the code and one newer than the locked packages are refused in one line."""
+    for name in ("Makefile", "pyproject.toml", "requirements.lock"):
+        shutil.copy(ROOT / name, tmp_path)
+    python = tmp_path / "python"
+    said = "Python " + ".".join(map(str, version))
+    python.write_text(
+        f"#!/bin/sh\ncase $1 in --version) echo {said};; -c) exec {sys.executable} -c "
+        f"'import sys; sys.version_info = {version}; exec(sys.argv[1])' \"$2\";; "
+        "*) echo environment; exit 3;; esac\n",
+        encoding="utf-8",
+    )
+    python.chmod(0o755)
+    done = subprocess.run(
+        ["make", "repro", f"PYTHON={python}"],
+        cwd=tmp_path,
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode != 0
+    line = f"Python 3.11 to 3.14 is needed, for which requirements.lock has packages; {python} is"
+    assert (f"{line} {said}; name another: make repro" in done.stdout) == refused
+    assert ("environment" in done.stdout) != refused

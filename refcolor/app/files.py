@@ -22,8 +22,8 @@ def write_files(folder: Path, result: Result) -> dict[str, Path]:
 
     folder: for the results of the open page.  Returns a path for each of DOWNLOADS.
     """
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    shutil.rmtree(folder, ignore_errors=True)  # Windows keeps a file that a browser still reads
+    folder.mkdir(exist_ok=True)
     # A new folder for each result, because browsers cache files by their address.
     target = Path(tempfile.mkdtemp(dir=folder))
     stem = re.sub(r"[^\w.-]+", "_", PurePath(result.drawing.name).stem).strip("._")[:60]

@@ -7,7 +7,7 @@ import shutil
 import socket
 import sys
 import tempfile
-import threading
+import time
 import webbrowser
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
@@ -53,7 +53,8 @@ def serve(
         if browser:
             webbrowser.open(address)
         with suppress(KeyboardInterrupt):
-            threading.Event().wait()
+            while True:
+                time.sleep(60)  # on Windows Ctrl-C does not end a wait for an event
 
 
 @contextmanager

@@ -163,7 +163,9 @@ def _call(line: str, pairs: Sequence["Pair"], results: Path) -> None:
                 f"--command may have {{sketch}}, {{reference}} and {{output}}, got {line!r}"
             ) from error
         wall, cpu = time.monotonic(), sum(os.times()[2:4])
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            command, capture_output=True, encoding="utf-8", errors="replace", check=False
+        )
         wall, cpu = time.monotonic() - wall, sum(os.times()[2:4]) - cpu
         if done.returncode or not output.exists():
             said = (done.stderr.strip() or "no message").splitlines()[-1]

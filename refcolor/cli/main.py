@@ -1,6 +1,10 @@
 """The command line: `refcolor --help`."""
 
 import argparse
+import os
+import sys
+from collections.abc import Sequence
+from glob import glob
 
 import refcolor.interrupt  # noqa: F401
 from refcolor import errors
@@ -47,8 +51,21 @@ def main() -> None:
         module.add_arguments(command)
         # The verbs of a command without `run` set their own functions.
         command.set_defaults(command=getattr(module, "run", None), extra=EXTRAS.get(module))
-    arguments = parser.parse_args()
+    given = sys.argv[1:]
+    arguments = parser.parse_args(expand_patterns(given) if os.name == "nt" else given)
     errors.run(lambda: _run(arguments))
+
+
+def expand_patterns(arguments: Sequence[str]) -> list[str]:
+    """Replace `*.png` by the files that it matches, as the shells of Linux and macOS do.
+
+    An argument that names a file or matches none stays as it is.
+    """
+    return [
+        path
+        for argument in arguments
+        for path in (not os.path.exists(argument) and sorted(glob(argument))) or [argument]
+    ]
 
 
 def _run(arguments: argparse.Namespace) -> None:

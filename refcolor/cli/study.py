@@ -4,9 +4,11 @@ A plan describes the study; its trainings run one after another.
 """
 
 import argparse
+import os
 from pathlib import Path
 
 from refcolor.cli.options import path
+from refcolor.errors import RefcolorError
 
 
 def add_arguments(parser: argparse.ArgumentParser) -> None:
@@ -28,6 +30,11 @@ def add_arguments(parser: argparse.ArgumentParser) -> None:
 
 
 def _run(arguments: argparse.Namespace) -> None:
+    if os.name == "nt":
+        raise RefcolorError(
+            "refcolor study run stops and locks its runs as only Linux and macOS can; on Windows "
+            "run it in WSL (docs/install.md)"
+        )
     from refcolor.study.runner import run_study
 
     folder = arguments.folder and arguments.folder.expanduser().resolve()

@@ -25,6 +25,14 @@ def replacing(path: Path) -> Iterator[Path]:
         temporary.unlink(missing_ok=True)
 
 
+def relative(path: Path, start: Path) -> str:
+    """Return a path relative to a folder, with slashes; on another drive the path itself."""
+    try:
+        return Path(os.path.relpath(path, start)).as_posix()
+    except ValueError:
+        return path.as_posix()
+
+
 def sweep(folder: Path) -> None:
     """Remove temporary files of killed processes; no process may be writing to the folder."""
     for temporary in folder.glob(".*.part"):

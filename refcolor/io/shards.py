@@ -11,6 +11,7 @@ remotes. Equal files make equal shards.
 import hashlib
 import os
 import re
+import stat
 import tarfile
 from collections import defaultdict
 from collections.abc import Iterable, Sequence
@@ -116,13 +117,21 @@ def remove(files: Iterable[File]) -> None:
         if isinstance(file, Member):
             shards[file.shard].add(file.name)
         else:
-            file.unlink(missing_ok=True)
+            _delete(file)
     for shard, names in shards.items():
         remaining = [member for name, member in _members(shard).items() if name not in names]
         if remaining:
             _write(shard, remaining)
         else:
             shard.unlink()
+
+
+def _delete(file: Path) -> None:
+    try:
+        file.unlink(missing_ok=True)
+    except PermissionError:  # Windows keeps a file that is read-only, as DVC's may be
+        file.chmod(stat.S_IWRITE)
+        file.unlink()
 
 
 def shard_of(name: str) -> str:
@@ -162,8 +171,8 @@ def _write(shard: Path, members: Sequence[File]) -> None:
 
 
 def _members(shard: Path) -> dict[str, Member]:
-    stat = shard.stat()
-    return _index(shard, stat.st_ino, stat.st_mtime_ns, stat.st_size)
+    version = shard.stat()
+    return _index(shard, version.st_ino, version.st_mtime_ns, version.st_size)
 
 
 @lru_cache(maxsize=2048)

@@ -52,7 +52,7 @@ def output_of(command: list[str], folder: Path) -> str:
 
     Raises RefcolorError when it fails.
     """
-    done = subprocess.run(command, cwd=folder, capture_output=True, text=True, check=False)
+    done = subprocess.run(command, cwd=folder, capture_output=True, encoding="utf-8", check=False)
     if done.returncode:
         said = done.stderr.strip().splitlines() or ["no message"]
         raise RefcolorError(f"{' '.join(command)} failed in {folder}: {said[-1]}")

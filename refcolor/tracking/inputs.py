@@ -7,6 +7,7 @@ import subprocess
 from pathlib import Path
 
 from refcolor.errors import RefcolorError
+from refcolor.io.files import relative
 from refcolor.params import INCLUDED_MODEL, PATHS, Params, flatten
 from refcolor.tracking.stages import repository
 
@@ -40,7 +41,7 @@ def _refuse_published(setting: str, path: Path, *, tree: Path) -> None:
     tracked = [] if path.is_file() else _git_files(tree, path, "--cached")
     if not untracked and not tracked:
         return
-    name, steps = os.path.relpath(path, tree), []
+    name, steps = relative(path, tree), []
     ignored = _git_files(tree, path, "--cached", "--ignored", "--exclude-standard")
     if untracked or tracked != ignored:
         pattern = re.sub(r"([\\*?\[])", r"\\\1", name)

@@ -122,7 +122,7 @@ def _experiment(root: Path, name: str) -> str | None:
 def _git(root: Path, *command: str) -> str | None:
     try:
         done = subprocess.run(
-            ["git", *command], cwd=root, capture_output=True, text=True, check=False
+            ["git", *command], cwd=root, capture_output=True, encoding="utf-8", check=False
         )
     except OSError as error:
         raise RefcolorError("git is missing; install it to compare revisions") from error

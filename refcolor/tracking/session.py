@@ -202,7 +202,11 @@ def _place(root: Path) -> str:
 def _head(root: Path) -> str:
     try:
         done = subprocess.run(
-            ["git", "rev-parse", "HEAD"], cwd=root, capture_output=True, text=True, check=False
+            ["git", "rev-parse", "HEAD"],
+            cwd=root,
+            capture_output=True,
+            encoding="utf-8",
+            check=False,
         )
     except OSError:
         return ""

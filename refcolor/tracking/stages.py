@@ -17,6 +17,7 @@ import pathspec
 from ruamel.yaml import YAML
 
 from refcolor.errors import RefcolorError
+from refcolor.io.files import relative
 from refcolor.params import flatten, read_yaml
 
 PARAMETER_FILE = "params.yaml"
@@ -189,9 +190,9 @@ def _folder_md5(folder: Path, *, root: Path) -> str:
     for directory, _, names in os.walk(folder):
         for name in names:
             path = Path(directory, name)
-            if not ignored.match_file(os.path.relpath(path, root)):
-                relative = path.relative_to(folder).as_posix()
-                entries.append({"md5": content_md5(path, root=root), "relpath": relative})
+            if not ignored.match_file(relative(path, root)):
+                inside = path.relative_to(folder).as_posix()
+                entries.append({"md5": content_md5(path, root=root), "relpath": inside})
     entries.sort(key=lambda entry: entry["relpath"])
     text = json.dumps(entries, sort_keys=True)
     return hashlib.md5(text.encode(), usedforsecurity=False).hexdigest() + ".dir"

@@ -3,7 +3,6 @@
 import hashlib
 import json
 import math
-import os
 import time
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -20,6 +19,7 @@ from tqdm import tqdm
 
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.io import image
+from refcolor.io.files import relative
 from refcolor.io.image import WHITE
 from refcolor.io.shards import File, locate, read_order
 from refcolor.lines.drawing import working_sketch
@@ -157,8 +157,9 @@ def load_pictures(
     folder = cache / _cache_key([*sides.values()], silent=silent)
     arrays, digest = cached_arrays(folder, shapes, decode, silent=silent)
     if not silent:
+        where = relative(folder, Path.cwd())
         tqdm.write(
-            f"{len(ids):,} pictures, {size / 1e9:.1f} GB of pixels in {os.path.relpath(folder)}: "
+            f"{len(ids):,} pictures, {size / 1e9:.1f} GB of pixels in {where}: "
             f"{time.monotonic() - start:.1f} s"
         )
     pictures = Pictures(tuple(ids), **arrays, groups=names)

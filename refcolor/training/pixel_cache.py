@@ -69,6 +69,7 @@ def _write_entry(
         text = fill(arrays)
         for array in arrays.values():
             array.flush()
+        del arrays, array  # Windows does not rename a folder with mapped files
         with (temporary / _TEXT).open("w", encoding="utf-8") as file:
             file.write(text)
             file.flush()

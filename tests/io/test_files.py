@@ -1,12 +1,13 @@
 """Writes are atomic, with concurrent writers and after errors."""
 
+import os
 import threading
 from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
 
-from refcolor.io.files import replacing, sweep, write_lines
+from refcolor.io.files import relative, replacing, sweep, write_lines
 
 
 def test_a_file_is_replaced_at_the_end(tmp_path: Path) -> None:
@@ -88,3 +89,17 @@ def test_sweep_removes_temporary_files(tmp_path: Path) -> None:
     sweep(tmp_path)
     assert sorted(path.name for path in tmp_path.iterdir()) == [".gitkeep", "part.png"]
     sweep(tmp_path / "absent")
+
+
+def test_a_relative_path_has_slashes_and_may_be_on_another_drive(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """On Windows there is no relative path from C: to D:; the path itself is returned."""
+    assert relative(tmp_path / "a" / "b.png", tmp_path) == "a/b.png"
+    assert relative(tmp_path, tmp_path / "a") == ".."
+
+    def other_drive(_path: Path, _start: Path) -> str:
+        raise ValueError("path is on mount 'D:', start on mount 'C:'")
+
+    monkeypatch.setattr(os.path, "relpath", other_drive)
+    assert relative(tmp_path / "b.png", tmp_path) == (tmp_path / "b.png").as_posix()
