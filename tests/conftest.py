@@ -26,6 +26,17 @@ signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 @pytest.fixture(autouse=True)
+def _device(request: pytest.FixtureRequest) -> None:
+    """Skip a test whose marker names a device that this machine does not have."""
+    for marker, name in (("gpu", "cuda"), ("mps", "mps")):
+        if request.node.get_closest_marker(marker):
+            import torch
+
+            if not getattr(torch, name).is_available():
+                pytest.skip(f"this machine has no {name} device")
+
+
+@pytest.fixture(autouse=True)
 def _signal_handlers() -> Iterator[None]:
     """Restore what `errors.run` sets."""
     before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
