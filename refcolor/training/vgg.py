@@ -62,7 +62,7 @@ def load_vgg(loader: Callable[[], nn.Module] | None = None) -> VGGFeatures:
     """
     try:
         network = (loader or _imagenet_vgg19)()
-    except (OSError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
+    except (OSError, ImportError, RuntimeError, EOFError, pickle.UnpicklingError) as error:
         raise WEIGHTS.unavailable(error) from error
     assert isinstance(network.features, nn.Sequential)
     return VGGFeatures(network.features)

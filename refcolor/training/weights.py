@@ -4,7 +4,6 @@ import hashlib
 from dataclasses import dataclass
 from pathlib import Path
 
-import requests
 import torch
 from filelock import FileLock
 from tqdm import tqdm
@@ -48,10 +47,9 @@ class Weights:
 
     def unavailable(self, reason: Exception | str) -> RefcolorError:
         """Return the error that says why the weights are missing and which file to put where."""
-        # A failed connection wraps the actual reason in two layers.
-        inner: object = reason
-        if isinstance(reason, requests.ConnectionError) and reason.args:
-            inner = reason.args[0]
+        # A failed connection of `requests` wraps the actual reason in two layers.
+        layers = reason.args if isinstance(reason, OSError) else ()
+        inner = next((layer for layer in layers if hasattr(layer, "reason")), reason)
         text = " ".join(str(getattr(inner, "reason", inner)).split())[:_MAX_REASON]
         return RefcolorError(
             f"{self.title} are not available ({text}); put "
@@ -70,7 +68,7 @@ def fetch(weights: Weights) -> Path:
         if not path.exists():
             _download(weights)
         checksum = _checksum(path)
-    except OSError as error:
+    except (OSError, ImportError) as error:
         raise weights.unavailable(error) from error
     if not checksum.startswith(weights.checksum_prefix):
         raise weights.unavailable(
@@ -84,8 +82,10 @@ def _download(weights: Weights) -> None:
     """Download the file as `<name>.part` and rename it after its checksum was verified.
 
     After a broken connection, and in the next call, the download is resumed.
-    Raises OSError, the base class of the errors of `requests`.
+    Raises OSError, the base class of the errors of `requests`, and ImportError without it.
     """
+    import requests  # imported late: training itself works without it
+
     part = weights.path.with_name(f"{weights.name}.part")
     part.parent.mkdir(parents=True, exist_ok=True)
     with FileLock(f"{part}.lock"):
@@ -107,6 +107,8 @@ def _download(weights: Weights) -> None:
 
 
 def _receive(weights: Weights, part: Path, start: int) -> None:
+    import requests
+
     headers = {"Accept-Encoding": "identity", "Range": f"bytes={start}-"}
     with requests.get(weights.address, headers=headers, stream=True, timeout=_TIMEOUT) as response:
         if response.status_code == 416:  # the part is complete

@@ -474,7 +474,7 @@ def test_missing_weights_are_refused_before_any_work(
         raise OSError("no network")
 
     monkeypatch.setattr("torch.hub.get_dir", lambda: str(tmp_path))
-    monkeypatch.setattr("refcolor.training.weights.requests.get", refuse)
+    monkeypatch.setattr("requests.get", refuse)
     (tmp_path / "selected_tags.csv").write_text("name\nred_hair\n")
     params = _params(**{key: text.format(tmp_path=tmp_path) for key, text in changes.items()})
     with pytest.raises(RefcolorError, match=message):

@@ -61,6 +61,7 @@ NOT_RUN = {
     "mlflow models serve": "a placeholder for a model; tests/tracking/test_serving.py",
     "curl": "the model is not served here; tests/tracking/test_serving.py",
     "python -m benchmarks": "a GPU",
+    "python -m recipes.elsewhere": "minutes: a training; tests/recipes/test_elsewhere.py",
     "import numpy, onnxruntime": "the arrays are the reader's; tests/test_export.py",
 }
 # After these, in their block, `make repro` and `dvc repro` take more than the tests have.
