@@ -2,6 +2,8 @@
 
 PYTHON ?= python3
 PLAN ?= docs/study/plan.yaml
+# Named, because make 3.81 of macOS else runs plain commands without a shell, by the PATH before this.
+SHELL := bash
 export PATH := $(CURDIR)/.venv/bin:$(PATH)
 export PIP_DISABLE_PIP_VERSION_CHECK = 1
 READY := .venv/ready

@@ -1,9 +1,10 @@
-"""What an installation needs: packages of each command, and the content of the wheel."""
+"""What an installation needs: packages of each command, and the content of a release."""
 
 import re
 import shutil
 import subprocess
 import sys
+import tarfile
 import zipfile
 from pathlib import Path
 
@@ -127,21 +128,29 @@ def test_an_onnx_file_colors_without_torch(folder: Path) -> None:
 
 
 @pytest.mark.slow
-def test_the_wheel_has_the_library_its_model_and_nothing_else(tmp_path: Path) -> None:
-    """Every file of refcolor/ is in it, and neither pipeline, recipes nor tests."""
-    for name in ("pyproject.toml", "README.md", "LICENSE"):
+def test_a_release_has_the_library_its_model_and_nothing_else(tmp_path: Path) -> None:
+    """Wheel and sdist have every file of refcolor/, and neither pipeline, recipes nor tests."""
+    top = {"CHANGELOG.md", "CITATION.cff", "LICENSE", "MANIFEST.in", "README.md", "pyproject.toml"}
+    for name in top:
         shutil.copy(ROOT / name, tmp_path)
     for name in ("refcolor", "pipeline", "recipes", "tests"):
         ignored = shutil.ignore_patterns("__pycache__", "*.egg-info")
         shutil.copytree(ROOT / name, tmp_path / name, ignore=ignored)
     command = "-m pip wheel --quiet --no-deps --no-build-isolation --wheel-dir dist ."
     subprocess.run([sys.executable, *command.split()], cwd=tmp_path, check=True)
-    (wheel,) = (tmp_path / "dist").iterdir()
+    command = "from setuptools import build_meta; build_meta.build_sdist('dist')"
+    subprocess.run([sys.executable, "-c", command], cwd=tmp_path, check=True, capture_output=True)
+    sdist, wheel = sorted((tmp_path / "dist").iterdir(), key=lambda path: path.suffix)
     with zipfile.ZipFile(wheel) as archive:
         names = {name for name in archive.namelist() if ".dist-info/" not in name}
     source = (path for path in (tmp_path / "refcolor").rglob("*") if path.is_file())
-    assert names == {path.relative_to(tmp_path).as_posix() for path in source}
-    assert f"refcolor/colorize/{DEMO.name}/generator.safetensors" in names
+    library = {path.relative_to(tmp_path).as_posix() for path in source}
+    assert names == library
+    with tarfile.open(sdist) as archive:
+        names = {member.name.partition("/")[2] for member in archive if member.isfile()}
+    generated = {"PKG-INFO", "setup.cfg"}
+    assert {name for name in names if ".egg-info/" not in name} == library | top | generated
+    assert f"refcolor/colorize/{DEMO.name}/generator.safetensors" in library
 
 
 @pytest.mark.parametrize(
