@@ -147,6 +147,7 @@ pack(Path(sys.argv[1]), above=0)
 """
 
 
+@pytest.mark.skipif(os.name == "nt", reason="Windows has no SIGKILL")
 @pytest.mark.parametrize("after", [0, 1, 40])
 def test_a_kill_loses_nothing(packed: Path, tmp_path: Path, after: int) -> None:
     """After a kill every file is found; a rerun gives the same shards as without it."""
