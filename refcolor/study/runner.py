@@ -59,7 +59,7 @@ def run_study(root: Path, path: Path, *, overrides: Mapping[str, str], dry: bool
                 print(f"{heading}: runs", flush=True)
                 row = _run(workspace, run, key=key, earlier=row, plan=digest(path))
                 if row.status == "finished":
-                    _keep(workspace.tree, path.parent, run, first=run.seed == plan.main.seeds[0])
+                    keep(workspace.tree, path.parent, run, first=run.seed == plan.main.seeds[0])
                 write_rows(file, (rows | {run.name: row}).values(), order=names)
                 print(f"{heading}: {_summary(plan, row)}", flush=True)
 
@@ -90,7 +90,7 @@ def _prepare(workspace: Workspace) -> None:
 
 
 def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan: str) -> Row:
-    tree, train_key = workspace.tree, key.partition("-")[0]
+    train_key = key.partition("-")[0]
     workspace.begin(key)
     # A training of an earlier row comes from DVC's run cache. Other trainings must run, even if the
     # user's own run is in the cache, for their times and for an MLflow run of this study.
@@ -119,6 +119,17 @@ def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan:
     if failed:
         return replace(row, message=f"{failed.stage}: {failed.message}")
     workspace.save(run.name)
+    return replace(
+        with_numbers(row, workspace.tree),
+        evaluate_key=locked_key("evaluate", read_lock(workspace.tree)),
+    )
+
+
+def with_numbers(row: Row, tree: Path) -> Row:
+    """Return the row of a finished run with what its stages wrote, and what its network costs.
+
+    tree: the checkout in which it ran.
+    """
     from refcolor.study.cost import cost  # imported late: it takes torch
 
     settings = params.load(tree / "params.yaml")
@@ -127,7 +138,6 @@ def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan:
     return replace(
         row,
         status="finished",
-        evaluate_key=locked_key("evaluate", read_lock(tree)),
         parameters=parameters,
         operations=operations,
         metrics=json.loads((tree / "metrics/eval.json").read_bytes())
@@ -135,7 +145,7 @@ def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan:
     )
 
 
-def _keep(tree: Path, folder: Path, run: Run, *, first: bool) -> None:
+def keep(tree: Path, folder: Path, run: Run, *, first: bool) -> None:
     """Save the curves, and for drawn characters the pictures, that the figures show.
 
     first: whether this is the first seed, whose pictures are saved.

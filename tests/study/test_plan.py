@@ -80,7 +80,12 @@ def test_the_digest_covers_plan_and_parameters(write_plan: WritePlan) -> None:
 
 @pytest.mark.parametrize(
     ("folder", "count"),
-    [("docs/study", 28), ("docs/study/portraits", 6), ("docs/study/additions", 18)],
+    [
+        ("docs/study", 28),
+        ("docs/study/portraits", 6),
+        ("docs/study/additions", 18),
+        ("docs/study/faults", 24),
+    ],
 )
 def test_the_plans_of_this_repository(root: Path, folder: str, count: int) -> None:
     """Our plans are valid, and have as many runs as they announce."""
