@@ -103,8 +103,7 @@ def test_an_address_that_others_can_reach_prints_a_warning(
 ) -> None:
     """One line says who can connect, and how to prevent it."""
     monkeypatch.setattr(serve, "running", MagicMock())
-    ctrl_c = {"Event.return_value.wait.side_effect": KeyboardInterrupt}
-    monkeypatch.setattr(serve, "threading", Mock(**ctrl_c))
+    monkeypatch.setattr("refcolor.app.serve.time.sleep", Mock(side_effect=KeyboardInterrupt))
     serve.serve(Mock(), host=host, port=None, browser=False)
     stderr = capsys.readouterr().err
     assert (f"everybody who reaches {host} can use this page" in stderr) is warned

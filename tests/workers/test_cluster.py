@@ -41,7 +41,8 @@ class Cluster:
             "scheduler", "--host", "127.0.0.1", "--port", "0", "--no-dashboard",
             "--scheduler-file", str(named), code=code,
         )  # fmt: skip
-        wait_until(named.exists)
+        # Dask makes the file before it writes it.
+        wait_until(lambda: named.exists() and named.read_text().endswith("}"))
         self.address: str = json.loads(named.read_text())["address"]
 
     def start_dask(
