@@ -1,11 +1,12 @@
 """Train on another machine, such as one with a GPU and without DVC and MLflow.
 
-    python -m recipes.elsewhere pack training.zip           # here, after `dvc repro split`
-    python -m recipes.elsewhere train training.zip trained  # there; the same command resumes
-    python -m recipes.elsewhere unpack trained              # here
+    python -m recipes.elsewhere pack .refcolor/training.zip  # here, after `dvc repro split`
+    python -m recipes.elsewhere train training.zip trained   # there; the same command resumes
+    python -m recipes.elsewhere unpack .refcolor/trained     # here
 
 `pack` writes the parameters, the split and the pictures of a prepared run into one file; `unpack`
-puts model, curves and previews where the stage `train` writes them. docs/scale.md has the rest.
+puts model, curves and previews where the stage `train` writes them. Both hold pictures: keep them
+in a folder that Git ignores, such as `.refcolor`. docs/scale.md has the rest.
 """
 
 import argparse
