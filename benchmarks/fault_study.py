@@ -18,7 +18,6 @@ import time
 from collections.abc import Callable
 from dataclasses import replace
 from hashlib import sha256
-from importlib.metadata import version
 from pathlib import Path
 from unittest.mock import patch
 
@@ -33,8 +32,8 @@ from refcolor import errors, params
 from refcolor.errors import RefcolorError
 from refcolor.study.plan import Plan, Run, digest, load_plan, runs
 from refcolor.study.repository import code_commit, refuse_uncommitted
-from refcolor.study.rows import ROWS, Row, as_text, read_rows, write_rows
-from refcolor.study.runner import keep, run_key, with_numbers
+from refcolor.study.rows import ROWS, Row, read_rows, write_rows
+from refcolor.study.runner import begun, keep, run_key, with_numbers
 from refcolor.study.workspace import Workspace, opened
 from refcolor.tracking.stages import stage_key
 from refcolor.training.vgg import VGGFeatures, load_vgg
@@ -94,18 +93,7 @@ def run_fault(plan: Plan, run: Run, workspace: Workspace, *, key: str, plan_dige
     fault = "" if run.arm == plan.main.baseline else run.arm
     for folder in OUTPUTS:
         shutil.rmtree(workspace.tree / folder, ignore_errors=True)
-    row = Row(
-        arm=run.arm,
-        seed=run.seed,
-        status="failed",
-        changes=as_text(run.changes),
-        experiment=run.name,
-        commit=workspace.commit,
-        plan=plan_digest,
-        torch=version("torch"),
-        key=key,
-        train_key=key.partition("-")[0],
-    )
+    row = begun(run, commit=workspace.commit, plan=plan_digest, key=key)
     try:
         seconds = run_stage(pipeline.train.main, "train", fault, workspace)
     except RefcolorError as error:

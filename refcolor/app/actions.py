@@ -6,7 +6,7 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from refcolor.app.scene import VIEW_SIDE, Entry, Result, Scene, Sheet, address_of
-from refcolor.colorize.colorizer import LOOK, Colorizer, join_panels
+from refcolor.colorize.colorizer import Colorizer, join_panels
 from refcolor.colorize.hints import Hint, Match, PanelMatch, PointColor, PointMatch
 from refcolor.colorize.look import Look
 from refcolor.errors import PictureError, RefcolorError
@@ -221,15 +221,6 @@ def undo(scene: Scene) -> Scene:
     if not scene.earlier:
         return scene
     return replace(scene, spot=None, matches=scene.earlier[-1], earlier=scene.earlier[:-1])
-
-
-def color(
-    scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool, flat: bool = LOOK.flat
-) -> Result:
-    """Return the result of `coloring`."""
-    *_, result = coloring(scene, colorizer, size=size, clean_lines=clean_lines, flat=flat)
-    assert isinstance(result, Result)
-    return result
 
 
 def coloring(

@@ -130,9 +130,3 @@ def _relative(text: str) -> Path:
     suffix = Path(name).suffix[:16]
     stem = file_name(name.removesuffix(suffix), suffix + "_2_2_2")[: -len("_2_2_2")]
     return Path(*(file_name(folder, "") for folder in folders), stem)
-
-
-def listed(names: Sequence[str], most: int = 3) -> str:
-    """Return the first names, and how many more there are."""
-    more = f" and {len(names) - most} more" if len(names) > most else ""
-    return ", ".join(names[:most]) + more

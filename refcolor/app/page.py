@@ -14,14 +14,14 @@ import gradio as gr
 from refcolor.app import actions, views
 from refcolor.app.actions import Step
 from refcolor.app.files import DOWNLOADS
-from refcolor.app.folder import MAX_DRAWINGS, ZIP, color_folder, describe, keep_uploads, listed
+from refcolor.app.folder import MAX_DRAWINGS, ZIP, color_folder, describe, keep_uploads
 from refcolor.app.messages import refusal_text
 from refcolor.app.panels import MAX_MEGABYTES, button_list, picture_panel
 from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.app.sessions import Session, Sessions
 from refcolor.colorize.batch import Report
 from refcolor.colorize.colorizer import LOOK, Colorizer
-from refcolor.colorize.jobs import Failure
+from refcolor.colorize.jobs import Failure, listed
 from refcolor.errors import RefcolorError
 
 HEADER = """

@@ -167,16 +167,17 @@ def _launch(
         )
         return public or str(address)
 
-    for tries_left in (2, 1, 0):
+    tries_left = 3
+    while True:
         try:
             return launch()
         except OSError as error:  # another program took the port meanwhile, or the machine is busy
+            tries_left -= 1
             if not tries_left:
                 raise RefcolorError(
                     f"the page did not answer at {host} within Gradio's five seconds; run the same "
                     "command again when this machine is less busy"
                 ) from error
-    raise AssertionError
 
 
 def _is_loopback(host: str) -> bool:

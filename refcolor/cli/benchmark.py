@@ -173,21 +173,22 @@ def _call(line: str, pairs: Sequence["Pair"], results: Path) -> None:
                 f"{pair.row}: {command[0]} ended with {done.returncode} and "
                 f"{'a' if output.exists() else 'no'} result ({said}); put it right and run again"
             )
-        with (results / _SECONDS).open("a", encoding="utf-8") as file:
-            file.write(f"{output.name},{wall:.3f},{cpu:.3f}\n")
+        with (results / _SECONDS).open("a", encoding="utf-8", newline="") as file:
+            row = (output.name, f"{wall:.3f}", f"{cpu:.3f}")
+            csv.writer(file, lineterminator="\n").writerow(row)
 
 
 def _measure(pairs: Sequence["Pair"], results: Path, *, baselines: bool) -> "Measured":
     """Compare the results of a folder with the truths, at the size of the sketches."""
+    from refcolor.colorize.jobs import listed
     from refcolor.evaluation.real_drawings import check_aspect, judge
     from refcolor.io import image
 
     missing = [path.name for pair in pairs if not (path := _result(pair, results)).exists()]
     if missing:
-        more = f" and {len(missing) - _MAX_NAMES} more" if len(missing) > _MAX_NAMES else ""
         raise RefcolorError(
-            f"{results} lacks {', '.join(missing[:_MAX_NAMES])}{more}; numbers of a part of the "
-            "pairs could not be compared, so make them all"
+            f"{results} lacks {listed(missing, _MAX_NAMES)}; numbers of a part of the pairs could "
+            "not be compared, so make them all"
         )
 
     def answer(pair: "Pair", page: "Page", _reference: "Picture") -> tuple["Picture", "Picture"]:

@@ -138,11 +138,12 @@ def _run_pairs(arguments: argparse.Namespace) -> None:
 
 
 def _alone(arguments: argparse.Namespace, result: "Comparison") -> list[str]:
+    from refcolor.colorize.jobs import listed
+
     lines = []
     for folder, names in zip((arguments.one, arguments.other), result.alone, strict=True):
         if names:
-            more = f" and {len(names) - _MAX_NAMES} more" if len(names) > _MAX_NAMES else ""
-            lines.append(f"only in {folder}: {', '.join(names[:_MAX_NAMES])}{more}")
+            lines.append(f"only in {folder}: {listed(names, _MAX_NAMES)}")
     return lines
 
 

@@ -16,7 +16,7 @@ from tqdm import tqdm
 
 from refcolor.colorize.colorizer import LOOK, Colorizer, Prediction, Prepared
 from refcolor.colorize.hints import Hint, Match
-from refcolor.colorize.jobs import Failure, Job
+from refcolor.colorize.jobs import Failure, Job, listed
 from refcolor.colorize.look import Look
 from refcolor.colorize.reference import read_reference
 from refcolor.colorize.regions import find_regions
@@ -75,9 +75,7 @@ class Report:
         for failure in self.failures:
             by_reason.setdefault(failure.message, []).append(failure.name)
         for message, names in by_reason.items():
-            more = f" and {len(names) - max_names} more" if len(names) > max_names else ""
-            prefix = f"{', '.join(names[:max_names])}{more}: "
-            line = message if names[0] in message else prefix + message
+            line = message if names[0] in message else f"{listed(names, max_names)}: {message}"
             yield " ".join(line.split())
 
 

@@ -51,6 +51,12 @@ class Failure:
     message: str
 
 
+def listed(names: Sequence[str], most: int = 3) -> str:
+    """Return the first names, and how many more there are."""
+    more = f" and {len(names) - most} more" if len(names) > most else ""
+    return ", ".join(names[:most]) + more
+
+
 @dataclass(frozen=True)
 class Plan:
     """The jobs to run, and the inputs that cannot be used."""

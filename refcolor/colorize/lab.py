@@ -72,12 +72,14 @@ def share_colors(
     if paper is not None:
         distance = np.linalg.norm(lab - to_lab(paper[None, None])[0, 0], axis=1)
         blank = distance < min(tolerance, _BLANK)
-    shared, remaining = lab.copy(), ~blank
-    for largest in np.argsort(-areas, kind="stable") if palette is None else ():
-        if remaining[largest]:
-            similar = remaining & (np.linalg.norm(lab - lab[largest], axis=1) < tolerance)
-            shared[similar] = lab[largest]
-            remaining &= ~similar
+    shared = lab.copy()
+    if palette is None:
+        remaining = ~blank
+        for largest in np.argsort(-areas, kind="stable"):
+            if remaining[largest]:
+                similar = remaining & (np.linalg.norm(lab - lab[largest], axis=1) < tolerance)
+                shared[similar] = lab[largest]
+                remaining &= ~similar
     colors = np.asarray(from_lab(shared[None])[0], np.uint8)
     if paper is not None:
         colors[blank] = paper

@@ -102,17 +102,8 @@ def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan:
     )
     seconds = workspace.attempt
     trained = earlier.train_seconds if earlier and known else seconds.get("train", 0.0)
-    row = Row(
-        arm=run.arm,
-        seed=run.seed,
-        status="failed",
-        changes=as_text(run.changes),
-        experiment=run.name,
-        commit=workspace.commit,
-        plan=plan,
-        torch=version("torch"),
-        key=key,
-        train_key=train_key,
+    row = replace(
+        begun(run, commit=workspace.commit, plan=plan, key=key),
         train_seconds=round(trained, 1),
         evaluate_seconds=round(seconds.get("evaluate", 0.0), 1),
     )
@@ -122,6 +113,25 @@ def _run(workspace: Workspace, run: Run, *, key: str, earlier: Row | None, plan:
     return replace(
         with_numbers(row, workspace.tree),
         evaluate_key=locked_key("evaluate", read_lock(workspace.tree)),
+    )
+
+
+def begun(run: Run, *, commit: str, plan: str, key: str) -> Row:
+    """Return the row of a run without results, which is that of a failed one.
+
+    commit: of the code.  plan: the digest of the plan.  key: of `run_key`.
+    """
+    return Row(
+        arm=run.arm,
+        seed=run.seed,
+        status="failed",
+        changes=as_text(run.changes),
+        experiment=run.name,
+        commit=commit,
+        plan=plan,
+        torch=version("torch"),
+        key=key,
+        train_key=key.partition("-")[0],
     )
 
 

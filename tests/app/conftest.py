@@ -17,10 +17,11 @@ import pytest
 import torch
 from PIL import Image
 
+from refcolor.app import actions
 from refcolor.app.samples import Samples
-from refcolor.app.scene import Scene, Sheet
+from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.app.sessions import Sessions
-from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.colorizer import LOOK, Colorizer
 from refcolor.colorize.torch_network import TorchNetwork
 from refcolor.io.image import Picture
 from refcolor.model.generator import build_generator
@@ -40,6 +41,15 @@ def png(picture: Picture) -> bytes:
     file = BytesIO()
     Image.fromarray(picture).save(file, format="PNG")
     return file.getvalue()
+
+
+def color_scene(
+    scene: Scene, colorizer: Colorizer, *, size: int, clean_lines: bool, flat: bool = LOOK.flat
+) -> Result:
+    """Return the result of `actions.coloring`, after its steps."""
+    *_, result = actions.coloring(scene, colorizer, size=size, clean_lines=clean_lines, flat=flat)
+    assert isinstance(result, Result)
+    return result
 
 
 def two_colors(height: int, width: int) -> Picture:

@@ -15,7 +15,7 @@ from refcolor.colorize.look import Look
 from refcolor.errors import PictureError, RefcolorError
 
 from ..colorize.material import line_art, two_panels
-from .conftest import png, two_colors
+from .conftest import color_scene, png, two_colors
 
 WIDE = line_art(60, 90)
 Sheets = tuple[Sheet, Sheet, Sheet]
@@ -144,7 +144,7 @@ def test_the_page_colors_as_the_colorizer_does(
     colorizer = make_colorizer()
     matched = actions.add_match(actions.select_spot(scene, 60, 50), 30, 70)
     hinted = actions.add_color(actions.select_spot(matched, 10, 10), "#102030")
-    result = actions.color(hinted, colorizer, size=48, clean_lines=False, flat=True)
+    result = color_scene(hinted, colorizer, size=48, clean_lines=False, flat=True)
     assert scene.drawing is not None
     expected = colorizer.colorize(
         scene.drawing.data,
@@ -172,7 +172,7 @@ def test_coloring_needs_both_pictures(
 ) -> None:
     """The message names the picture that is missing."""
     with pytest.raises(RefcolorError, match=message):
-        actions.color(scene_of(scene), make_colorizer(), size=32, clean_lines=False)
+        color_scene(scene_of(scene), make_colorizer(), size=32, clean_lines=False)
 
 
 def test_undo_brings_the_matches_back(scene: Scene) -> None:
@@ -191,14 +191,14 @@ def test_a_panel_takes_its_colours_from_one_reference(
 ) -> None:
     """The later of two matches of a panel counts; the other panel keeps its own."""
     page = actions.put_drawing(scene, Sheet.read("page.png", png(two_panels())))
-    result = actions.color(page, make_colorizer(), size=32, clean_lines=False)
+    result = color_scene(page, make_colorizer(), size=32, clean_lines=False)
     page = actions.take_result(page, result)
     for x, reference in ((60, 0), (250, 0), (90, 1)):
         page = actions.choose_reference(actions.select_spot(page, x, 110), reference)
         page = actions.add_panel(page)
     assert page.matches == (PanelMatch(250, 110, 0), PanelMatch(90, 110, 1))
     assert actions.drop_reference(page, 0).matches == (PanelMatch(90, 110, 0),)
-    actions.color(page, make_colorizer(), size=32, clean_lines=False)
+    color_scene(page, make_colorizer(), size=32, clean_lines=False)
 
 
 def test_each_drawing_of_a_folder_keeps_its_matches(scene: Scene, tmp_path: Path) -> None:
@@ -224,7 +224,7 @@ def test_a_painting_is_not_a_drawing(
     """The error of `read_drawing` reaches the page."""
     painting = Sheet.read("painting.png", png(two_colors(71, 73)))
     with pytest.raises(PictureError):
-        actions.color(
+        color_scene(
             actions.put_drawing(scene, painting), make_colorizer(), size=32, clean_lines=False
         )
 
@@ -233,7 +233,7 @@ def test_selecting_a_spot_shows_the_reference_with_most_attention(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
     """The shares of all cells of all references sum to 1; the reference with the most is shown."""
-    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    result = color_scene(scene, make_colorizer(), size=32, clean_lines=False)
     looked = actions.select_spot(actions.take_result(scene, result), 60, 50)
     shares = [float(part.sum()) for part in actions.attention_at(looked)]
     assert sum(shares) == pytest.approx(1, abs=1e-5)
@@ -244,7 +244,7 @@ def test_a_result_of_other_references_has_no_attention_to_show(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
     """After the references changed, a spot has no attention to show."""
-    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    result = color_scene(scene, make_colorizer(), size=32, clean_lines=False)
     changed = actions.drop_reference(actions.take_result(scene, result), 0)
     assert actions.attention_at(actions.select_spot(changed, 60, 50)) == []
 
@@ -254,7 +254,7 @@ def test_a_model_without_attention_has_no_weights_to_show(
 ) -> None:
     """Attention `none` colours after one reference and has no weights."""
     single = actions.drop_reference(scene, 1)
-    result = actions.color(single, make_colorizer(attention="none"), size=32, clean_lines=False)
+    result = color_scene(single, make_colorizer(attention="none"), size=32, clean_lines=False)
     assert (
         actions.attention_at(actions.select_spot(actions.take_result(single, result), 60, 50)) == []
     )

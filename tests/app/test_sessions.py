@@ -15,7 +15,7 @@ from refcolor.colorize.ora import write_ora
 from refcolor.errors import PictureError, RefcolorError
 
 from ..colorize.material import line_art
-from .conftest import png
+from .conftest import color_scene, png
 
 UPLOAD = "0123456789abcdef" * 4
 
@@ -59,7 +59,7 @@ def colored(sessions: Sessions) -> Callable[[str], Result]:
 
     def color(name: str) -> Result:
         session = sessions.get(name)
-        result = actions.color(session.scene, sessions.colorizer, size=32, clean_lines=False)
+        result = color_scene(session.scene, sessions.colorizer, size=32, clean_lines=False)
         session.scene = actions.take_result(session.scene, result)
         return result
 

@@ -17,7 +17,7 @@ from refcolor.colorize.hints import PanelMatch, PointColor, PointMatch
 from refcolor.colorize.placement import place
 from refcolor.errors import PictureError
 
-from .conftest import two_colors
+from .conftest import color_scene, two_colors
 
 
 def decode(address: str) -> Image.Image:
@@ -103,7 +103,7 @@ def test_the_advice_names_the_next_step(
         views.advice(scene),
         views.advice(actions.select_spot(scene, 9, 9)),
     ]
-    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    result = color_scene(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
     looking = actions.select_spot(colored, 9, 9)
     sentences += [
@@ -129,7 +129,7 @@ def test_a_new_drawing_hides_the_result_of_the_old_one(
     scene: Scene, sheets: tuple[Sheet, Sheet, Sheet], make_colorizer: Callable[..., Colorizer]
 ) -> None:
     """The coloured picture of another drawing would be mistaken for that of this one."""
-    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    result = color_scene(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
     assert views.result_view(colored)["picture"] == result.view
     assert views.result_view(actions.put_drawing(colored, sheets[1]))["picture"] == ""
@@ -141,7 +141,7 @@ def test_the_reference_has_an_overlay_while_a_spot_is_selected(
     scene: Scene, make_colorizer: Callable[..., Colorizer], looking: bool
 ) -> None:
     """Each reference's share stands on its thumbnail; the shares sum to about 100 %."""
-    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    result = color_scene(scene, make_colorizer(), size=32, clean_lines=False)
     colored = actions.take_result(scene, result)
     view = views.reference_view(actions.select_spot(colored, 60, 50) if looking else colored)
     assert bool(view["overlay"]) is looking
@@ -155,7 +155,7 @@ def test_a_ring_marks_the_position_with_most_attention(
     scene: Scene, make_colorizer: Callable[..., Colorizer]
 ) -> None:
     """A cell of the second reference has all attention: it is shown, with a ring at the cell."""
-    result = actions.color(scene, make_colorizer(), size=32, clean_lines=False)
+    result = color_scene(scene, make_colorizer(), size=32, clean_lines=False)
     attention = result.colored.attention
     assert attention.weights is not None
     first, second = attention.references

@@ -6,14 +6,16 @@ from collections.abc import Iterable
 from dataclasses import dataclass
 from functools import cache
 from ipaddress import ip_address
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-from tldextract import TLDExtract
 from urllib3.exceptions import LocationParseError
 from urllib3.util import parse_url
 
 from refcolor.errors import RefcolorError
 from refcolor.sources.network.errors import RequestError
+
+if TYPE_CHECKING:
+    from tldextract import TLDExtract
 
 _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 
@@ -103,8 +105,10 @@ def _host(url: str) -> str:
 
 
 @cache
-def _suffixes() -> TLDExtract:
+def _suffixes() -> "TLDExtract":
     """Make a reader of the Public Suffix List that comes with tldextract: without a request."""
+    from tldextract import TLDExtract  # a tenth of a second that sources without a network save
+
     return TLDExtract(cache_dir=None, suffix_list_urls=(), include_psl_private_domains=True)
 
 
