@@ -3,7 +3,7 @@
 A training for each fault and seed of docs/study/faults/plan.yaml in the checkout of the study,
 through the code of the stages `train` and `evaluate` with the fault switched on. Rows, curves and
 pictures are those of `refcolor study run`, so that `refcolor study report` makes tables of them.
-After any stop the same command goes on.
+After any stop the same command goes on. `--run faults-right-0` repeats a single run.
 
 The frozen network of the perceptual and style losses is VGG-19 at a quarter of the width with
 random weights: those of ImageNet are a download, and the full width would double the time.
@@ -42,19 +42,23 @@ QUARTER_VGG = [16, 16, "M", 32, 32, "M", *[64] * 4, "M", *[128] * 4, "M", *[128]
 OUTPUTS = ("models", "metrics/previews", "metrics/curves", "results", "metrics/images")
 
 
-def run_faults(root: Path, path: Path) -> None:
+def run_faults(root: Path, path: Path, *, only: str = "") -> None:
     """Run every training of the plan whose row is missing or stale.
 
     root: the folder of the repository. path: of the plan, to whose folder rows, curves and pictures
-    are written.
+    are written. only: the name of a single run, such as `faults-right-0`, which runs in any case.
     Raises RefcolorError when code or plan are not committed, for an arm that is not a fault or that
-    cannot act, and when the data cannot be prepared.
+    cannot act, for a run that the plan does not have, and when the data cannot be prepared.
     """
     plan = load_plan(path)
     parameters = path.parent / plan.parameters
     refuse_uncommitted(root, [path, parameters, root / "benchmarks"])
     planned = list(runs(plan))
     names = [run.name for run in planned]
+    if only:
+        planned = [run for run in planned if run.name == only]
+        if not planned:
+            raise RefcolorError(f"{path} has no run {only!r}; its runs are {', '.join(names)}")
     with opened(root, plan.name) as workspace:
         workspace.check_out(code_commit(root))
         for run in planned:
@@ -67,7 +71,7 @@ def run_faults(root: Path, path: Path) -> None:
             key = f"{run_key(workspace.tree)}-{fault_digest(run.arm)}"
             rows = read_rows(path.parent / ROWS)
             heading = f"[{number}/{len(planned)}] {run.name}"
-            if run.name in rows and rows[run.name].key == key:
+            if not only and run.name in rows and rows[run.name].key == key:
                 print(f"{heading}: {rows[run.name].status} before, not run again", flush=True)
                 continue
             print(f"{heading}: runs", flush=True)
@@ -145,7 +149,9 @@ def main() -> None:
     """Run the plan."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").partition("\n")[0])
     parser.add_argument("--plan", type=Path, default=Path("docs/study/faults/plan.yaml"))
-    run_faults(Path.cwd(), parser.parse_args().plan.resolve())
+    parser.add_argument("--run", default="", metavar="NAME", help="repeat this run alone")
+    options = parser.parse_args()
+    run_faults(Path.cwd(), options.plan.resolve(), only=options.run)
 
 
 if __name__ == "__main__":

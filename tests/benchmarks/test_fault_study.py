@@ -52,7 +52,7 @@ def test_a_fault_has_a_key_of_its_own() -> None:
 
 @pytest.mark.slow
 def test_a_small_study_of_faults(root: Path, tmp_path: Path) -> None:
-    """Both arms get a row, other numbers, curves and pictures; a second run trains nothing."""
+    """Both arms get a row, other numbers, curves and pictures; only `--run` runs one again."""
     project = make_project(tmp_path / "project", TINY | LOSSES)
     shutil.copytree(root / "benchmarks", project.root / "benchmarks")
     folder = project.root / "study"
@@ -77,3 +77,7 @@ def test_a_small_study_of_faults(root: Path, tmp_path: Path) -> None:
     assert (folder / "curves" / "batch_gram-0.csv").exists()
     assert (folder / "pictures" / "batch_gram.png").exists()
     assert project.run(*command).count("finished before, not run again") == 2
+    assert "faults-right-0: runs" in project.run(*command, "--run", "faults-right-0")
+    assert read_rows(folder / "runs.csv")["faults-right-0"].metrics == right
+    refused = project.run(*command, "--run", "right-7", check=False)
+    assert "has no run 'right-7'; its runs are faults-right-0, faults-batch_gram-0" in refused
