@@ -19,8 +19,9 @@ import torch
 
 from refcolor import characters, params
 from refcolor.colorize.batch import Options, batch_size, color_all
-from refcolor.colorize.colorizer import Colorizer, Prepared
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.jobs import plan
+from refcolor.colorize.prepared import Prepared
 from refcolor.colorize.torch_network import TorchNetwork
 from refcolor.io import image
 from refcolor.io.image import Picture

@@ -21,8 +21,9 @@ import numpy.typing as npt
 
 from refcolor import characters
 from refcolor.characters import PARTS, Drawing, Shape
-from refcolor.colorize.colorizer import Colorizer, Prediction, Prepared
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.look import Look
+from refcolor.colorize.prepared import Prediction, Prepared
 from refcolor.colorize.regions import TOLERANCE, find_regions
 from refcolor.colorize.sheet import even_colors, sheet_palette
 from refcolor.evaluation.metrics.color import difference, lab

@@ -6,9 +6,10 @@ from dataclasses import dataclass, replace
 from typing import TypeAlias
 
 from refcolor.app.scene import VIEW_SIDE, Entry, Result, Scene, Sheet, address_of
-from refcolor.colorize.colorizer import Colorizer, join_panels
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import Hint, Match, PanelMatch, PointColor, PointMatch
 from refcolor.colorize.look import Look
+from refcolor.colorize.prepared import join_panels
 from refcolor.errors import PictureError, RefcolorError
 from refcolor.io import image
 from refcolor.io.image import Unit

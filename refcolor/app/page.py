@@ -20,8 +20,9 @@ from refcolor.app.panels import MAX_MEGABYTES, button_list, picture_panel
 from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.app.sessions import Session, Sessions
 from refcolor.colorize.batch import Report
-from refcolor.colorize.colorizer import LOOK, Colorizer
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.jobs import Failure, listed
+from refcolor.colorize.look import LOOK
 from refcolor.errors import RefcolorError
 
 HEADER = """

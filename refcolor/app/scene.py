@@ -9,7 +9,7 @@ from pathlib import Path, PurePath
 import numpy as np
 from PIL import Image
 
-from refcolor.colorize.colorizer import Colored
+from refcolor.colorize.colored import Colored
 from refcolor.colorize.documents import read_page
 from refcolor.colorize.hints import Hint, Match
 from refcolor.colorize.reference import in_color

@@ -14,10 +14,11 @@ from typing import NoReturn, TypeAlias, TypeVar
 import numpy as np
 from tqdm import tqdm
 
-from refcolor.colorize.colorizer import LOOK, Colorizer, Prediction, Prepared
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import Hint, Match
 from refcolor.colorize.jobs import Failure, Job, listed
-from refcolor.colorize.look import Look
+from refcolor.colorize.look import LOOK, Look
+from refcolor.colorize.prepared import Prediction, Prepared
 from refcolor.colorize.reference import read_reference
 from refcolor.colorize.regions import find_regions
 from refcolor.colorize.sheet import even_colors, sheet_palette

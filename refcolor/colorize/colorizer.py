@@ -2,43 +2,35 @@
 
 import math
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
-from PIL import Image
 
 from refcolor.colorize.attention import Attention
-from refcolor.colorize.documents import Layer, read_page
+from refcolor.colorize.colored import Colored
+from refcolor.colorize.documents import read_page
 from refcolor.colorize.hints import Hint, Match, PanelMatch, PointColor, PointMatch, logit_bias
-from refcolor.colorize.layers import (
-    compose,
-    cut_out,
-    document_layers,
-    write_layers,
-    write_picture,
-)
-from refcolor.colorize.look import Look, check_spots
+from refcolor.colorize.look import LOOK, Look, check_spots
 from refcolor.colorize.network import Network
-from refcolor.colorize.ora import write_ora
 from refcolor.colorize.placement import Placement, place
-from refcolor.colorize.psd import write_psd
+from refcolor.colorize.prepared import (
+    Output,
+    Panel,
+    Prediction,
+    Prepared,
+    Reference,
+    join_panels,
+    place_panels,
+)
 from refcolor.colorize.reference import Source, as_file, read_reference
 from refcolor.errors import RefcolorError
 from refcolor.io import image
-from refcolor.io.image import Picture, Unit
+from refcolor.io.image import Picture
 from refcolor.lines.bubbles import find_bubbles
-from refcolor.lines.drawing import Drawing, read_drawing, working_sketch
-from refcolor.lines.frames import (
-    Framing,
-    Window,
-    find_framings,
-    outside_of,
-    panel_at,
-    stretched,
-)
+from refcolor.lines.drawing import read_drawing, working_sketch
+from refcolor.lines.frames import Framing, Window, find_framings, outside_of, panel_at, stretched
 
-LOOK = Look()  # unless another is given
 DEMO = Path(__file__).parent / "demo"
 MODELS = Path("models")  # the output folder of the stage `train`
 MAX_SIZE = 1024  # pixels
@@ -46,146 +38,6 @@ MAX_SIZE = 1024  # pixels
 _MIN_CELLS, _MAX_CELLS = 4, 90  # along a side
 # Pairs of cells that the attention may compare: a few tensors of 250 MiB.
 _MAX_PAIRS = _MAX_CELLS**4
-
-
-@dataclass(frozen=True)
-class Colored:
-    """A coloured drawing.
-
-    colors: (H, W, 3) uint8 at the drawing's own size, without its lines.
-    attentions: of each panel.
-    flat: whether each region has one colour.
-    """
-
-    drawing: Drawing
-    colors: Picture
-    attentions: tuple[Attention, ...]
-    flat: bool = False
-
-    @property
-    def attention(self) -> Attention:
-        """The attention of the first panel, which is often the whole drawing."""
-        return self.attentions[0]
-
-    def attention_at(self, x: float, y: float) -> Attention | None:
-        """Return the attention of the panel at a point of the drawing; None between panels."""
-        if len(self.attentions) == 1:
-            return self.attention
-        framings = [attention.framing for attention in self.attentions]
-        index = panel_at(framings, x, y, self.drawing.size)
-        return None if index is None else self.attentions[index]
-
-    @property
-    def picture(self) -> Picture:
-        """The colours under the drawing's own lines: (H, W, 3) uint8, white where it ends."""
-        return compose(self.colors, self.drawing)
-
-    @property
-    def image(self) -> Image.Image:
-        """The picture as a Pillow image, transparent around a drawing that is cut out."""
-        return Image.fromarray(cut_out(self.picture, self.drawing))
-
-    def save(self, path: Path | str) -> None:
-        """Write the picture as PNG; missing folders are created."""
-        picture = cut_out(self.picture, self.drawing)
-        write_picture(Path(path), picture, self.drawing.resolution)
-
-    def save_layers(self, folder: Path | str, stem: str) -> None:
-        """Write colours and lines as <stem>_colors.png and <stem>_lines.png."""
-        write_layers(Path(folder), stem, self.colors, self.drawing)
-
-    def save_psd(self, path: Path | str) -> None:
-        """Write a Photoshop document: lines, and below colours, or a layer for each flat colour."""
-        write_psd(Path(path), self._layers(), self.picture, self.drawing.resolution)
-
-    def save_ora(self, path: Path | str) -> None:
-        """Write an OpenRaster document with the layers of the PSD."""
-        picture = cut_out(self.picture, self.drawing)
-        write_ora(Path(path), self._layers(), picture, self.drawing.resolution)
-
-    def _layers(self) -> Iterator[Layer]:
-        return document_layers(self.colors, self.drawing, flat=self.flat)
-
-
-@dataclass(frozen=True)
-class Reference:
-    """A reference on the model's grid: picture is (rows * stride, columns * stride, 3) uint8."""
-
-    picture: Picture
-    placement: Placement
-
-    def color_at(self, u: float, v: float) -> str:
-        """Return the colour at a point (u, v) of the original picture, as #rrggbb."""
-        inner = self.placement.crop(self.picture)
-        row = int(v * len(inner) / self.placement.height)
-        column = int(u * inner.shape[1] / self.placement.width)
-        return "#" + bytes(inner[row, column]).hex()
-
-
-@dataclass(frozen=True)
-class Panel:
-    """A panel of a drawing, which is often all of it, as an input of the model.
-
-    sketch: (rows * stride, columns * stride) uint8. bias: (N_s, N_r) float32, None without matches.
-    """
-
-    framing: Framing
-    placement: Placement
-    sketch: Picture
-    bias: Unit | None
-
-
-@dataclass(frozen=True)
-class Prepared:
-    """A drawing and its references as inputs of the model.
-
-    bubbles: of `find_bubbles`, which stay paper; empty where they are coloured.
-    spots: colours to lay over the model's.
-    """
-
-    drawing: Drawing
-    bubbles: Picture
-    panels: tuple[Panel, ...]
-    references: tuple[Reference, ...]
-    look: Look = LOOK
-    spots: tuple[PointColor, ...] = ()
-
-    @property
-    def pixels(self) -> int:
-        """The number of pixels that the model colours."""
-        return sum(panel.sketch.size for panel in self.panels)
-
-    @property
-    def pairs(self) -> int:
-        """The number of pairs of cells that the attention compares."""
-        keys = sum(reference.placement.count for reference in self.references)
-        return sum(panel.placement.count for panel in self.panels) * keys
-
-    def can_batch(self, other: "Prepared") -> bool:
-        """Whether both can be in one batch: one panel each, of equal shapes, and no matches."""
-        panels = (*self.panels, *other.panels)
-        return (
-            len(self.panels) == len(other.panels) == 1
-            and all(panel.bias is None for panel in panels)
-            and panels[0].sketch.shape == panels[1].sketch.shape
-            and [reference.picture.shape for reference in self.references]
-            == [reference.picture.shape for reference in other.references]
-        )
-
-
-@dataclass(frozen=True)
-class Prediction:
-    """The model's output, with what has no colour as paper.
-
-    colors: (h, w, 3) uint8, the whole page at the model's size of its largest panel.
-    weights: of each panel, as in Attention.
-    """
-
-    colors: Picture
-    weights: tuple[Unit | None, ...]
-
-
-Output = tuple[Picture, Unit | None]  # colours on the grid and attention weights of a panel
 
 
 class Colorizer:
@@ -324,7 +176,7 @@ class Colorizer:
         if others:
             outputs = self._run_model([item.panels[0] for item in prepared], prepared, with_weights)
             return [
-                Prediction(_laid(item, [picture]), (weight,))
+                Prediction(place_panels(item, [picture]), (weight,))
                 for item, (picture, weight) in zip(prepared, outputs, strict=True)
             ]
         return [join_panels(first, list(self.run_panels(first, with_weights=with_weights)))]
@@ -475,24 +327,6 @@ def _spots(
             color = references[match.reference].color_at(match.u, match.v)
             spots.append(PointColor(match.x, match.y, color))
     return tuple(spots)
-
-
-def join_panels(prepared: Prepared, outputs: Sequence[Output]) -> Prediction:
-    """Join the model's outputs for all panels of a drawing."""
-    pictures, weights = zip(*outputs, strict=True)
-    return Prediction(_laid(prepared, pictures), weights)
-
-
-def _laid(prepared: Prepared, grids: Sequence[Picture]) -> Picture:
-    """Lay the colours of all panels on a page of paper, at the size of the largest."""
-    placements = [panel.placement for panel in prepared.panels]
-    shape = max((placement.inner_height, placement.inner_width) for placement in placements)
-    page = np.empty((*shape, 3), np.uint8)
-    page[:] = prepared.drawing.paper
-    for panel, grid in zip(prepared.panels, grids, strict=True):
-        panel.framing.lay(image.resize(panel.placement.crop(grid), *shape), page)
-    page[stretched(prepared.bubbles, page) > 0] = prepared.drawing.paper
-    return page
 
 
 def _by_panel(

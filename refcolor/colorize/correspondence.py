@@ -6,7 +6,7 @@ import numpy as np
 import numpy.typing as npt
 from PIL import Image, ImageDraw, ImageFont
 
-from refcolor.colorize.colorizer import Colored
+from refcolor.colorize.colored import Colored
 from refcolor.colorize.placement import Placement
 from refcolor.errors import RefcolorError
 from refcolor.io import image

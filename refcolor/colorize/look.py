@@ -102,6 +102,9 @@ class Look:
         return filled
 
 
+LOOK = Look()  # unless another is given
+
+
 def check_spots(spots: Sequence[PointColor], drawing: Drawing) -> None:
     """Raise RefcolorError for a spot outside of a drawing or on a line."""
     height, width = drawing.size

@@ -21,7 +21,8 @@ from refcolor.app import actions
 from refcolor.app.samples import Samples
 from refcolor.app.scene import Result, Scene, Sheet
 from refcolor.app.sessions import Sessions
-from refcolor.colorize.colorizer import LOOK, Colorizer
+from refcolor.colorize.colorizer import Colorizer
+from refcolor.colorize.look import LOOK
 from refcolor.colorize.torch_network import TorchNetwork
 from refcolor.io.image import Picture
 from refcolor.model.generator import build_generator

@@ -12,12 +12,14 @@ import numpy as np
 import pytest
 
 from refcolor.colorize import batch
-from refcolor.colorize import colorizer as colorizer_module
+from refcolor.colorize import colored
 from refcolor.colorize.batch import Options, Report, color_all
-from refcolor.colorize.colorizer import Colored, Colorizer, Prediction, Prepared
+from refcolor.colorize.colored import Colored
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.jobs import Failure, Job
 from refcolor.colorize.lab import to_lab
+from refcolor.colorize.prepared import Prediction, Prepared
 from refcolor.errors import RefcolorError
 from refcolor.io import image
 
@@ -230,7 +232,7 @@ def test_a_full_disk_stops_the_call(
     def full(path: Path, *_given: object) -> None:
         raise OSError(errno.ENOSPC, "No space left on device", str(path))
 
-    monkeypatch.setattr(colorizer_module, "write_picture", full)
+    monkeypatch.setattr(colored, "write_picture", full)
     with pytest.raises(OSError, match="No space left"):
         color_all(colorizer, jobs, Options())
 

@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refcolor.colorize.colorizer import Colored, Colorizer
+from refcolor.colorize.colored import Colored
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.correspondence import confidence, draw_correspondence, position_colors
 from refcolor.colorize.hints import PointMatch
 from refcolor.colorize.placement import place

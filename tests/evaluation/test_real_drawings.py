@@ -6,7 +6,8 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from refcolor.colorize.colorizer import Colored, Colorizer
+from refcolor.colorize.colored import Colored
+from refcolor.colorize.colorizer import Colorizer
 from refcolor.colorize.look import Look
 from refcolor.errors import RefcolorError
 from refcolor.evaluation.metrics.color import difference, lab
