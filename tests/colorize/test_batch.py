@@ -11,8 +11,7 @@ from typing import Any
 import numpy as np
 import pytest
 
-from refcolor.colorize import batch
-from refcolor.colorize import colored
+from refcolor.colorize import batch, colored
 from refcolor.colorize.batch import Options, Report, color_all
 from refcolor.colorize.colored import Colored
 from refcolor.colorize.colorizer import Colorizer
