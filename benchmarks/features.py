@@ -63,6 +63,7 @@ STRENGTHS: dict[str, tuple[float, ...]] = {
 STRONG = [("grey", 1), ("palette", 60), ("palette", 180), ("parts", 0.5), ("parts", 1)]
 SLIGHT = [(name, STRENGTHS[name][0]) for name in ("blur", "noise", "jpeg", "tiles")]
 WHOLE, OTHER = ("", 0.0), "other palette"
+COLORINGS = ("parts", OTHER)  # of drawn characters
 _BATCH = 16  # pictures
 _SIDE, _MIDDLE_BLOCK = 224, 10  # pixels of EfficientNet's input; its last block of 112 channels
 
@@ -70,28 +71,33 @@ Variant = tuple[str, float]  # damage and strength
 Features = Callable[[Picture], dict[str, Rows]]
 
 
-def blur(picture: Picture, strength: float, _: np.random.Generator) -> Picture:
-    """Blur with a Gaussian."""
-    radius = strength * len(picture)
-    return np.asarray(Image.fromarray(picture).filter(ImageFilter.GaussianBlur(radius)))
+def damage(picture: Picture, name: str, strength: float, generator: np.random.Generator) -> Picture:
+    """Damage a picture: (S, S, 3) uint8."""
+    match name:
+        case "blur":
+            gaussian = ImageFilter.GaussianBlur(strength * len(picture))
+            return np.asarray(Image.fromarray(picture).filter(gaussian))
+        case "noise":
+            levels = picture + generator.normal(0, strength, picture.shape)
+            return image.from_unit(levels / image.WHITE)
+        case "jpeg":
+            file = BytesIO()
+            Image.fromarray(picture).save(file, "jpeg", quality=int(strength))
+            return np.asarray(Image.open(file))
+        case "tiles":
+            return shift_tiles(picture, round(strength * len(picture)), generator)
+        case "grey":
+            return from_lab(to_lab(picture) * np.array([1, 1 - strength, 1 - strength], np.float32))
+        case "palette":
+            cosine, sine = np.cos(np.radians(strength)), np.sin(np.radians(strength))
+            turn = np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]], np.float32)
+            return from_lab(to_lab(picture) @ turn)
+    raise ValueError(f"name must be one of {', '.join(STRENGTHS)}, got {name}")
 
 
-def noise(picture: Picture, strength: float, generator: np.random.Generator) -> Picture:
-    """Add Gaussian noise to each channel."""
-    levels = picture + generator.normal(0, strength, picture.shape)
-    return image.from_unit(levels / image.WHITE)
-
-
-def jpeg(picture: Picture, strength: float, _: np.random.Generator) -> Picture:
-    """Write as JPEG and read."""
-    file = BytesIO()
-    Image.fromarray(picture).save(file, "jpeg", quality=int(strength))
-    return np.asarray(Image.open(file))
-
-
-def tiles(picture: Picture, strength: float, generator: np.random.Generator) -> Picture:
-    """Fill each of 8 x 8 tiles from a place nearby."""
-    side, reach = len(picture) // 8, round(strength * len(picture))
+def shift_tiles(picture: Picture, reach: int, generator: np.random.Generator) -> Picture:
+    """Fill each of 8 x 8 tiles from a place at most `reach` pixels away."""
+    side = len(picture) // 8
     padded = np.pad(picture, [(reach, reach), (reach, reach), (0, 0)], mode="edge")
     damaged = picture.copy()
     for top, left in itertools.product(range(0, len(picture), side), repeat=2):
@@ -101,24 +107,9 @@ def tiles(picture: Picture, strength: float, generator: np.random.Generator) -> 
     return damaged
 
 
-def grey(picture: Picture, strength: float, _: np.random.Generator) -> Picture:
-    """Take chroma away, at constant lightness."""
-    return from_lab(to_lab(picture) * np.array([1, 1 - strength, 1 - strength], np.float32))
-
-
-def palette(picture: Picture, strength: float, _: np.random.Generator) -> Picture:
-    """Turn the hue in CIELAB, at constant lightness."""
-    cosine, sine = np.cos(np.radians(strength)), np.sin(np.radians(strength))
-    turn = np.array([[1, 0, 0], [0, cosine, sine], [0, -sine, cosine]], np.float32)
-    return from_lab(to_lab(picture) @ turn)
-
-
-DAMAGES = {damage.__name__: damage for damage in (blur, noise, jpeg, tiles, grey, palette)}
-
-
 def drawn(count: int) -> dict[str, Picture]:
     """Draw characters, as they are and in wrong colours: (N, 64, 64, 3) of each name."""
-    rows: dict[str, list[Picture]] = {"": [], "parts": [], "other palette": []}
+    rows: dict[str, list[Picture]] = {name: [] for name in ("", *COLORINGS)}
     for index in range(count):
         shape = characters.draw_shape(31, index)
         own, other = (characters.draw_palette(seed, index) for seed in (32, 33))
@@ -147,18 +138,18 @@ def variants(sets: dict[str, Picture]) -> Iterator[tuple[Variant, Picture]]:
     """Damage all pictures by each damage at each strength."""
     right = sets[""]
     yield WHOLE, right
+    order = np.random.default_rng(1).permutation(len(right))
     for name, strengths in STRENGTHS.items():
-        order = np.random.default_rng(1).permutation(len(right))
+        if name in COLORINGS and name not in sets:
+            continue
         for strength in strengths:
             generator = np.random.default_rng(2)
-            if name in DAMAGES:
-                damaged = np.stack([DAMAGES[name](p, strength, generator) for p in right])
-            elif name in sets:
+            if name in COLORINGS:
                 damaged = right.copy()
                 chosen = order[: round(strength * len(right))]
                 damaged[chosen] = sets[name][chosen]
             else:
-                continue
+                damaged = np.stack([damage(p, name, strength, generator) for p in right])
             yield (name, strength), damaged
 
 
