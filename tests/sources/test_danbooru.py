@@ -350,15 +350,29 @@ def test_the_site_may_not_know_its_count(
     assert "posts to look at" not in capsys.readouterr().out
 
 
-def test_the_time_is_estimated_once(setting: Setting, capsys: pytest.CaptureFixture[str]) -> None:
-    """Pages of 200 and one request a picture at the given rate, printed before the first page."""
+@pytest.mark.parametrize(
+    ("posts", "line"),
+    [
+        (
+            1_234_500,
+            "1,234,500 posts to look at: up to about 3:25:45 at 0.5 requests/s; "
+            "then up to 0:03:20 for 100 pictures\n",
+        ),
+        (
+            60,
+            "60 posts to look at: up to about 0:00:01 at 0.5 requests/s; "
+            "then up to 0:02:00 for 60 pictures\n",
+        ),
+    ],
+)
+def test_the_time_is_estimated_once(
+    posts: int, line: str, setting: Setting, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """Pages of 200 and one request a picture, of which there are no more than posts."""
     setting.change(rate=0.5)
-    setting.site.answer_count = {"counts": {"posts": 1_234_500}}
+    setting.site.answer_count = {"counts": {"posts": posts}}
     setting.run(count=100)
-    assert capsys.readouterr().out == (
-        "1,234,500 posts to look at: up to about 3:25:45 at 0.5 requests/s; "
-        "then 0:03:20 for 100 pictures\n"
-    )
+    assert capsys.readouterr().out == line
     setting.run(count=200)
     assert capsys.readouterr().out == ""
 

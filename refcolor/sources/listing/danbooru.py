@@ -157,8 +157,9 @@ class _Window:
         listing = timedelta(seconds=round(total / LARGEST_PAGE / self._rate))
         line = f"{total:,} posts to look at: up to about {listing} at {self._rate:g} requests/s"
         if self._count:
-            pictures = timedelta(seconds=round(self._count / self._rate))
-            line += f"; then {pictures} for {self._count:,} pictures"
+            count = min(self._count, total)
+            pictures = timedelta(seconds=round(count / self._rate))
+            line += f"; then up to {pictures} for {count:,} pictures"
         print(line, flush=True)
 
     def _query(self) -> str:
