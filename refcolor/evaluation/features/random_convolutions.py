@@ -1,8 +1,8 @@
 """Features without a download: a small random convolution network, normalised on drawn pictures.
 
-They measure colour and texture well enough to rank sets of pictures, but they are **not** those of
-Inception: their distances have another name (`fid_random`) and cannot be compared with published
-FID values.
+They rank sets of pictures by colour and blur, and hardly see slight noise or parts in each other's
+colours (docs/decisions/007-features.md). They are **not** those of Inception: their distances have
+another name (`fid_random`) and cannot be compared with published FID values.
 """
 
 import functools
