@@ -138,23 +138,14 @@ def train(
     total_steps = params.train.epochs * steps_per_epoch
 
     # Rank 0 reads the state of an interrupted run, if there is one, and broadcasts it.
-    rows: list[dict[str, float]] = []
-    sums: dict[str, float] = {}
-    first_step = 0
-    state = processes.broadcast(lambda: state_file.resume(total_steps=total_steps))
-    if state:
-        first_step, rows, sums = state["step"], state["rows"], state["sums"]
-        random.set_state(state["random"])
-        for network, values in zip(networks, state["networks"], strict=True):
-            network.load_state_dict(values)
-        for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
-            optimizer.load_state_dict(moments)
-        processes.log(f"resumed at step {first_step}")
-        if state["processes"] != processes.world_size:
-            processes.log(
-                f"train.processes was {state['processes']} until now and is {processes.world_size} "
-                "from here on: the result differs in its last bits from a run with either number"
-            )
+    first_step, rows, sums = load_state(
+        state_file,
+        total_steps=total_steps,
+        random=random,
+        networks=networks,
+        optimizers=optimizers,
+        processes=processes,
+    )
 
     # The validation batch is fixed for the whole run, so that losses and previews are comparable.
     validation = validation.at_size(params.training_size)
@@ -484,6 +475,34 @@ def write_curves(path: Path, rows: list[dict[str, float]]) -> None:
             {name: f"{value:.6g}" for name, value in row.items()} | {"step": f"{row['step']:.0f}"}
             for row in rows
         )
+
+
+def load_state(
+    file: StateFile,
+    *,
+    total_steps: int,
+    random: torch.Generator,
+    networks: Sequence[nn.Module],
+    optimizers: Sequence[torch.optim.Optimizer],
+    processes: Processes = SINGLE_PROCESS,
+) -> tuple[int, list[dict[str, float]], dict[str, float]]:
+    # Returns step, rows and sums. What was read is freed with this function: at full width the
+    # weights take 0.7 GB, which the rest of the training would keep.
+    state = processes.broadcast(lambda: file.resume(total_steps=total_steps))
+    if not state:
+        return 0, [], {}
+    random.set_state(state["random"])
+    for network, values in zip(networks, state["networks"], strict=True):
+        network.load_state_dict(values)
+    for optimizer, moments in zip(optimizers, state["optimizers"], strict=True):
+        optimizer.load_state_dict(moments)
+    processes.log(f"resumed at step {state['step']}")
+    if state["processes"] != processes.world_size:
+        processes.log(
+            f"train.processes was {state['processes']} until now and is {processes.world_size} "
+            "from here on: the result differs in its last bits from a run with either number"
+        )
+    return state["step"], state["rows"], state["sums"]
 
 
 def save_state(
