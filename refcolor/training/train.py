@@ -484,10 +484,12 @@ def load_state(
     random: torch.Generator,
     networks: Sequence[nn.Module],
     optimizers: Sequence[torch.optim.Optimizer],
-    processes: Processes = SINGLE_PROCESS,
+    processes: Processes,
 ) -> tuple[int, list[dict[str, float]], dict[str, float]]:
-    # Returns step, rows and sums. What was read is freed with this function: at full width the
-    # weights take 0.7 GB, which the rest of the training would keep.
+    """Restore networks, optimizers and random state; returns step, rows and sums.
+
+    A function of its own, so that the weights that were read (0.7 GB at full width) are freed.
+    """
     state = processes.broadcast(lambda: file.resume(total_steps=total_steps))
     if not state:
         return 0, [], {}
