@@ -46,6 +46,7 @@ NOT_RUN = {
     "dvc exp run -n triplet-on": "the project was made by it: conftest.experiment",
     "dvc repro --force": "minutes; test_pipeline.py forces every stage",
     "dvc repro": "after `refcolor forget`; test_danbooru.py",
+    "dvc exp run -S source.kind=folder": "the weights of VGG-19, and minutes at full width",
     "dvc exp run -S evaluate.tagger": "somebody else's network; tests/features/test_tagger.py",
     "dvc exp run -S evaluate.pairs": "real drawings; tests/evaluation/test_real_drawings.py",
     "dvc exp run -S train.processes": "minutes; test_processes.py",
