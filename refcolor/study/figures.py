@@ -14,7 +14,7 @@ from refcolor.study.results import Results, result_names
 
 MARKERS = "osD^vPX*<>+p"
 ENLARGED = 1.28  # inches of a picture of a strip, at 100 dots per inch: 64 px are doubled
-NAMES = 0.9  # inches above the strips
+LETTER = 0.045  # inches above the strips for each letter of the longest name
 
 
 def curves(results: Results, labels: Iterable[str], terms: Sequence[str] = ()) -> Figure | None:
@@ -125,9 +125,10 @@ def pictures(results: Results, folder: Path) -> Figure | None:
         return None
     height, width = strips[sketch].shape[:2]
     tall = ENLARGED * height / width
-    figure = Figure(figsize=(ENLARGED * len(strips), tall + NAMES))
+    names = 0.3 + LETTER * max(map(len, strips))
+    figure = Figure(figsize=(ENLARGED * len(strips), tall + names))
     panels = figure.subplots(1, len(strips)).flat
-    figure.subplots_adjust(0, 0, 1, tall / (tall + NAMES), wspace=0.02)
+    figure.subplots_adjust(0, 0, 1, tall / (tall + names), wspace=0.02)
     for panel, (name, strip) in zip(panels, strips.items(), strict=True):
         panel.imshow(strip, interpolation="nearest")
         panel.set_title(name, fontsize=9, rotation=40, ha="left", x=0.05)
