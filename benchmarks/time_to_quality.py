@@ -154,11 +154,8 @@ def prepare(preset: Path, folder: Path) -> Params:
     Raises RefcolorError for a preset that cannot be read or has other pictures than the pairs, and
     for a folder of other parameters.
     """
-    settings, size, copy = (
-        params.load(preset),
-        params.load(PAIRS).training_size,
-        folder / "params.yaml",
-    )
+    settings, copy = params.load(preset), folder / "params.yaml"
+    size = params.load(PAIRS).training_size
     if (settings.source.kind, settings.training_size) != ("sample", size):
         raise RefcolorError(
             f"{preset} must train on drawn characters (source.kind sample) of {size} pixels, as "
